@@ -1,0 +1,46 @@
+# The same few verbs serve people and CI.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help install demo test lint types unit wheel bench docs-figures clean
+
+help:
+	@echo "make demo   install into $(VENV), run the whole way on synthesised music, leave demo/run/report.html"
+	@echo "make test   install, then lint, types and all tests"
+	@echo "make bench  side-by-side measurements; writes docs/benchmarks.md"
+	@echo "make wheel  build dist/*.whl"
+	@echo "make clean  remove what the others made"
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	@touch $(STAMP)
+
+demo: install
+	$(BIN)/genrescope demo --out demo
+
+test: lint types unit
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: install
+	$(BIN)/mypy
+
+unit: install
+	$(BIN)/python -m pytest --cov --cov-report=term
+
+wheel: install
+	$(BIN)/python -m build --wheel --no-isolation
+
+bench: install
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[bench]"
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) demo dist build .coverage* .mypy_cache .pytest_cache .ruff_cache

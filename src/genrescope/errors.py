@@ -1,0 +1,83 @@
+"""Every error that genrescope raises on purpose.
+
+```
+GenrescopeError
+├── AudioError         a file whose sound cannot be used: each decoder tried, and its reason
+├── DataError          a folder, list, store or split that cannot be used as asked
+├── RecipeError        a recipe with a wrong name, key or value
+├── TrainingError      a training run that cannot go on
+├── ModelFileError     a model file that is damaged, foreign, or too new
+└── OutputError        a file that cannot be written
+```
+
+Each message says what was given, what is accepted, and what to do. Errors of other libraries are wrapped once, where
+they arise, with the cause kept.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+
+class GenrescopeError(Exception):
+    """Base of every error that genrescope raises on purpose."""
+
+
+class AudioError(GenrescopeError):
+    """A file whose sound cannot be used.
+
+    Attributes:
+        name: the file's path, or what stands for it when bytes were given.
+        attempts: pairs of decoder and reason, in the order they were tried.
+    """
+
+    def __init__(self, name: str, attempts: Sequence[tuple[str, str]]) -> None:
+        self.name = name
+        self.attempts = tuple(attempts)
+        super().__init__(f"{name}: {self.reason}")
+
+    @property
+    def reason(self) -> str:
+        """The decoders and their reasons on one line."""
+        return "; ".join(f"{decoder}: {reason}" for decoder, reason in self.attempts)
+
+    def __reduce__(self) -> tuple[type[AudioError], tuple[str, tuple[tuple[str, str], ...]]]:
+        return AudioError, (self.name, self.attempts)
+
+
+class DataError(GenrescopeError):
+    """A folder, list, store or split that cannot be used as asked."""
+
+
+class RecipeError(GenrescopeError):
+    """A recipe with a wrong name, key or value."""
+
+
+class TrainingError(GenrescopeError):
+    """A training run that cannot go on."""
+
+
+class ModelFileError(GenrescopeError):
+    """A model file that is damaged, foreign, or made by a newer version."""
+
+
+class OutputError(GenrescopeError):
+    """A file that cannot be written."""
+
+
+def nearest(given: str, accepted: Iterable[str]) -> str:
+    """Say what was meant: `did you mean "mgcc"?`, or the accepted names if none is near.
+
+    Example:
+        >>> nearest("mgc", ["default", "mgcc"])
+        'did you mean "mgcc"?'
+        >>> nearest("x", ["default", "mgcc"])
+        'one of: default, mgcc'
+    """
+    names = list(accepted)
+    close = difflib.get_close_matches(given, names, n=1, cutoff=0.6)
+    return f'did you mean "{close[0]}"?' if close else "one of: " + ", ".join(names)
