@@ -1,0 +1,61 @@
+"""The headings that every card fills in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from genrescope.data.index import Track
+
+
+@dataclass(frozen=True)
+class Official:
+    """A split that others have published.
+
+    Attributes:
+        name: what it is called on the command line.
+        title: one line on what it is.
+        citation: the work to cite.
+        parts: part by track id, read when needed.
+        track_id: a track's id in this split, from any id or path that contains it; None if it contains none.
+    """
+
+    name: str
+    title: str
+    citation: str
+    parts: Callable[[], dict[str, str]]
+    track_id: Callable[[str], str | None]
+
+
+@dataclass(frozen=True)
+class Card:
+    """A public data set.
+
+    Attributes:
+        name: what it is called on the command line.
+        title: its name in full.
+        citation: the work to cite.
+        terms: on what terms it may be used.
+        source: where to get it.
+        checksum: of its archive, as `algorithm:digits`, or what stands in for one.
+        size: tracks, lengths and bytes, in words.
+        genres: its labels, in alphabetical order.
+        known_faults: what has been found wrong with it, and by whom.
+        tracks: lists the tracks of an unpacked copy.
+        splits: its official splits.
+    """
+
+    name: str
+    title: str
+    citation: str
+    terms: str
+    source: str
+    checksum: str
+    size: str
+    genres: tuple[str, ...]
+    known_faults: tuple[str, ...]
+    tracks: Callable[[Path], list[Track]]
+    splits: tuple[Official, ...] = field(default=())

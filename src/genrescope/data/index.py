@@ -1,0 +1,238 @@
+"""Tracks and the index: which songs there are, what they are labelled, and what became of each file."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from genrescope import audio
+from genrescope.data import cards
+from genrescope.errors import DataError, nearest
+from genrescope.files import write_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+
+@dataclass(frozen=True)
+class Track:
+    """A song as its data set names it.
+
+    Attributes:
+        id: unique within the data set; the same on every machine.
+        path: its audio file.
+        genre: its label.
+        group: what must not be on two sides of a split (its artist or recording); empty where unknown.
+    """
+
+    id: str
+    path: Path
+    genre: str
+    group: str = ""
+
+
+@dataclass(frozen=True)
+class IndexRow:
+    """A row of `index.csv`: a track and what became of its file.
+
+    Attributes:
+        id: the track's id.
+        path: its audio file, relative to the data set's folder where it lies inside.
+        genre: its label.
+        group: its artist or recording; empty where unknown.
+        seconds: length of the decoded sound.
+        sample_rate: of the file, per second.
+        channels: of the file.
+        sha256: of the file's bytes.
+        status: `ok`, or the reason why the file could not be used.
+    """
+
+    id: str
+    path: str
+    genre: str
+    group: str
+    seconds: float
+    sample_rate: int
+    channels: int
+    sha256: str
+    status: str = "ok"
+
+
+def read_data(data: str) -> tuple[Path, list[Track]]:
+    """List the tracks of DATA, sorted by id.
+
+    Args:
+        data: a folder of genre folders; a CSV or TSV file with the columns `path`, `genre` and, if wanted, `group`;
+            or `card:folder`, as `gtzan:/music/gtzan`.
+
+    Returns:
+        The folder that paths are relative to, and the tracks.
+
+    Raises:
+        DataError: there is no such thing, or no audio in it.
+    """
+    name, colon, folder = data.partition(":")
+    if colon and name in cards.names():
+        root = _existing_folder(Path(folder))
+        tracks = cards.card(name).tracks(root)
+    elif Path(data).is_dir():
+        root = Path(data)
+        tracks = folder_tracks(root)
+    elif Path(data).is_file():
+        root = Path(data).parent
+        tracks = list_tracks(Path(data))
+    elif colon and len(name) > 1 and "/" not in name:  # one letter is a drive of Windows
+        raise DataError(f'no data set card called "{name}"; {nearest(name, cards.names())}')
+    else:
+        raise DataError(
+            f"{data}: no such folder or file. DATA is a folder of genre folders, a CSV or TSV file with the columns "
+            "path and genre, or card:folder (as gtzan:/music/gtzan)"
+        )
+    if not tracks:
+        raise DataError(
+            f"{data}: no audio found. Expected is a folder for each genre with files in it that end in one of: "
+            + " ".join(sorted(audio.SUFFIXES))
+        )
+    return root, sorted(tracks, key=lambda track: track.id)
+
+
+def folder_tracks(root: Path) -> list[Track]:
+    """List the audio files under a folder of genre folders; the id is the path inside it.
+
+    Raises:
+        DataError: audio lies in the folder itself, outside of any genre.
+    """
+    root = _existing_folder(root)
+    tracks, loose = [], []
+    for path in sorted(root.rglob("*")):
+        if path.suffix.lower() not in audio.SUFFIXES or path.name.startswith("."):
+            continue
+        inside = path.relative_to(root)
+        if len(inside.parts) == 1:
+            loose.append(path.name)
+        else:
+            tracks.append(Track(inside.as_posix(), path, inside.parts[0]))
+    if loose and not tracks:
+        raise DataError(
+            f"{root}: {len(loose)} audio files ({loose[0]}, ...) but no genre folders. Put the files of each genre "
+            "into a folder of its name, or give a CSV file with the columns path and genre"
+        )
+    return tracks
+
+
+def list_tracks(path: Path) -> list[Track]:
+    """Read a CSV or TSV file with the columns `path`, `genre` and, if wanted, `group`.
+
+    Paths are relative to the file. The id is the path as written.
+
+    Raises:
+        DataError: a column or a value is missing, or a path stands twice.
+    """
+    rows = read_table(path, required=("path", "genre"))
+    tracks: dict[str, Track] = {}
+    for number, row in enumerate(rows, start=2):
+        name, genre = row["path"].strip(), row["genre"].strip()
+        if not name or not genre:
+            raise DataError(f"{path}, line {number}: path and genre must not be empty")
+        track_id = name.replace("\\", "/")
+        if track_id in tracks:
+            raise DataError(f"{path}, line {number}: {name} stands there twice; each track has one genre")
+        tracks[track_id] = Track(track_id, path.parent / name, genre, (row.get("group") or "").strip())
+    return list(tracks.values())
+
+
+def select_genres(tracks: Sequence[Track], genres: Sequence[str] | None) -> list[Track]:
+    """Keep the tracks of some genres; None keeps all.
+
+    Raises:
+        DataError: a genre has no tracks; the nearest that has is named.
+    """
+    if genres is None:
+        return list(tracks)
+    known = sorted({track.genre for track in tracks})
+    for genre in genres:
+        if genre not in known:
+            raise DataError(f'no tracks of genre "{genre}"; {nearest(genre, known)}')
+    return [track for track in tracks if track.genre in genres]
+
+
+def write_index(path: Path, rows: Iterable[IndexRow]) -> None:
+    """Write `index.csv`."""
+    write_table(path, IndexRow, rows)
+
+
+def read_index(path: Path) -> list[IndexRow]:
+    """Read `index.csv`.
+
+    Raises:
+        DataError: it is damaged.
+    """
+    rows = read_table(path, required=[field.name for field in dataclasses.fields(IndexRow)])
+    try:
+        return [
+            IndexRow(
+                id=row["id"],
+                path=row["path"],
+                genre=row["genre"],
+                group=row["group"],
+                seconds=float(row["seconds"]),
+                sample_rate=int(row["sample_rate"]),
+                channels=int(row["channels"]),
+                sha256=row["sha256"],
+                status=row["status"],
+            )
+            for row in rows
+        ]
+    except ValueError as error:
+        raise DataError(f"{path} is damaged ({error}); prepare the store again") from error
+
+
+def genre_counts(genres: Iterable[str]) -> dict[str, int]:
+    """Count tracks by genre, in alphabetical order.
+
+    Example:
+        >>> genre_counts(["rock", "jazz", "rock"])
+        {'jazz': 1, 'rock': 2}
+    """
+    return dict(sorted(Counter(genres).items()))
+
+
+def read_table(path: Path, *, required: Iterable[str]) -> list[dict[str, str]]:
+    """Read a CSV or TSV file with a header line into a dict per row.
+
+    Raises:
+        DataError: it cannot be read, or lacks a required column.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read as a UTF-8 table: {error}") from error
+    header = text.partition("\n")[0]
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter="\t" if "\t" in header else ",")
+    missing = [name for name in required if name not in (reader.fieldnames or ())]
+    if missing:
+        raise DataError(
+            f"{path} has no column {', '.join(missing)}; its first line names: {', '.join(reader.fieldnames or ())}"
+        )
+    return [{key: value or "" for key, value in row.items() if isinstance(key, str)} for row in reader]
+
+
+def write_table(path: Path, kind: type, rows: Iterable[object]) -> None:
+    """Write dataclass instances as a CSV file, whole or not at all."""
+    names = [field.name for field in dataclasses.fields(kind)]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows([getattr(row, name) for name in names] for row in rows)
+    write_text(path, text.getvalue())
+
+
+def _existing_folder(root: Path) -> Path:
+    if not root.is_dir():
+        raise DataError(f"{root}: no such folder")
+    return root

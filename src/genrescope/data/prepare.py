@@ -1,0 +1,278 @@
+"""Build a store: worker processes decode and transform, one writer appends, a journal remembers."""
+
+from __future__ import annotations
+
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import threading
+import time
+from collections import deque
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from genrescope import audio, files
+from genrescope.data import index, store
+from genrescope.data.journal import JOURNAL_FILE, Journal
+from genrescope.errors import AudioError, DataError
+from genrescope.logmel import LogMel, LogMelSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from genrescope.data.index import Track
+
+_AHEAD = 4  # tracks in flight for each worker: enough to keep it busy, few enough to bound memory
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What `prepare` did.
+
+    Attributes:
+        store: the finished store.
+        computed: number of tracks decoded in this run.
+        kept: number of tracks that were there already.
+        failed: the rows of the tracks that could not be used, with their reasons.
+        seconds: how long it took.
+    """
+
+    store: store.Store
+    computed: int
+    kept: int
+    failed: tuple[index.IndexRow, ...]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run of `prepare` stands, told after every track.
+
+    Attributes:
+        done: tracks finished, those of earlier runs included.
+        total: tracks in all.
+        seconds_of_audio: decoded so far in this run.
+        row: the track just finished; None at the start.
+    """
+
+    done: int
+    total: int
+    seconds_of_audio: float
+    row: index.IndexRow | None
+
+
+def prepare(
+    data: str,
+    out: str | Path,
+    *,
+    genres: Sequence[str] | None = None,
+    jobs: int | None = None,
+    spec: LogMelSpec | None = None,
+    on_track: Callable[[Progress], None] = lambda _: None,
+) -> Prepared:
+    """Make, finish or bring up to date the store of a data set.
+
+    Args:
+        data: a folder of genre folders, a CSV or TSV file, or `card:folder`.
+        out: the store's folder; made if need be.
+        genres: keep only these; None keeps all.
+        jobs: worker processes; None takes one for each core.
+        spec: the front end's numbers.
+        on_track: called after every track.
+
+    Returns:
+        The finished store, and what was done for it. Tracks that cannot be decoded are left out of it, and named.
+
+    Raises:
+        DataError: `data` has no tracks, none of them can be used, or `out` holds something else.
+        OutputError: the store cannot be written; the tracks finished so far are kept for the next run.
+    """
+    begun = time.monotonic()
+    out, spec = Path(out), spec or LogMelSpec()
+    root, tracks = index.read_data(data)
+    tracks = index.select_genres(tracks, genres)
+    _refuse_foreign(out)
+    with Journal(out, spec) as journal:
+        held = {track.id: facts for track in tracks if (facts := journal.holds(track)) is not None}
+        missing = [track for track in tracks if track.id not in held]
+        rows = {track.id: _row(track, root, held[track.id]) for track in tracks if track.id in held}
+        heard = 0.0
+        on_track(Progress(len(held), len(tracks), heard, None))
+        for number, result in enumerate(_computed(missing, spec, jobs or _cores()), start=len(held) + 1):
+            if result.frames is not None:
+                journal.add(result.track.id, result.frames, result.facts())
+            heard += result.seconds
+            rows[result.track.id] = _row(result.track, root, result.facts())
+            on_track(Progress(number, len(tracks), heard, rows[result.track.id]))
+        failed = tuple(row for row in rows.values() if row.status != "ok")
+        if len(failed) == len(tracks):
+            raise DataError(
+                f"{data}: none of its {len(tracks)} files could be used; {failed[0].path}: {failed[0].status}"
+            )
+        journal.finish(data, sorted(rows.values(), key=lambda row: row.id))
+    return Prepared(store.open_store(out), len(missing), len(held), failed, time.monotonic() - begun)
+
+
+def log_mel_frames(source: audio.Source, log_mel: LogMel) -> tuple[store.Frames, int]:
+    """Decode a file and return its log-mel as a store holds it, and the number of samples it came from.
+
+    Training, evaluation and prediction all hear music through this function: float16 of shape (frames, n_mels).
+
+    Raises:
+        AudioError: the file cannot be decoded.
+    """
+    samples = 0
+
+    def counted() -> Iterator[audio.Wave]:
+        nonlocal samples
+        for piece in audio.blocks(source, rate=log_mel.spec.sample_rate):
+            samples += len(piece)
+            yield piece
+
+    parts = [part.half().numpy() for part in log_mel.stream(counted())]
+    return np.concatenate(parts), samples
+
+
+# -- workers ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Result:
+    """A track as a worker returns it; `frames` is None where it failed."""
+
+    track: Track
+    frames: store.Frames | None
+    seconds: float = 0.0
+    sample_rate: int = 0
+    channels: int = 0
+    sha256: str = ""
+    bytes: int = 0
+    mtime_ns: int = 0
+    status: str = "ok"
+
+    def facts(self) -> dict[str, Any]:
+        names = ("seconds", "sample_rate", "channels", "sha256", "bytes", "mtime_ns", "status")
+        return {name: getattr(self, name) for name in names}
+
+
+_log_mel: LogMel | None = None
+
+
+def _start_worker(spec: LogMelSpec) -> None:
+    """Make the worker's front end, once; leave Ctrl-C to the parent, which stops the workers in order."""
+    import torch
+
+    global _log_mel  # noqa: PLW0603 - a worker process has no other place to keep what it makes once
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    torch.set_num_threads(1)
+    _log_mel = LogMel(spec)
+
+
+def _end_with_parent() -> None:
+    """End this process when its parent was killed, rather than wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    multiprocessing.connection.wait([parent.sentinel])
+    os._exit(1)
+
+
+def _compute_in_worker(track: Track) -> _Result:
+    assert _log_mel is not None
+    return _compute(track, _log_mel)
+
+
+def _compute(track: Track, log_mel: LogMel) -> _Result:
+    try:
+        stat = track.path.stat()
+        digest = files.sha256(track.path)
+        info = audio.probe(track.path)
+        frames, samples = log_mel_frames(track.path, log_mel)
+    except AudioError as error:
+        return _Result(track, None, status=error.reason)
+    except OSError as error:
+        return _Result(track, None, status=f"file: {error.strerror or error}")
+    except Exception as error:  # noqa: BLE001 - one bad file never stops a run, whatever a decoder throws
+        return _Result(track, None, status=f"{type(error).__name__}: {error}")
+    return _Result(
+        track,
+        frames,
+        seconds=round(samples / log_mel.spec.sample_rate, 6),
+        sample_rate=info.sample_rate,
+        channels=info.channels,
+        sha256=digest,
+        bytes=stat.st_size,
+        mtime_ns=stat.st_mtime_ns,
+    )
+
+
+def _computed(tracks: Sequence[Track], spec: LogMelSpec, jobs: int) -> Iterator[_Result]:
+    """Yield the results in the order of the tracks, with a bounded number in flight."""
+    jobs = min(jobs, len(tracks))
+    if jobs <= 1:
+        log_mel = LogMel(spec)
+        yield from (_compute(track, log_mel) for track in tracks)
+        return
+    waiting = deque(tracks)
+    while waiting:
+        suspects = yield from _pooled(waiting, spec, jobs)
+        # A decoder took its process down. Those in flight are tried again, each in a process of its own.
+        for track in suspects:
+            alone = deque([track])
+            if (yield from _pooled(alone, spec, 1)):
+                yield _Result(track, None, status="the decoder crashed; the file is probably damaged")
+
+
+def _pooled(waiting: deque[Track], spec: LogMelSpec, jobs: int) -> Iterator[_Result]:
+    """Work through `waiting`; if a worker dies, return the tracks that were in flight.
+
+    Processes are spawned, not forked: the same on every system, and safe beside torch's threads.
+    """
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_start_worker, initargs=(spec,))
+    flying: deque[tuple[Track, Future[_Result]]] = deque()
+    try:
+        while waiting or flying:
+            while waiting and len(flying) < jobs * _AHEAD:
+                flying.append((waiting[0], pool.submit(_compute_in_worker, waiting[0])))
+                waiting.popleft()
+            yield flying[0][1].result()
+            flying.popleft()
+    except BrokenProcessPool:
+        return [track for track, _ in flying]
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+    return []
+
+
+def _row(track: Track, root: Path, facts: dict[str, Any]) -> index.IndexRow:
+    path = track.path
+    inside = path.relative_to(root) if path.is_relative_to(root) else path
+    names = ("seconds", "sample_rate", "channels", "sha256", "status")
+    return index.IndexRow(
+        track.id, inside.as_posix(), track.genre, track.group, **{name: facts[name] for name in names}
+    )
+
+
+def _refuse_foreign(out: Path) -> None:
+    """Never write into a folder that holds something else.
+
+    Raises:
+        DataError: it does, or `out` is a file.
+    """
+    if out.is_file():
+        raise DataError(f"{out} is a file; --out names the folder of the store")
+    ours = (store.STORE_FILE, store.FRAMES_FILE, JOURNAL_FILE)
+    if out.is_dir() and any(out.iterdir()) and not any((out / name).exists() for name in ours):
+        raise DataError(f"{out} is a folder with other things in it; choose a new or empty folder for the store")
+
+
+def _cores() -> int:
+    """Return the number of cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,166 @@
+"""Windows: the images a model hears, cut from the frames where they lie."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from queue import Full, Queue
+from typing import TYPE_CHECKING, Literal, TypeVar, cast
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from genrescope.data.store import Frames, StoredTrack
+
+FRAMES = 128
+"""Frames in a window: 2.97 s."""
+
+Which = Literal["first", "all"]
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Where windows lie in an array of frames.
+
+    Attributes:
+        starts: int64 (windows,), first frame of each.
+        ends: int64 (windows,), end of the track that each belongs to.
+        tracks: int64 (windows,), position of that track in the list they were placed for.
+    """
+
+    starts: Tensor
+    ends: Tensor
+    tracks: Tensor
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def take(self, chosen: Tensor) -> Windows:
+        """Return the windows at the positions in `chosen`, in that order."""
+        return Windows(self.starts[chosen], self.ends[chosen], self.tracks[chosen])
+
+    def split(self, size: int) -> Iterator[Windows]:
+        """Yield the windows in order, `size` at a time; the last batch may be smaller."""
+        for chosen in torch.arange(len(self)).split(size):
+            yield self.take(chosen)
+
+
+def place(tracks: Sequence[StoredTrack], which: Which = "all", *, length: int = FRAMES) -> Windows:
+    """Place windows side by side in every track.
+
+    Args:
+        tracks: where each track lies.
+        which: `first`, one window a track, at its beginning; or `all`, as many whole ones as fit.
+        length: frames in a window.
+
+    Returns:
+        The windows, track after track. A track that is shorter than a window gets one all the same.
+
+    Example:
+        >>> from genrescope.data.store import StoredTrack
+        >>> song = StoredTrack("a", "a.wav", "rock", "", first_frame=0, frames=1292, seconds=30.0)
+        >>> len(place([song])), len(place([song], "first"))
+        (10, 1)
+    """
+    starts, ends, owners = [], [], []
+    for position, track in enumerate(tracks):
+        count = 1 if which == "first" else max(1, track.frames // length)
+        starts += [track.first_frame + number * length for number in range(count)]
+        ends += [track.first_frame + track.frames] * count
+        owners += [position] * count
+    return Windows(torch.tensor(starts), torch.tensor(ends), torch.tensor(owners))
+
+
+class FrameBank:
+    """An array of frames, kept where the model is if it fits there.
+
+    On a CPU the memory map itself is the tensor and the system's page cache decides what is in memory. On an
+    accelerator with room the whole array is copied once, and a batch is a gather there; without room, batches are
+    gathered on the CPU by a thread that stays ahead.
+
+    Args:
+        frames: float16 of shape (frames, n_mels).
+        silence: value of a band in silence, which fills what a short track lacks.
+        device: where the model is.
+    """
+
+    def __init__(self, frames: Frames, *, silence: float, device: torch.device) -> None:
+        self._frames = torch.from_numpy(frames)
+        self._silence = silence
+        self._device = device
+        if device.type != "cpu" and _fits(self._frames, device):
+            self._frames = self._frames.to(device)
+
+    def cut(self, windows: Windows, *, length: int = FRAMES) -> Tensor:
+        """Return float32 of shape (windows, 1, n_mels, length), on the model's device."""
+        home = self._frames.device
+        rows = windows.starts[:, None] + torch.arange(length)
+        inside = rows < windows.ends[:, None]
+        short = not bool(inside.all())
+        rows = rows.clamp_(max=len(self._frames) - 1).to(home)
+        images = self._frames[rows].float()
+        if short:
+            images.masked_fill_(~inside.to(home)[:, :, None], self._silence)
+        return images.to(self._device).transpose(1, 2).unsqueeze(1)
+
+    def batches(self, batches: Iterable[Windows], *, length: int = FRAMES) -> Iterator[tuple[Windows, Tensor]]:
+        """Yield each batch of windows with its images."""
+        cut = ((windows, self.cut(windows, length=length)) for windows in batches)
+        return cut if self._frames.device == self._device else ahead(cut)
+
+
+def ahead(items: Iterable[_T], *, depth: int = 2) -> Iterator[_T]:
+    """Yield `items`, made by a thread that stays up to `depth` of them ahead.
+
+    An exception in the thread is raised here, in its place; a consumer that leaves early ends the thread.
+
+    Example:
+        >>> list(ahead(range(3)))
+        [0, 1, 2]
+    """
+    queue: Queue[tuple[bool, _T | BaseException | None]] = Queue(depth)
+    stop = threading.Event()
+
+    def put(more: bool, item: _T | BaseException | None) -> None:
+        while not stop.is_set():
+            try:
+                return queue.put((more, item), timeout=0.1)
+            except Full:
+                continue
+
+    def work() -> None:
+        try:
+            for item in items:
+                put(True, item)
+                if stop.is_set():
+                    return
+            put(False, None)
+        except BaseException as error:  # noqa: BLE001 - it is raised again where the items are used
+            put(False, error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        while True:
+            more, item = queue.get()
+            if more:
+                yield cast("_T", item)
+            elif item is None:
+                return
+            else:
+                raise cast("BaseException", item)
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _fits(frames: Tensor, device: torch.device) -> bool:
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        return frames.nbytes < free // 2
+    return frames.nbytes < 2 << 30

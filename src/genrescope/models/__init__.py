@@ -1,0 +1,1 @@
+"""Networks: one family a file, each variant a short named function that registers itself."""

@@ -1,0 +1,1 @@
+STYLES: dict[str, object] = {}
