@@ -1,0 +1,257 @@
+"""The training loop, on one page: a recipe and a store go in, a run folder comes out."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+
+import genrescope
+from genrescope import bundle
+from genrescope.data import windows
+from genrescope.errors import DataError, TrainingError
+from genrescope.models import registry
+from genrescope.training import scoring
+from genrescope.training.devices import choose_device
+from genrescope.training.memory import keep_freed_memory
+from genrescope.training.run import Epoch, RunFolder
+from genrescope.training.schedule import rate_at
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from torch import Tensor, nn
+
+    from genrescope.data.splits import Split
+    from genrescope.data.store import Store, StoredTrack
+    from genrescope.data.windows import FrameBank
+    from genrescope.training.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Step:
+    """Where the training stands, told after every step.
+
+    Attributes:
+        epoch: counted from 1.
+        step: steps so far, of `steps` in all.
+        steps: steps in the whole training.
+        loss: mean cross-entropy of the epoch so far.
+        error: share of the epoch's windows so far that were taken for another genre.
+        rate: the step's learning rate.
+        windows_per_second: over the epoch so far.
+    """
+
+    epoch: int
+    step: int
+    steps: int
+    loss: float
+    error: float
+    rate: float
+    windows_per_second: float
+
+
+def train(
+    store: Store,
+    recipe: Recipe,
+    split: Split,
+    out: str | Path,
+    *,
+    parts: Sequence[str] = ("train",),
+    seed: int = 0,
+    device: str = "auto",
+    resume: bool = False,
+    on_step: Callable[[Step], None] = lambda _: None,
+    on_epoch: Callable[[Epoch], None] = lambda _: None,
+) -> Path:
+    """Train a network and leave a run folder.
+
+    The same seed gives the same result, bit for bit on a CPU with the same number of threads, also when the run was
+    interrupted and resumed: everything random in an epoch is drawn from the seed and the epoch's number.
+
+    Args:
+        store: the log-mels.
+        recipe: what to train, and how.
+        split: part by track.
+        out: the run folder.
+        parts: the parts to learn from. A part `validation` that is not among them is scored after every epoch; the
+            part `test` is never looked at.
+        seed: of weights, order and dropout.
+        device: `auto`, `cpu`, `cuda` or `mps`.
+        resume: go on with the run in `out`, or begin it there if there is none.
+        on_step: called after every step.
+        on_epoch: called after every epoch.
+
+    Returns:
+        The run folder.
+
+    Raises:
+        DataError: the store or split does not suit, or `out` holds another run.
+        TrainingError: the loss is no longer finite.
+        OutputError: the disk is full, say; the last checkpoint is kept.
+    """
+    from lightning_fabric import Fabric
+    from tensorboardX import SummaryWriter
+
+    device = choose_device(device)
+    keep_freed_memory()
+    learnt, held_out, labels = _tracks(store, split, parts)
+    folder = RunFolder.begin(
+        Path(out), store=store, recipe=recipe, split=split, parts=tuple(parts), seed=seed, resume=resume, device=device,
+    )  # fmt: skip
+    if folder.finished:
+        return folder.path
+
+    torch.manual_seed(seed)
+    options = {"dropout": recipe.model.dropout}
+    model = registry.create(recipe.model.name, len(labels), **options).to(memory_format=torch.channels_last)
+    optimizer = _optimizer(model, recipe, device)
+    fabric = Fabric(accelerator=device, devices=1, precision=recipe.training.precision)
+    wrapped, optimizer = fabric.setup(model, optimizer)
+    _start_velocity(optimizer)
+    history = folder.load_checkpoint(model, optimizer)
+
+    bank = windows.FrameBank(store.frames, silence=store.spec.silence, device=fabric.device)
+    placed = windows.place(learnt, recipe.windows.train)
+    targets = torch.tensor([labels.index(track.genre) for track in learnt])[placed.tracks].to(fabric.device)
+    size = recipe.training.batch_size
+    steps_per_epoch = -(-len(placed) // size)
+    steps = steps_per_epoch * recipe.training.epochs
+
+    with SummaryWriter(str(folder.path / "tensorboard"), purge_step=len(history) + 1) as board:
+        for epoch in range(len(history) + 1, recipe.training.epochs + 1):
+            began = time.monotonic()
+            order = _order(len(placed), seed, 0 if recipe.windows.order == "fixed" else epoch)
+            torch.manual_seed(_epoch_seed(seed, epoch))  # for dropout
+            total_loss, wrong, seen, step, rate = 0.0, 0, 0, (epoch - 1) * steps_per_epoch, 0.0
+            wrapped.train()
+            batches = bank.batches(placed.take(part) for part in order.split(size))
+            for (_, images), chosen in zip(batches, order.split(size), strict=True):
+                target = targets[chosen.to(fabric.device)]
+                rate = rate_at(step, recipe.schedule, steps_per_epoch=steps_per_epoch)
+                for group in optimizer.param_groups:
+                    group["lr"] = rate
+                logits = wrapped(images)
+                loss = F.cross_entropy(logits, target)
+                fabric.backward(loss)
+                optimizer.step()
+                optimizer.zero_grad()
+
+                step += 1
+                seen += len(chosen)
+                total_loss += _finite(loss, epoch, step, rate) * len(chosen)
+                wrong += int((logits.argmax(dim=1) != target).sum())
+                speed = seen / (time.monotonic() - began)
+                on_step(Step(epoch, step, steps, total_loss / seen, wrong / seen, rate, speed))
+            loss_out, error_out = _validate(model, bank, held_out, labels, recipe.evaluation.verdict)
+            seconds = time.monotonic() - began
+            row = Epoch(epoch, step, rate, total_loss / seen, wrong / seen, loss_out, error_out, seconds, speed)
+            history.append(row)
+            folder.save_checkpoint(model, optimizer, history)
+            folder.write_history(history)
+            for name in ("rate", "train_loss", "train_error", "validation_loss", "validation_error"):
+                if getattr(row, name) is not None:
+                    board.add_scalar(name, getattr(row, name), epoch)
+            on_epoch(row)
+
+    header = bundle.Header(
+        model=recipe.model.name,
+        options=options,
+        labels=tuple(labels),
+        front_end=store.spec,
+        window=windows.FRAMES,
+        recipe=recipe.model_dump(),
+        data=store.fingerprint,
+        made_with=genrescope.__version__,
+    )
+    bundle.save(folder.path / bundle.FILE_NAME, model, header)
+    folder.note(
+        {
+            "status": "finished",
+            "labels": labels,
+            "parameters": registry.count_parameters(model),
+            "windows": len(placed),
+            "tracks": len(learnt),
+            "epochs": len(history),
+            "seconds": round(sum(row.seconds for row in history), 1),
+        }
+    )
+    folder.remove_checkpoint()
+    return folder.path
+
+
+def _tracks(
+    store: Store, split: Split, parts: Sequence[str]
+) -> tuple[list[StoredTrack], list[StoredTrack], list[str]]:
+    """Return the tracks to learn from, those to validate on, and the labels."""
+    wanted = {track_id for part in parts for track_id in split.ids(part)}
+    learnt = [track for track in store.tracks if track.id in wanted]
+    held_out = []
+    if "validation" not in parts:
+        held_out = [track for track in store.tracks if split.parts.get(track.id) == "validation"]
+    labels = sorted({track.genre for track in store.tracks if track.id in split.parts})
+    if not learnt:
+        raise DataError(f"none of the split's {len(wanted)} tracks of {', '.join(parts)} is in the store {store.path}")
+    if len(labels) < 2:
+        raise DataError(
+            f'there is one genre only, "{labels[0]}"; a classifier needs two or more. Prepare DATA that has more'
+        )
+    return learnt, held_out, labels
+
+
+def _optimizer(model: nn.Module, recipe: Recipe, device: str) -> torch.optim.Optimizer:
+    """SGD as CNTK has it: with unit gain the gradient enters the velocity with weight 1 - momentum."""
+    momentum = recipe.optimizer.momentum
+    return torch.optim.SGD(
+        model.parameters(),
+        lr=recipe.schedule.base_rate,
+        momentum=momentum,
+        dampening=momentum if recipe.optimizer.unit_gain else 0.0,
+        weight_decay=recipe.optimizer.weight_decay,
+        fused=device in ("cpu", "cuda"),
+    )
+
+
+def _start_velocity(optimizer: torch.optim.Optimizer) -> None:
+    """Begin with a velocity of zero, as CNTK; PyTorch would begin with the first gradient, undamped."""
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+
+
+def _order(count: int, seed: int, epoch: int) -> Tensor:
+    """Draw an epoch's order of windows; `epoch` 0 stands for the one order of all epochs."""
+    return torch.randperm(count, generator=torch.Generator().manual_seed(_epoch_seed(seed, -1 - epoch)))
+
+
+def _epoch_seed(seed: int, epoch: int) -> int:
+    """Mix a seed and an epoch's number (negative for orders) so that neighbours share nothing."""
+    return (seed * 0x9E3779B97F4A7C15 + epoch * 0xBF58476D1CE4E5B9 + 0x94D049BB133111EB) % 2**63
+
+
+def _finite(loss: Tensor, epoch: int, step: int, rate: float) -> float:
+    value = float(loss.detach())
+    if value != value or value in (float("inf"), float("-inf")):
+        raise TrainingError(
+            f"the loss is {value} at step {step} (epoch {epoch}, learning rate {rate:.3g}): training cannot go on. "
+            "Lower the rate with --set schedule.max_rate=..., or check the data. The last checkpoint is kept"
+        )
+    return value
+
+
+def _validate(
+    model: nn.Module, bank: FrameBank, tracks: list[StoredTrack], labels: list[str], verdict: str
+) -> tuple[float | None, float | None]:
+    """Return loss and error on the validation tracks, or None twice where there are none."""
+    if not tracks:
+        return None, None
+    placed = windows.place(tracks, "all" if verdict == "vote" else "first")
+    scores = scoring.window_scores(model, bank, placed)
+    truth = torch.tensor([labels.index(track.genre) for track in tracks])
+    loss = F.nll_loss(scores.clamp(min=1e-30).log(), truth[placed.tracks])
+    decided = scoring.verdicts(scores, placed, verdict=verdict, count=len(tracks)).argmax(dim=1)
+    return float(loss), float((decided != truth).float().mean())

@@ -1,0 +1,239 @@
+"""Recipes: what to train and how, as a small TOML diff over another recipe."""
+
+from __future__ import annotations
+
+import importlib.resources
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from genrescope.data.windows import Which
+from genrescope.errors import RecipeError, nearest
+
+Precision = Literal["32-true", "bf16-mixed", "16-mixed", "64-true"]
+_Share = Annotated[float, Field(ge=0, lt=1)]
+_Positive = Annotated[float, Field(gt=0)]
+_Count = Annotated[int, Field(ge=1)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class ModelSection(_Section):
+    """Which network."""
+
+    name: str
+    """A name of the model registry."""
+    dropout: _Share = 0.5
+    """Share of each dense layer's outputs that is dropped in training."""
+
+
+class WindowsSection(_Section):
+    """What the network hears of a track."""
+
+    train: Which
+    """`first`: only the first 2.97 s of each track, as the original; `all`: every whole window."""
+    order: Literal["fixed", "shuffled"]
+    """`fixed`: one random order for all epochs, as the original; `shuffled`: a new one for each."""
+
+
+class OptimizerSection(_Section):
+    """Stochastic gradient descent with momentum."""
+
+    momentum: _Share
+    """Share of the velocity that is kept from step to step."""
+    unit_gain: bool
+    """CNTK's momentum, `v = m v + (1 - m) g`; without it PyTorch's, `v = m v + g`, whose steps are larger."""
+    weight_decay: Annotated[float, Field(ge=0)]
+    """L2: this times the weight is added to every gradient."""
+
+
+class ScheduleSection(_Section):
+    """The learning rate over time."""
+
+    name: Literal["triangular2", "constant"]
+    """`triangular2`: up and down between two rates, the swing halved after each cycle; `constant`: `max_rate`."""
+    base_rate: _Positive
+    """Lowest rate."""
+    max_rate: _Positive
+    """Highest rate."""
+    half_cycle_epochs: _Positive
+    """Epochs from the lowest to the highest rate."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> ScheduleSection:
+        if self.base_rate > self.max_rate:
+            raise ValueError(f"base_rate {self.base_rate} is above max_rate {self.max_rate}")
+        return self
+
+
+class TrainingSection(_Section):
+    """How long, and in what steps."""
+
+    epochs: _Count
+    """Times that every window is seen."""
+    batch_size: _Count
+    """Windows in a step; the last step of an epoch takes what is left."""
+    precision: Precision
+    """Arithmetic: `32-true`, or mixed precision with `bf16-mixed` or `16-mixed`."""
+
+
+class EvaluationSection(_Section):
+    """Which figure is the recipe's own."""
+
+    verdict: Literal["first", "vote"]
+    """A track's genre by its `first` window alone, as the original, or by the `vote` of all its windows."""
+
+
+class Recipe(_Section):
+    """A whole recipe: frozen, typed, checked. `load` reads one."""
+
+    name: str
+    intent: str
+    """Why it exists, in a line."""
+    model: ModelSection
+    windows: WindowsSection
+    optimizer: OptimizerSection
+    schedule: ScheduleSection
+    training: TrainingSection
+    evaluation: EvaluationSection
+
+
+def names() -> list[str]:
+    """Return the names of the recipes that ship with genrescope.
+
+    Example:
+        >>> "mgcc" in names()
+        True
+    """
+    found = importlib.resources.files("genrescope.recipes").iterdir()
+    return sorted(file.name.removesuffix(".toml") for file in found if file.name.endswith(".toml"))
+
+
+def load(name: str, changes: dict[str, Any] | None = None) -> Recipe:
+    """Read a recipe by its name or from a TOML file.
+
+    Args:
+        name: a recipe's name, or the path of a file that ends in `.toml`.
+        changes: values to change by dotted key, as `{"training.epochs": 50}`.
+
+    Raises:
+        RecipeError: there is no such recipe, or a key or value is wrong; the nearest right one is named.
+
+    Example:
+        >>> load("mgcc", {"training.epochs": 50}).training.epochs
+        50
+    """
+    values = _merged(name, seen=())
+    values["name"] = Path(name).stem if name.endswith(".toml") else name
+    for key, value in (changes or {}).items():
+        _set(values, key, value)
+    return _validated(values)
+
+
+def from_dict(values: dict[str, Any]) -> Recipe:
+    """Return the recipe that `model_dump` or a run's `recipe.toml` describes in full.
+
+    Raises:
+        RecipeError: it is not one.
+    """
+    return _validated(values)
+
+
+def to_toml(recipe: Recipe) -> str:
+    """Return the whole recipe as TOML."""
+    return tomli_w.dumps(recipe.model_dump())
+
+
+def parse_change(text: str) -> tuple[str, Any]:
+    """Read `key=value` as `--set` takes it; the value is TOML, or a bare string.
+
+    Example:
+        >>> parse_change("training.epochs=50"), parse_change("windows.train=all")
+        (('training.epochs', 50), ('windows.train', 'all'))
+    """
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise RecipeError(f'"{text}"; accepted is key=value, as training.epochs=50')
+    try:
+        return key.strip(), tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key.strip(), value.strip()
+
+
+def keys() -> list[str]:
+    """Return all dotted keys of a recipe.
+
+    Example:
+        >>> "optimizer.momentum" in keys()
+        True
+    """
+    found = []
+    for name, field in Recipe.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, _Section):
+            found += [f"{name}.{inner}" for inner in kind.model_fields]
+        else:
+            found.append(name)
+    return found
+
+
+def _merged(name: str, *, seen: tuple[str, ...]) -> dict[str, Any]:
+    """Read a recipe's file over the one that it extends."""
+    values = _read(name)
+    parent = values.pop("extends", None)
+    if parent is None:
+        return values
+    if parent in (*seen, name):
+        raise RecipeError(f"recipe {name} extends itself: {' -> '.join((*seen, name, parent))}")
+    below = _merged(str(parent), seen=(*seen, name))
+    for key, value in values.items():
+        below[key] = below[key] | value if isinstance(value, dict) and key in below else value
+    return below
+
+
+def _read(name: str) -> dict[str, Any]:
+    if name.endswith(".toml"):
+        path = Path(name)
+        if not path.is_file():
+            raise RecipeError(f"no recipe file {path}")
+        text = path.read_text(encoding="utf-8")
+    elif name in names():
+        text = (importlib.resources.files("genrescope.recipes") / f"{name}.toml").read_text(encoding="utf-8")
+    else:
+        raise RecipeError(f'no recipe called "{name}"; {nearest(name, names())}')
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"recipe {name} is not valid TOML: {error}") from error
+
+
+def _set(values: dict[str, Any], key: str, value: Any) -> None:
+    section, dot, inner = key.partition(".")
+    if key not in keys():
+        raise RecipeError(f'no recipe key "{key}"; {nearest(key, keys())}')
+    if dot:
+        values[section] = values.get(section, {}) | {inner: value}
+    else:
+        values[key] = value
+
+
+def _validated(values: dict[str, Any]) -> Recipe:
+    try:
+        return Recipe.model_validate(values)
+    except ValidationError as error:
+        raise RecipeError("; ".join(_words(problem) for problem in error.errors())) from error
+
+
+def _words(problem: Any) -> str:
+    """Put one of pydantic's findings in the words of a recipe."""
+    key = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        return f'no recipe key "{key}"; {nearest(key, keys())}'
+    if problem["type"] == "missing":
+        return f'the recipe lacks the key "{key}"'
+    return f"{key or 'recipe'} = {problem['input']!r}: {problem['msg']}"

@@ -1,0 +1,266 @@
+"""The run folder: what a training run leaves behind, and what a later one needs to go on.
+
+```
+RUN/recipe.toml         the whole recipe
+RUN/split.csv           part by track id
+RUN/run.json            versions, commit, machine, seconds, fingerprints, status
+RUN/history.csv         a row per epoch
+RUN/tensorboard/        the same, as TensorBoard events
+RUN/checkpoint/         weights, velocity and history after the last epoch; gone once the training has ended
+RUN/model.safetensors   the model file
+```
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import platform
+import shutil
+import subprocess
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+import genrescope
+from genrescope import bundle
+from genrescope.data import index, splits
+from genrescope.errors import DataError, TrainingError
+from genrescope.files import fingerprint, write_json, write_text
+from genrescope.training import recipe as recipes
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from genrescope.data.splits import Split
+    from genrescope.data.store import Store
+    from genrescope.training.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """A row of `history.csv`.
+
+    Attributes:
+        epoch: counted from 1.
+        step: steps so far.
+        rate: learning rate of the epoch's last step.
+        train_loss: mean cross-entropy of the epoch's windows, as they were met, with dropout.
+        train_error: share of them that were taken for another genre.
+        validation_loss: mean cross-entropy of the validation tracks' windows; None without a validation part.
+        validation_error: share of the validation tracks that were taken for another genre, by the recipe's verdict.
+        seconds: how long the epoch took, checkpoint excluded.
+        windows_per_second: training windows per second of training.
+    """
+
+    epoch: int
+    step: int
+    rate: float
+    train_loss: float
+    train_error: float
+    validation_loss: float | None
+    validation_error: float | None
+    seconds: float
+    windows_per_second: float
+
+
+@dataclass
+class RunFolder:
+    """A run folder and what identifies its run.
+
+    Attributes:
+        path: the folder.
+        identity: fingerprint of everything that decides the result: recipe, split, parts, seed, data.
+    """
+
+    path: Path
+    identity: str
+
+    @classmethod
+    def begin(
+        cls,
+        path: Path,
+        *,
+        store: Store,
+        recipe: Recipe,
+        split: Split,
+        parts: tuple[str, ...],
+        seed: int,
+        resume: bool,
+        device: str,
+    ) -> RunFolder:
+        """Make the folder, or check that the run in it is this one.
+
+        Raises:
+            DataError: the folder holds another run, or one and `resume` is not set.
+        """
+        values = recipe.model_dump(exclude={"name", "intent"})
+        identity = fingerprint([values, split.fingerprint, sorted(parts), seed, store.fingerprint])
+        folder = cls(path, identity)
+        before = read_run(path) if (path / "run.json").exists() else None
+        if before is not None and not resume:
+            raise DataError(f"{path} holds a run already; go on with it by --resume, or choose another --out")
+        if before is not None and before["identity"] != identity:
+            raise DataError(
+                f"{path} holds a run of another recipe, split, seed or data, so it cannot be resumed as this one; "
+                "choose another --out"
+            )
+        if before is None:
+            write_text(path / "recipe.toml", recipes.to_toml(recipe))
+            splits.write(split, path / "split.csv")
+            folder.note(
+                {
+                    "status": "running",
+                    "identity": identity,
+                    "recipe": recipe.name,
+                    "seed": seed,
+                    "parts": list(parts),
+                    "split": {
+                        "method": split.method,
+                        "notes": list(split.notes),
+                        "counts": split.counts,
+                        "fingerprint": split.fingerprint,
+                    },
+                    "store": str(store.path.resolve()),
+                    "data": store.data,
+                    "data_fingerprint": store.fingerprint,
+                    "started": datetime.now(UTC).isoformat(timespec="seconds"),
+                    "versions": _versions(),
+                    "commit": _commit(),
+                    "machine": _machine(device),
+                    "resumed": 0,
+                }
+            )
+        return folder
+
+    def note(self, facts: dict[str, Any]) -> None:
+        """Add facts to `run.json`."""
+        path = self.path / "run.json"
+        before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        write_json(path, before | facts)
+
+    def write_history(self, history: list[Epoch]) -> None:
+        """Write `history.csv`."""
+        index.write_table(self.path / "history.csv", Epoch, history)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the training has ended."""
+        return (self.path / "run.json").exists() and read_run(self.path)["status"] == "finished"
+
+    def save_checkpoint(self, model: nn.Module, optimizer: torch.optim.Optimizer, history: list[Epoch]) -> None:
+        """Write all that the next epoch depends on into one file, whole or not at all."""
+        tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+        for number, state in optimizer.state_dict()["state"].items():
+            tensors[f"velocity.{number}"] = state["momentum_buffer"]
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        metadata = {
+            "identity": self.identity,
+            "history": json.dumps([dataclasses.asdict(epoch) for epoch in history]),
+        }
+        bundle.save_tensors(self._checkpoint, tensors, metadata)
+
+    def load_checkpoint(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> list[Epoch]:
+        """Take up the last checkpoint, if there is one; return the history so far.
+
+        Raises:
+            TrainingError: the checkpoint belongs to another run.
+        """
+        if not self._checkpoint.exists():
+            return []
+        tensors, metadata = bundle.load_tensors(self._checkpoint)
+        if metadata.get("identity") != self.identity:
+            raise TrainingError(f"{self._checkpoint} belongs to another run; remove it or choose another --out")
+        states = {name.removeprefix("model."): t for name, t in tensors.items() if name.startswith("model.")}
+        model.load_state_dict(states)
+        velocities = [state["momentum_buffer"] for state in optimizer.state.values()]
+        for number, velocity in enumerate(velocities):
+            velocity.copy_(tensors[f"velocity.{number}"])
+        self.note({"resumed": read_run(self.path)["resumed"] + 1})
+        return [Epoch(**row) for row in json.loads(metadata["history"])]
+
+    def remove_checkpoint(self) -> None:
+        """Remove the checkpoint: the model file has taken its place."""
+        shutil.rmtree(self._checkpoint.parent, ignore_errors=True)
+
+    @property
+    def _checkpoint(self) -> Path:
+        return self.path / "checkpoint" / "last.safetensors"
+
+
+def read_run(path: Path) -> dict[str, Any]:
+    """Read a run folder's `run.json`.
+
+    Raises:
+        DataError: there is none, or it is damaged.
+    """
+    try:
+        run: dict[str, Any] = json.loads((path / "run.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DataError(f"{path} is not a run folder (it has no run.json)") from None
+    except ValueError as error:
+        raise DataError(f"{path / 'run.json'} is damaged: {error}") from error
+    return run
+
+
+def read_history(path: Path) -> list[Epoch]:
+    """Read a run folder's `history.csv`."""
+    rows = index.read_table(path / "history.csv", required=("epoch", "train_loss"))
+    whole = {"epoch", "step"}
+    return [
+        Epoch(**{name: int(v) if name in whole else float(v) if v else None for name, v in row.items()})  # type: ignore[arg-type]
+        for row in rows
+    ]
+
+
+def _versions() -> dict[str, str]:
+    import lightning_fabric
+    import numpy
+
+    return {
+        "genrescope": genrescope.__version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "lightning_fabric": lightning_fabric.__version__,
+        "numpy": numpy.__version__,
+    }
+
+
+def _machine(device: str) -> dict[str, Any]:
+    name = torch.cuda.get_device_name() if device == "cuda" else _processor()
+    return {
+        "device": device,
+        "name": name,
+        "system": f"{platform.system()} {platform.machine()}",
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor()
+
+
+def _commit() -> str | None:
+    """Return the commit of genrescope's own checkout; None for an installed package."""
+    here = Path(__file__).resolve()
+    root = here.parents[3]
+    if not (root / ".git").exists() or here.parent.parent.parent.name != "src":
+        return None
+    try:
+        found = subprocess.run(
+            ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12"],
+            capture_output=True, text=True, timeout=10, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return found.stdout.strip() or None

@@ -1,0 +1,53 @@
+"""Scores: what a network makes of windows, and windows of their tracks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from genrescope.data.windows import FrameBank, Windows
+
+BATCH = 32
+"""Windows in a batch when nothing is learnt."""
+
+
+@torch.inference_mode()
+def window_scores(model: nn.Module, bank: FrameBank, windows: Windows) -> Tensor:
+    """Return each window's probabilities, float32 of shape (windows, genres), on the CPU.
+
+    The network is put into evaluation mode and back.
+    """
+    was_training = model.training
+    model.eval()
+    try:
+        scores = [
+            model(images).float().softmax(dim=1).cpu() for _, images in bank.batches(windows.split(BATCH))
+        ]
+    finally:
+        model.train(was_training)
+    return torch.cat(scores)
+
+
+def track_scores(scores: Tensor, tracks: Tensor, *, count: int) -> Tensor:
+    """Let the windows vote: return each track's mean probabilities, shape (count, genres).
+
+    Args:
+        scores: shape (windows, genres).
+        tracks: int64 (windows,), the track of each window.
+        count: number of tracks.
+    """
+    total = torch.zeros(count, scores.shape[1]).index_add_(0, tracks, scores)
+    return total / torch.bincount(tracks, minlength=count).clamp(min=1)[:, None]
+
+
+def verdicts(scores: Tensor, windows: Windows, *, verdict: str, count: int) -> Tensor:
+    """Return each track's probabilities by the recipe's own verdict: `first` window, or `vote` of all."""
+    if verdict == "vote":
+        return track_scores(scores, windows.tracks, count=count)
+    first = torch.ones(len(windows), dtype=torch.bool)
+    first[1:] = windows.tracks[1:] != windows.tracks[:-1]
+    return track_scores(scores[first], windows.tracks[first], count=count)
