@@ -34,7 +34,9 @@ Wave: TypeAlias = npt.NDArray[np.float32]
 Source: TypeAlias = str | os.PathLike[str] | bytes
 
 _BLOCK_SECONDS = 60.0  # a block of 44.1 kHz stereo is 21 MB: an hour of music never stands in memory at once
-_MARGIN_SECONDS = 0.1  # sound decoded on both sides of an excerpt, so that the resampler's filter sees no edge
+_MARGIN_SECONDS = (
+    0.1  # sound decoded on both sides of an excerpt, so that the resampler's filter sees no edge
+)
 _EDGE_SECONDS = 0.1  # a file may fall this short of its header before it counts as truncated
 _DRM_MARKS = (b"drms", b"enca", b"sinf", bytes.fromhex("fbb3112223bdd211b4b700a0c955fc6e"))
 
@@ -135,9 +137,7 @@ def probe(source: Source) -> AudioInfo:
     raise AudioError(_name(source), attempts)
 
 
-def from_array(
-    samples: npt.ArrayLike, *, rate: int, to_rate: int = SAMPLE_RATE, name: str = "array"
-) -> Wave:
+def from_array(samples: npt.ArrayLike, *, rate: int, to_rate: int = SAMPLE_RATE, name: str = "array") -> Wave:
     """Take samples that are decoded already through the same door.
 
     Args:
@@ -245,14 +245,18 @@ def _mono(reader: _Reader, *, rate: int, offset: float, duration: float | None) 
 def _resampled(chunks: Iterator[npt.NDArray[np.float32]], source: int, target: int) -> Iterator[Wave]:
     import soxr
 
-    stream = None if source == target else soxr.ResampleStream(source, target, 1, dtype="float32", quality="HQ")
+    stream = (
+        None if source == target else soxr.ResampleStream(source, target, 1, dtype="float32", quality="HQ")
+    )
     position = 0
     for chunk in chunks:
         mono = _mixed(chunk)
         # A sum is finite unless a sample is not (or a thousand samples near 1e38 overflow): one cheap pass.
         if not np.isfinite(mono.sum()) and not np.isfinite(mono).all():
             at = (position + int(np.argmin(np.isfinite(mono)))) / source
-            raise _UnreadableError(f"non-finite samples (NaN or infinity), the first at {at:.3f} s", final=True)
+            raise _UnreadableError(
+                f"non-finite samples (NaN or infinity), the first at {at:.3f} s", final=True
+            )
         position += len(mono)
         yield mono if stream is None else stream.resample_chunk(mono)
     if stream is not None:
@@ -358,7 +362,9 @@ class _SoundFile:
             words = line.replace("(should be", ":").rstrip(")").split(":")
             if len(words) == 3 and words[0].strip() in {"data", "SSND", "Data Size"}:
                 stated, held = (int(word) for word in words[1:])
-                if stated < 0x7FFF_FFFF and held > 0:  # writers that cannot go back leave all ones: no promise
+                if (
+                    stated < 0x7FFF_FFFF and held > 0
+                ):  # writers that cannot go back leave all ones: no promise
                     return round(self._file.frames * stated / held)
         if self._file.format == "MP3" and not any(mark in _head(self._source) for mark in (b"Xing", b"Info")):
             return None  # without that header the length of an mp3 is a guess from its first frames

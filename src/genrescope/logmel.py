@@ -123,7 +123,9 @@ class LogMel(nn.Module):
     _BLOCK_EXACT = 512  # frames in a block in double precision
     _PRE_EMPHASIS = 0.8
     _TOLERANCE = 1e-4  # of the logarithm, against double precision
-    _ROUNDING = 8 * 2.0**-24  # largest error of a bin, relative to the root of the frame's energy (6.6 units seen)
+    _ROUNDING = (
+        8 * 2.0**-24
+    )  # largest error of a bin, relative to the root of the frame's energy (6.6 units seen)
 
     def __init__(self, spec: LogMelSpec | None = None) -> None:
         super().__init__()
@@ -166,10 +168,10 @@ class LogMel(nn.Module):
             raise ValueError(f"wave of shape {tuple(wave.shape)}; accepted is (batch, samples), not empty")
         half, samples = self.spec.n_fft // 2, wave.shape[1]
         result = torch.empty(len(wave), self.spec.frames(samples), self.spec.n_mels, device=wave.device)
-        padded = torch.empty(samples + 2 * half, device=wave.device)
-        padded[:half] = padded[-half:] = 0
+        padded = torch.empty(1 + samples + 2 * half, device=wave.device)
+        padded[: 1 + half] = padded[-half:] = 0
         for row, out in zip(wave, result, strict=True):
-            padded[half:-half] = row
+            padded[1 + half : -half] = row
             self._frames(padded, out)
         return result
 
@@ -184,61 +186,67 @@ class LogMel(nn.Module):
             float32 of shape (frames, n_mels); joined they equal `forward` of the joined pieces.
         """
         n_fft, hop = self.spec.n_fft, self.spec.hop
-        held = torch.zeros(n_fft // 2)
+        held = torch.zeros(1 + n_fft // 2)
         for piece in pieces:
             held = torch.cat((held, torch.from_numpy(piece)))
-            frames = (len(held) - n_fft) // hop + 1
+            frames = (len(held) - 1 - n_fft) // hop + 1
             if frames > 0:
-                yield self._frames(held[: (frames - 1) * hop + n_fft])
+                yield self._frames(held[: 1 + (frames - 1) * hop + n_fft])
                 held = held[frames * hop :]
         held = F.pad(held, (0, n_fft // 2))
-        if len(held) >= n_fft:
+        if len(held) > n_fft:
             yield self._frames(held)
 
     def _frames(self, padded: Tensor, out: Tensor | None = None) -> Tensor:
-        """Compute the log-mel of all whole frames of one wave, (samples,) to (frames, n_mels)."""
+        """Compute the log-mel of all whole frames of one wave.
+
+        Args:
+            padded: shape (1 + samples,); the first frame begins at the second sample.
+            out: where the result goes, if not into a new tensor.
+
+        Returns:
+            float32 of shape (frames, n_mels).
+        """
         spec, a = self.spec, self._PRE_EMPHASIS
-        count = (len(padded) - spec.n_fft) // spec.hop + 1
+        count = (len(padded) - 1 - spec.n_fft) // spec.hop + 1
         result = torch.empty(count, spec.n_mels, device=padded.device) if out is None else out
-        size = min(count, self._BLOCK if padded.device.type == "cpu" else self._BLOCK_DEVICE)
+        largest = self._BLOCK if padded.device.type == "cpu" else self._BLOCK_DEVICE
+        size = -(-count // max(1, round(count / largest)))  # blocks of equal size: no small one at the end
         windowed = torch.empty(size, spec.n_fft, device=padded.device)
         emphasised = torch.empty((size - 1) * spec.hop + spec.n_fft, device=padded.device)
         window, rise = self.get_buffer("window"), self.get_buffer("window_rise")
         weights = [self.get_buffer(f"weights{index}") for index in range(len(self._groups))]
         for start in range(0, count, size):
             power = result[start : start + size]
-            samples = padded[start * spec.hop :][: (len(power) - 1) * spec.hop + spec.n_fft]
-            frames = samples.unfold(0, spec.n_fft, spec.hop)
+            samples = padded[start * spec.hop :][: 1 + (len(power) - 1) * spec.hop + spec.n_fft]
+            frames, earlier = (part.unfold(0, spec.n_fft, spec.hop) for part in (samples[1:], samples[:-1]))
             # With z[n] = x[n] - a x[n - 1], computed once for overlapping frames, the pre-emphasised frame
             # w[n] x[n] - a w[n - 1] x[n - 1] is w[n] z[n] + a (w[n] - w[n - 1]) x[n - 1]. Its first sample,
             # which the circular shift joins to the last, is put right by itself.
-            z = emphasised[: len(samples)]
-            z[0] = samples[0]
-            torch.sub(samples[1:], samples[:-1], alpha=a, out=z[1:])
+            z = torch.sub(samples[1:], samples[:-1], alpha=a, out=emphasised[: len(samples) - 1])
             block = torch.mul(z.unfold(0, spec.n_fft, spec.hop), window, out=windowed[: len(power)])
-            block[:, 1:].addcmul_(frames[:, :-1], rise[1:])
+            block.addcmul_(earlier, rise)
             block[:, 0] = frames[:, 0] * window[0] - frames[:, -1] * (a * window[-1])
             # (frames, bins) complex -> (frames, 2 * bins) real: parts squared, to be summed by the products
             squares = torch.view_as_real(torch.fft.rfft(block)).flatten(1).square_()
             for (first, last, low, high), weight in zip(self._groups, weights, strict=True):
                 torch.mm(squares[:, low:high], weight, out=power[:, first:last])
-            doubtful = self._doubtful(power, z).nonzero().flatten()
-            power.add_(spec.floor).log_()
+            floored = power + spec.floor
+            doubtful = self._doubtful(power, floored, z).nonzero().flatten()
+            torch.log(floored, out=power)
             for part in doubtful.split(self._BLOCK_EXACT) if len(doubtful) else ():
                 power[part] = self._exact(frames[part]).to(power)
         return result
 
-    def _doubtful(self, power: Tensor, emphasised: Tensor) -> Tensor:
+    def _doubtful(self, power: Tensor, floored: Tensor, emphasised: Tensor) -> Tensor:
         """Return which frames may be further than the tolerance from double precision, bool of shape (frames,).
 
         A bin's error is at most `r sqrt(E)` for a frame of energy E. It moves a band's power P, a sum of weighted
         squares, by at most `r sqrt(2 v E P)` where v is the band's largest weight, and the logarithm by that over
         `P + floor`. E is bounded by the energies of the frame's hops, each with the window's largest square in it.
         """
-        hops = emphasised.view(-1, self.spec.hop)
-        hops = torch.linalg.vecdot(hops, hops)
+        hops = emphasised.square_().view(-1, self.spec.hop).sum(dim=1)  # in place: it has served
         energy = hops.unfold(0, self.spec.n_fft // self.spec.hop, 1) @ self.get_buffer("hop_weight")
-        floored = power + self.spec.floor
         worst = (power * self.get_buffer("largest_weight")).div_(floored).div_(floored).amax(dim=1)
         return worst * energy > (self._TOLERANCE / self._ROUNDING) ** 2 / 2
 

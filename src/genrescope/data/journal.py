@@ -51,7 +51,9 @@ class Journal:
         noted = self._read_notes()
         self._interrupted = noted is not None
         self._tracks = self._read_store() if noted is None else noted
-        self._end = max((facts["first_frame"] + facts["frames"] for facts in self._tracks.values()), default=0)
+        self._end = max(
+            (facts["first_frame"] + facts["frames"] for facts in self._tracks.values()), default=0
+        )
         self._array: IO[bytes] | None = None
         self._notes: IO[str] | None = None
 
@@ -180,7 +182,9 @@ class Journal:
         return {"format": store.FORMAT, "front_end": self._spec.fingerprint}
 
     def _offset(self, frame: int) -> int:
-        return len(_npy_header(0, self._spec.n_mels)) + frame * self._spec.n_mels * np.dtype(np.float16).itemsize
+        return (
+            len(_npy_header(0, self._spec.n_mels)) + frame * self._spec.n_mels * np.dtype(np.float16).itemsize
+        )
 
     def _close(self) -> None:
         for file in (self._array, self._notes):

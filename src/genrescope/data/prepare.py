@@ -270,7 +270,9 @@ def _refuse_foreign(out: Path) -> None:
         raise DataError(f"{out} is a file; --out names the folder of the store")
     ours = (store.STORE_FILE, store.FRAMES_FILE, JOURNAL_FILE)
     if out.is_dir() and any(out.iterdir()) and not any((out / name).exists() for name in ours):
-        raise DataError(f"{out} is a folder with other things in it; choose a new or empty folder for the store")
+        raise DataError(
+            f"{out} is a folder with other things in it; choose a new or empty folder for the store"
+        )
 
 
 def _cores() -> int:

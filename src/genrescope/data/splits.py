@@ -48,7 +48,9 @@ class Split:
         """
         found = sorted(track_id for track_id, its in self.parts.items() if its == part)
         if not found:
-            raise DataError(f'the split has no part "{part}"; {nearest(part, sorted(set(self.parts.values())))}')
+            raise DataError(
+                f'the split has no part "{part}"; {nearest(part, sorted(set(self.parts.values())))}'
+            )
         return found
 
     @property
@@ -130,9 +132,7 @@ def write(split: Split, path: Path) -> None:
 # -- the methods ------------------------------------------------------------------------------------------------
 
 
-def _random(
-    tracks: Sequence[StoredTrack], rng: random.Random, shares: Mapping[str, float]
-) -> dict[str, str]:
+def _random(tracks: Sequence[StoredTrack], rng: random.Random, shares: Mapping[str, float]) -> dict[str, str]:
     """Shuffle and cut, as the original system did: neither genres nor artists are looked at."""
     shuffled = [track.id for track in tracks]
     rng.shuffle(shuffled)
@@ -158,9 +158,7 @@ def _stratified(
     return parts
 
 
-def _group(
-    tracks: Sequence[StoredTrack], rng: random.Random, shares: Mapping[str, float]
-) -> dict[str, str]:
+def _group(tracks: Sequence[StoredTrack], rng: random.Random, shares: Mapping[str, float]) -> dict[str, str]:
     """Deal out whole groups, the largest first, each to the part that lacks most of its genres.
 
     A track whose group is unknown counts as a group of its own. Where a group has one genre, no part exceeds its
@@ -179,9 +177,7 @@ def _group(
             f"{len(groups)} groups are too few for {len(shares)} parts; add tracks of other artists"
         )
     lacking = {
-        part: {
-            genre: share * count for genre, count in Counter(track.genre for track in tracks).items()
-        }
+        part: {genre: share * count for genre, count in Counter(track.genre for track in tracks).items()}
         for part, share in shares.items()
     }
     names = sorted(groups)
@@ -259,9 +255,13 @@ def _cautions(tracks: Sequence[StoredTrack], parts: Mapping[str, str]) -> tuple[
             sides[track.group].add(parts[track.id])
     torn = sum(len(its) > 1 for its in sides.values())
     if torn:
-        notes.append(f"{torn} of {len(sides)} groups stand on two sides: scores will look better than they are")
+        notes.append(
+            f"{torn} of {len(sides)} groups stand on two sides: scores will look better than they are"
+        )
     if not sides:
-        notes.append("no groups are known: the same artist may stand on two sides, which makes scores look better")
+        notes.append(
+            "no groups are known: the same artist may stand on two sides, which makes scores look better"
+        )
     for part in sorted(set(parts.values())):
         absent = {track.genre for track in tracks} - {
             track.genre for track in tracks if parts[track.id] == part

@@ -108,7 +108,9 @@ class FrameBank:
             images.masked_fill_(~inside.to(home)[:, :, None], self._silence)
         return images.to(self._device).transpose(1, 2).unsqueeze(1)
 
-    def batches(self, batches: Iterable[Windows], *, length: int = FRAMES) -> Iterator[tuple[Windows, Tensor]]:
+    def batches(
+        self, batches: Iterable[Windows], *, length: int = FRAMES
+    ) -> Iterator[tuple[Windows, Tensor]]:
         """Yield each batch of windows with its images."""
         cut = ((windows, self.cut(windows, length=length)) for windows in batches)
         return cut if self._frames.device == self._device else ahead(cut)

@@ -149,7 +149,9 @@ def train(
                 on_step(Step(epoch, step, steps, total_loss / seen, wrong / seen, rate, speed))
             loss_out, error_out = _validate(model, bank, held_out, labels, recipe.evaluation.verdict)
             seconds = time.monotonic() - began
-            row = Epoch(epoch, step, rate, total_loss / seen, wrong / seen, loss_out, error_out, seconds, speed)
+            row = Epoch(
+                epoch, step, rate, total_loss / seen, wrong / seen, loss_out, error_out, seconds, speed
+            )
             history.append(row)
             folder.save_checkpoint(model, optimizer, history)
             folder.write_history(history)
@@ -195,7 +197,9 @@ def _tracks(
         held_out = [track for track in store.tracks if split.parts.get(track.id) == "validation"]
     labels = sorted({track.genre for track in store.tracks if track.id in split.parts})
     if not learnt:
-        raise DataError(f"none of the split's {len(wanted)} tracks of {', '.join(parts)} is in the store {store.path}")
+        raise DataError(
+            f"none of the split's {len(wanted)} tracks of {', '.join(parts)} is in the store {store.path}"
+        )
     if len(labels) < 2:
         raise DataError(
             f'there is one genre only, "{labels[0]}"; a classifier needs two or more. Prepare DATA that has more'
