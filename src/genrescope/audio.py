@@ -25,8 +25,13 @@ SAMPLE_RATE = 22_050
 """Samples per second of every wave inside genrescope."""
 
 SUFFIXES = frozenset(
-    ".wav .wave .au .snd .aif .aiff .aifc .caf .w64 .flac .ogg .oga .opus .mp3 .mp2 "
-    ".m4a .m4b .mp4 .aac .wma .asf .mka .mkv .webm .mov .avi .wv .ape .ac3 .amr .3gp".split()
+    f".{ending}"
+    for group in (
+        ("wav", "wave", "au", "snd", "aif", "aiff", "aifc", "caf", "w64", "flac", "ogg", "oga", "opus", "mp3", "mp2"),
+        ("m4a", "m4b", "mp4", "aac", "wma", "asf", "wv", "ape", "ac3", "amr", "3gp", "mka"),
+        ("mkv", "webm", "mov", "avi"),  # their sound
+    )
+    for ending in group
 )
 """File name endings that are taken for audio when a folder is walked."""
 
@@ -34,9 +39,7 @@ Wave: TypeAlias = npt.NDArray[np.float32]
 Source: TypeAlias = str | os.PathLike[str] | bytes
 
 _BLOCK_SECONDS = 60.0  # a block of 44.1 kHz stereo is 21 MB: an hour of music never stands in memory at once
-_MARGIN_SECONDS = (
-    0.1  # sound decoded on both sides of an excerpt, so that the resampler's filter sees no edge
-)
+_MARGIN_SECONDS = 0.1  # sound decoded on both sides of an excerpt, so that the resampler's filter sees no edge
 _EDGE_SECONDS = 0.1  # a file may fall this short of its header before it counts as truncated
 _DRM_MARKS = (b"drms", b"enca", b"sinf", bytes.fromhex("fbb3112223bdd211b4b700a0c955fc6e"))
 
@@ -58,9 +61,7 @@ class AudioInfo:
     codec: str
 
 
-def decode(
-    source: Source, *, rate: int = SAMPLE_RATE, offset: float = 0.0, duration: float | None = None
-) -> Wave:
+def decode(source: Source, *, rate: int = SAMPLE_RATE, offset: float = 0.0, duration: float | None = None) -> Wave:
     """Decode a file, or an excerpt of it, to one mono wave.
 
     Channels are averaged, then resampled with soxr's high quality. An excerpt is cut on exact sample positions and
@@ -160,9 +161,7 @@ def from_array(samples: npt.ArrayLike, *, rate: int, to_rate: int = SAMPLE_RATE,
     array = np.asarray(samples)
     try:
         if array.ndim not in (1, 2) or array.size == 0:
-            raise _UnreadableError(
-                f"shape {array.shape}; accepted are (samples,) and (samples, channels), not empty"
-            )
+            raise _UnreadableError(f"shape {array.shape}; accepted are (samples,) and (samples, channels), not empty")
         if array.ndim == 2 and array.shape[1] > array.shape[0]:
             raise _UnreadableError(f"shape {array.shape} looks like (channels, samples); transpose it")
         if rate <= 0:
@@ -245,18 +244,14 @@ def _mono(reader: _Reader, *, rate: int, offset: float, duration: float | None) 
 def _resampled(chunks: Iterator[npt.NDArray[np.float32]], source: int, target: int) -> Iterator[Wave]:
     import soxr
 
-    stream = (
-        None if source == target else soxr.ResampleStream(source, target, 1, dtype="float32", quality="HQ")
-    )
+    stream = None if source == target else soxr.ResampleStream(source, target, 1, dtype="float32", quality="HQ")
     position = 0
     for chunk in chunks:
         mono = _mixed(chunk)
         # A sum is finite unless a sample is not (or a thousand samples near 1e38 overflow): one cheap pass.
         if not np.isfinite(mono.sum()) and not np.isfinite(mono).all():
             at = (position + int(np.argmin(np.isfinite(mono)))) / source
-            raise _UnreadableError(
-                f"non-finite samples (NaN or infinity), the first at {at:.3f} s", final=True
-            )
+            raise _UnreadableError(f"non-finite samples (NaN or infinity), the first at {at:.3f} s", final=True)
         position += len(mono)
         yield mono if stream is None else stream.resample_chunk(mono)
     if stream is not None:
@@ -362,13 +357,12 @@ class _SoundFile:
             words = line.replace("(should be", ":").rstrip(")").split(":")
             if len(words) == 3 and words[0].strip() in {"data", "SSND", "Data Size"}:
                 stated, held = (int(word) for word in words[1:])
-                if (
-                    stated < 0x7FFF_FFFF and held > 0
-                ):  # writers that cannot go back leave all ones: no promise
-                    return round(self._file.frames * stated / held)
+                if stated < 0x7FFF_FFFF and held > 0:  # writers that cannot go back leave all ones: no promise
+                    return int(self._file.frames * stated / held)
         if self._file.format == "MP3" and not any(mark in _head(self._source) for mark in (b"Xing", b"Info")):
             return None  # without that header the length of an mp3 is a guess from its first frames
-        return int(self._file.frames)
+        frames: int = self._file.frames
+        return frames
 
 
 class _FFmpeg:
@@ -382,7 +376,7 @@ class _FFmpeg:
         self._error = av.error.FFmpegError
         try:
             self._container = av.open(
-                io.BytesIO(source) if isinstance(source, bytes) else str(source), metadata_errors="ignore"
+                io.BytesIO(source) if isinstance(source, bytes) else str(source), mode="r", metadata_errors="ignore"
             )
         except (av.error.FFmpegError, OSError, ValueError) as error:
             raise _UnreadableError(_ffmpeg_reason(error)) from error
@@ -444,7 +438,7 @@ class _FFmpeg:
                 if start and frame.pts is not None and frame.time_base is not None and position == 0:
                     position = round((frame.pts - base) * float(frame.time_base) * self.rate)
                 for part in planar.resample(frame):
-                    samples = part.to_ndarray().T
+                    samples = part.to_ndarray().T.astype(np.float32, copy=False)
                     yield position, samples
                     position += len(samples)
         except (self._error, ValueError) as error:

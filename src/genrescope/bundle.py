@@ -193,9 +193,7 @@ def save_tensors(path: Path, tensors: dict[str, torch.Tensor], metadata: dict[st
             temporary.touch()  # with the user's own permissions, which the library then keeps
             save_file(tensors, temporary, metadata)
     except SafetensorError as error:  # its words for a full disk and the like
-        raise OutputError(
-            f"cannot write {path}: {error}. Free some space, or write somewhere else"
-        ) from error
+        raise OutputError(f"cannot write {path}: {error}. Free some space, or write somewhere else") from error
 
 
 def load_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:

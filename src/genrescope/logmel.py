@@ -123,9 +123,7 @@ class LogMel(nn.Module):
     _BLOCK_EXACT = 512  # frames in a block in double precision
     _PRE_EMPHASIS = 0.8
     _TOLERANCE = 1e-4  # of the logarithm, against double precision
-    _ROUNDING = (
-        8 * 2.0**-24
-    )  # largest error of a bin, relative to the root of the frame's energy (6.6 units seen)
+    _ROUNDING = 8 * 2.0**-24  # largest error of a bin, relative to the root of the frame's energy (6.6 units seen)
 
     def __init__(self, spec: LogMelSpec | None = None) -> None:
         super().__init__()
@@ -234,7 +232,8 @@ class LogMel(nn.Module):
             floored = power + spec.floor
             doubtful = self._doubtful(power, floored, z).nonzero().flatten()
             torch.log(floored, out=power)
-            for part in doubtful.split(self._BLOCK_EXACT) if len(doubtful) else ():
+            for first in range(0, len(doubtful), self._BLOCK_EXACT):
+                part = doubtful[first : first + self._BLOCK_EXACT]
                 power[part] = self._exact(frames[part]).to(power)
         return result
 
@@ -248,7 +247,8 @@ class LogMel(nn.Module):
         hops = emphasised.square_().view(-1, self.spec.hop).sum(dim=1)  # in place: it has served
         energy = hops.unfold(0, self.spec.n_fft // self.spec.hop, 1) @ self.get_buffer("hop_weight")
         worst = (power * self.get_buffer("largest_weight")).div_(floored).div_(floored).amax(dim=1)
-        return worst * energy > (self._TOLERANCE / self._ROUNDING) ** 2 / 2
+        doubtful: Tensor = worst * energy > (self._TOLERANCE / self._ROUNDING) ** 2 / 2
+        return doubtful
 
     def _exact(self, frames: Tensor) -> Tensor:
         """Compute frames in double precision, without pre-emphasis."""
@@ -294,7 +294,8 @@ def mel_filters(spec: LogMelSpec) -> npt.NDArray[np.float64]:
     Band m rises from edge m to edge m + 1 and falls to edge m + 2, edges evenly spaced in mel. "Slaney" norm divides
     by half the band's width in Hz, so that every triangle has area one and white noise gives level bands.
     """
-    edges = mel_to_hz(np.linspace(*hz_to_mel([spec.f_min, spec.f_max]), spec.n_mels + 2))
+    low, high = hz_to_mel([spec.f_min, spec.f_max])
+    edges = mel_to_hz(np.linspace(low, high, spec.n_mels + 2))
     bins = np.arange(spec.n_fft // 2 + 1) * spec.sample_rate / spec.n_fft
     rising = (bins - edges[:-2, None]) / np.diff(edges)[:-1, None]
     falling = (edges[2:, None] - bins) / np.diff(edges)[1:, None]

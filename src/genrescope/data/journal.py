@@ -51,9 +51,7 @@ class Journal:
         noted = self._read_notes()
         self._interrupted = noted is not None
         self._tracks = self._read_store() if noted is None else noted
-        self._end = max(
-            (facts["first_frame"] + facts["frames"] for facts in self._tracks.values()), default=0
-        )
+        self._end = max((facts["first_frame"] + facts["frames"] for facts in self._tracks.values()), default=0)
         self._array: IO[bytes] | None = None
         self._notes: IO[str] | None = None
 
@@ -154,9 +152,7 @@ class Journal:
         return {extent.id: rows[extent.id] | dataclasses.asdict(extent) for extent in extents}
 
     def _says(self, header: Facts, rows: list[index.IndexRow]) -> bool:
-        return store.read_header(self._folder) == header and rows == index.read_index(
-            self._folder / store.INDEX_FILE
-        )
+        return store.read_header(self._folder) == header and rows == index.read_index(self._folder / store.INDEX_FILE)
 
     def _begin(self) -> None:
         """Open the partial array, with what is held already, and write the notes that vouch for it."""
@@ -182,9 +178,7 @@ class Journal:
         return {"format": store.FORMAT, "front_end": self._spec.fingerprint}
 
     def _offset(self, frame: int) -> int:
-        return (
-            len(_npy_header(0, self._spec.n_mels)) + frame * self._spec.n_mels * np.dtype(np.float16).itemsize
-        )
+        return len(_npy_header(0, self._spec.n_mels)) + frame * self._spec.n_mels * np.dtype(np.float16).itemsize
 
     def _close(self) -> None:
         for file in (self._array, self._notes):
@@ -196,7 +190,5 @@ class Journal:
 def _npy_header(frames: int, mels: int) -> bytes:
     """Return the header of a float16 .npy file; NumPy leaves room in it for the count to grow in place."""
     header = io.BytesIO()
-    np.lib.format.write_array_header_1_0(
-        header, {"descr": "<f2", "fortran_order": False, "shape": (frames, mels)}
-    )
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f2", "fortran_order": False, "shape": (frames, mels)})
     return header.getvalue()

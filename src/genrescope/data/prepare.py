@@ -24,7 +24,7 @@ from genrescope.errors import AudioError, DataError
 from genrescope.logmel import LogMel, LogMelSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
     from genrescope.data.index import Track
 
@@ -104,7 +104,7 @@ def prepare(
         rows = {track.id: _row(track, root, held[track.id]) for track in tracks if track.id in held}
         heard = 0.0
         on_track(Progress(len(held), len(tracks), heard, None))
-        for number, result in enumerate(_computed(missing, spec, jobs or _cores()), start=len(held) + 1):
+        for number, result in enumerate(_computed(missing, spec, jobs or cores()), start=len(held) + 1):
             if result.frames is not None:
                 journal.add(result.track.id, result.frames, result.facts())
             heard += result.seconds
@@ -198,7 +198,7 @@ def _compute(track: Track, log_mel: LogMel) -> _Result:
         return _Result(track, None, status=error.reason)
     except OSError as error:
         return _Result(track, None, status=f"file: {error.strerror or error}")
-    except Exception as error:  # noqa: BLE001 - one bad file never stops a run, whatever a decoder throws
+    except Exception as error:  # one bad file never stops a run, whatever a decoder throws
         return _Result(track, None, status=f"{type(error).__name__}: {error}")
     return _Result(
         track,
@@ -229,7 +229,7 @@ def _computed(tracks: Sequence[Track], spec: LogMelSpec, jobs: int) -> Iterator[
                 yield _Result(track, None, status="the decoder crashed; the file is probably damaged")
 
 
-def _pooled(waiting: deque[Track], spec: LogMelSpec, jobs: int) -> Iterator[_Result]:
+def _pooled(waiting: deque[Track], spec: LogMelSpec, jobs: int) -> Generator[_Result, None, list[Track]]:
     """Work through `waiting`; if a worker dies, return the tracks that were in flight.
 
     Processes are spawned, not forked: the same on every system, and safe beside torch's threads.
@@ -270,11 +270,9 @@ def _refuse_foreign(out: Path) -> None:
         raise DataError(f"{out} is a file; --out names the folder of the store")
     ours = (store.STORE_FILE, store.FRAMES_FILE, JOURNAL_FILE)
     if out.is_dir() and any(out.iterdir()) and not any((out / name).exists() for name in ours):
-        raise DataError(
-            f"{out} is a folder with other things in it; choose a new or empty folder for the store"
-        )
+        raise DataError(f"{out} is a folder with other things in it; choose a new or empty folder for the store")
 
 
-def _cores() -> int:
+def cores() -> int:
     """Return the number of cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""Splits: which tracks train, validate and test. A split is made of tracks, never of windows, so windows cannot leak."""
+"""Splits: which tracks train, validate and test. Made of tracks, never of windows, so windows cannot leak."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import csv
 import io
 import random
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from genrescope.errors import DataError, nearest
 from genrescope.files import fingerprint, write_text
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from genrescope.data.store import StoredTrack
@@ -48,9 +48,7 @@ class Split:
         """
         found = sorted(track_id for track_id, its in self.parts.items() if its == part)
         if not found:
-            raise DataError(
-                f'the split has no part "{part}"; {nearest(part, sorted(set(self.parts.values())))}'
-            )
+            raise DataError(f'the split has no part "{part}"; {nearest(part, sorted(set(self.parts.values())))}')
         return found
 
     @property
@@ -139,9 +137,7 @@ def _random(tracks: Sequence[StoredTrack], rng: random.Random, shares: Mapping[s
     return _cut(shuffled, shares)
 
 
-def _stratified(
-    tracks: Sequence[StoredTrack], rng: random.Random, shares: Mapping[str, float]
-) -> dict[str, str]:
+def _stratified(tracks: Sequence[StoredTrack], rng: random.Random, shares: Mapping[str, float]) -> dict[str, str]:
     """Shuffle and cut each genre by itself."""
     by_genre: dict[str, list[str]] = defaultdict(list)
     for track in tracks:
@@ -173,9 +169,7 @@ def _group(tracks: Sequence[StoredTrack], rng: random.Random, shares: Mapping[st
     for track in tracks:
         groups[f"group {track.group}" if track.group else f"track {track.id}"].append(track)
     if len(groups) < len(shares):
-        raise DataError(
-            f"{len(groups)} groups are too few for {len(shares)} parts; add tracks of other artists"
-        )
+        raise DataError(f"{len(groups)} groups are too few for {len(shares)} parts; add tracks of other artists")
     lacking = {
         part: {genre: share * count for genre, count in Counter(track.genre for track in tracks).items()}
         for part, share in shares.items()
@@ -183,7 +177,7 @@ def _group(tracks: Sequence[StoredTrack], rng: random.Random, shares: Mapping[st
     names = sorted(groups)
     rng.shuffle(names)
     names.sort(key=lambda name: -len(groups[name]))
-    parts = {}
+    parts: dict[str, str] = {}
     for name in names:
         counts = Counter(track.genre for track in groups[name])
         part = max(shares, key=lambda part: sum(n * lacking[part][genre] for genre, n in counts.items()))
@@ -240,9 +234,7 @@ def _cut(ids: Sequence[str], shares: Mapping[str, float]) -> dict[str, str]:
 
 def _checked(shares: dict[str, float]) -> dict[str, float]:
     if not shares or any(share <= 0 for share in shares.values()) or abs(sum(shares.values()) - 1) > 1e-6:
-        raise DataError(
-            f"shares {shares}; accepted are positive numbers that add up to 1, as train=0.8,test=0.2"
-        )
+        raise DataError(f"shares {shares}; accepted are positive numbers that add up to 1, as train=0.8,test=0.2")
     return shares
 
 
@@ -255,17 +247,11 @@ def _cautions(tracks: Sequence[StoredTrack], parts: Mapping[str, str]) -> tuple[
             sides[track.group].add(parts[track.id])
     torn = sum(len(its) > 1 for its in sides.values())
     if torn:
-        notes.append(
-            f"{torn} of {len(sides)} groups stand on two sides: scores will look better than they are"
-        )
+        notes.append(f"{torn} of {len(sides)} groups stand on two sides: scores will look better than they are")
     if not sides:
-        notes.append(
-            "no groups are known: the same artist may stand on two sides, which makes scores look better"
-        )
+        notes.append("no groups are known: the same artist may stand on two sides, which makes scores look better")
     for part in sorted(set(parts.values())):
-        absent = {track.genre for track in tracks} - {
-            track.genre for track in tracks if parts[track.id] == part
-        }
+        absent = {track.genre for track in tracks} - {track.genre for track in tracks if parts[track.id] == part}
         if absent:
             notes.append(f"the part {part} has no track of {', '.join(sorted(absent))}")
     return tuple(notes)

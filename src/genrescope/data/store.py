@@ -175,8 +175,7 @@ def read_extents(path: Path) -> list[Extent]:
     names = [field.name for field in dataclasses.fields(Extent)]
     try:
         return [
-            Extent(row["id"], *(int(row[name]) for name in names[1:]))
-            for row in index.read_table(path, required=names)
+            Extent(row["id"], *(int(row[name]) for name in names[1:])) for row in index.read_table(path, required=names)
         ]
     except ValueError as error:
         raise DataError(f"{path} is damaged ({error}); prepare the store again") from error

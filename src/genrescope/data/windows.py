@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from dataclasses import dataclass
 from queue import Full, Queue
@@ -46,7 +47,7 @@ class Windows:
 
     def split(self, size: int) -> Iterator[Windows]:
         """Yield the windows in order, `size` at a time; the last batch may be smaller."""
-        for chosen in torch.arange(len(self)).split(size):
+        for chosen in chunks(torch.arange(len(self)), size):
             yield self.take(chosen)
 
 
@@ -74,6 +75,11 @@ def place(tracks: Sequence[StoredTrack], which: Which = "all", *, length: int = 
         ends += [track.first_frame + track.frames] * count
         owners += [position] * count
     return Windows(torch.tensor(starts), torch.tensor(ends), torch.tensor(owners))
+
+
+def chunks(values: Tensor, size: int) -> tuple[Tensor, ...]:
+    """Return a list of positions in pieces of `size`; the last may be smaller."""
+    return tuple(values[start : start + size] for start in range(0, len(values), size))
 
 
 class FrameBank:
@@ -108,9 +114,7 @@ class FrameBank:
             images.masked_fill_(~inside.to(home)[:, :, None], self._silence)
         return images.to(self._device).transpose(1, 2).unsqueeze(1)
 
-    def batches(
-        self, batches: Iterable[Windows], *, length: int = FRAMES
-    ) -> Iterator[tuple[Windows, Tensor]]:
+    def batches(self, batches: Iterable[Windows], *, length: int = FRAMES) -> Iterator[tuple[Windows, Tensor]]:
         """Yield each batch of windows with its images."""
         cut = ((windows, self.cut(windows, length=length)) for windows in batches)
         return cut if self._frames.device == self._device else ahead(cut)
@@ -130,10 +134,9 @@ def ahead(items: Iterable[_T], *, depth: int = 2) -> Iterator[_T]:
 
     def put(more: bool, item: _T | BaseException | None) -> None:
         while not stop.is_set():
-            try:
-                return queue.put((more, item), timeout=0.1)
-            except Full:
-                continue
+            with contextlib.suppress(Full):
+                queue.put((more, item), timeout=0.1)
+                return
 
     def work() -> None:
         try:
@@ -142,7 +145,7 @@ def ahead(items: Iterable[_T], *, depth: int = 2) -> Iterator[_T]:
                 if stop.is_set():
                     return
             put(False, None)
-        except BaseException as error:  # noqa: BLE001 - it is raised again where the items are used
+        except BaseException as error:  # it is raised again where the items are used
             put(False, error)
 
     thread = threading.Thread(target=work, daemon=True)

@@ -22,7 +22,5 @@ def choose_device(name: str) -> str:
         raise TrainingError(f'no device called "{name}"; one of: {", ".join(DEVICES)}')
     if not present[name]:
         there = ", ".join(device for device, found in present.items() if found)
-        raise TrainingError(
-            f"this machine has no {name} device that torch can use; there is: {there}, or use auto"
-        )
+        raise TrainingError(f"this machine has no {name} device that torch can use; there is: {there}, or use auto")
     return name

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
@@ -24,11 +25,13 @@ from genrescope.training.schedule import rate_at
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from lightning_fabric import Fabric
+    from tensorboardX import SummaryWriter
     from torch import Tensor, nn
 
     from genrescope.data.splits import Split
     from genrescope.data.store import Store, StoredTrack
-    from genrescope.data.windows import FrameBank
+    from genrescope.data.windows import FrameBank, Windows
     from genrescope.training.recipe import Recipe
 
 
@@ -108,58 +111,103 @@ def train(
 
     torch.manual_seed(seed)
     options = {"dropout": recipe.model.dropout}
-    model = registry.create(recipe.model.name, len(labels), **options).to(memory_format=torch.channels_last)
-    optimizer = _optimizer(model, recipe, device)
+    model = _channels_last(registry.create(recipe.model.name, len(labels), **options))
     fabric = Fabric(accelerator=device, devices=1, precision=recipe.training.precision)
-    wrapped, optimizer = fabric.setup(model, optimizer)
+    wrapped, optimizer = fabric.setup(model, _optimizer(model, recipe, device))
     _start_velocity(optimizer)
     history = folder.load_checkpoint(model, optimizer)
 
     bank = windows.FrameBank(store.frames, silence=store.spec.silence, device=fabric.device)
     placed = windows.place(learnt, recipe.windows.train)
     targets = torch.tensor([labels.index(track.genre) for track in learnt])[placed.tracks].to(fabric.device)
-    size = recipe.training.batch_size
-    steps_per_epoch = -(-len(placed) // size)
-    steps = steps_per_epoch * recipe.training.epochs
-
     with SummaryWriter(str(folder.path / "tensorboard"), purge_step=len(history) + 1) as board:
-        for epoch in range(len(history) + 1, recipe.training.epochs + 1):
+        for number in range(len(history) + 1, recipe.training.epochs + 1):
             began = time.monotonic()
-            order = _order(len(placed), seed, 0 if recipe.windows.order == "fixed" else epoch)
-            torch.manual_seed(_epoch_seed(seed, epoch))  # for dropout
-            total_loss, wrong, seen, step, rate = 0.0, 0, 0, (epoch - 1) * steps_per_epoch, 0.0
-            wrapped.train()
-            batches = bank.batches(placed.take(part) for part in order.split(size))
-            for (_, images), chosen in zip(batches, order.split(size), strict=True):
-                target = targets[chosen.to(fabric.device)]
-                rate = rate_at(step, recipe.schedule, steps_per_epoch=steps_per_epoch)
-                for group in optimizer.param_groups:
-                    group["lr"] = rate
-                logits = wrapped(images)
-                loss = F.cross_entropy(logits, target)
-                fabric.backward(loss)
-                optimizer.step()
-                optimizer.zero_grad()
-
-                step += 1
-                seen += len(chosen)
-                total_loss += _finite(loss, epoch, step, rate) * len(chosen)
-                wrong += int((logits.argmax(dim=1) != target).sum())
-                speed = seen / (time.monotonic() - began)
-                on_step(Step(epoch, step, steps, total_loss / seen, wrong / seen, rate, speed))
+            last = _epoch(
+                number, fabric=fabric, model=wrapped, optimizer=optimizer, bank=bank, placed=placed, targets=targets,
+                recipe=recipe, seed=seed, on_step=on_step,
+            )  # fmt: skip
             loss_out, error_out = _validate(model, bank, held_out, labels, recipe.evaluation.verdict)
-            seconds = time.monotonic() - began
             row = Epoch(
-                epoch, step, rate, total_loss / seen, wrong / seen, loss_out, error_out, seconds, speed
+                epoch=number,
+                step=last.step,
+                rate=last.rate,
+                train_loss=last.loss,
+                train_error=last.error,
+                validation_loss=loss_out,
+                validation_error=error_out,
+                seconds=time.monotonic() - began,
+                windows_per_second=last.windows_per_second,
             )
             history.append(row)
             folder.save_checkpoint(model, optimizer, history)
             folder.write_history(history)
-            for name in ("rate", "train_loss", "train_error", "validation_loss", "validation_error"):
-                if getattr(row, name) is not None:
-                    board.add_scalar(name, getattr(row, name), epoch)
+            _chart(board, row)
             on_epoch(row)
+    return _finish(folder, model, recipe, store, options=options, labels=labels, tracks=learnt, history=history)
 
+
+def _epoch(
+    number: int,
+    *,
+    fabric: Fabric,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    bank: FrameBank,
+    placed: Windows,
+    targets: Tensor,
+    recipe: Recipe,
+    seed: int,
+    on_step: Callable[[Step], None],
+) -> Step:
+    """Show the network every window once; return where the training stands after the last step."""
+    order = _order(len(placed), seed, 0 if recipe.windows.order == "fixed" else number)
+    batches = windows.chunks(order, recipe.training.batch_size)
+    images_of = bank.batches(placed.take(batch) for batch in batches)
+    total_loss, wrong, seen, step = 0.0, 0, 0, (number - 1) * len(batches)
+    began = time.monotonic()
+    torch.manual_seed(_epoch_seed(seed, number))  # for dropout
+    model.train()
+    for batch, (_, images) in zip(batches, images_of, strict=True):
+        rate = rate_at(step, recipe.schedule, steps_per_epoch=len(batches))
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        target = targets[batch.to(targets.device)]
+        logits = model(images)
+        loss = F.cross_entropy(logits, target)
+        fabric.backward(loss)
+        optimizer.step()
+        optimizer.zero_grad()
+
+        step += 1
+        seen += len(batch)
+        total_loss += _finite(loss, number, step, rate) * len(batch)
+        wrong += int((logits.argmax(dim=1) != target).sum())
+        told = Step(
+            epoch=number,
+            step=step,
+            steps=len(batches) * recipe.training.epochs,
+            loss=total_loss / seen,
+            error=wrong / seen,
+            rate=rate,
+            windows_per_second=seen / (time.monotonic() - began),
+        )
+        on_step(told)
+    return told
+
+
+def _finish(
+    folder: RunFolder,
+    model: nn.Module,
+    recipe: Recipe,
+    store: Store,
+    *,
+    options: dict[str, Any],
+    labels: list[str],
+    tracks: Sequence[StoredTrack],
+    history: Sequence[Epoch],
+) -> Path:
+    """Write the model file and close the run."""
     header = bundle.Header(
         model=recipe.model.name,
         options=options,
@@ -176,8 +224,8 @@ def train(
             "status": "finished",
             "labels": labels,
             "parameters": registry.count_parameters(model),
-            "windows": len(placed),
-            "tracks": len(learnt),
+            "tracks": len(tracks),
+            "windows": len(windows.place(tracks, recipe.windows.train)),
             "epochs": len(history),
             "seconds": round(sum(row.seconds for row in history), 1),
         }
@@ -186,9 +234,15 @@ def train(
     return folder.path
 
 
-def _tracks(
-    store: Store, split: Split, parts: Sequence[str]
-) -> tuple[list[StoredTrack], list[StoredTrack], list[str]]:
+def _chart(board: SummaryWriter, row: Epoch) -> None:
+    """Write an epoch as TensorBoard events."""
+    for name in ("rate", "train_loss", "train_error", "validation_loss", "validation_error"):
+        value = getattr(row, name)
+        if value is not None:
+            board.add_scalar(name, value, row.epoch)
+
+
+def _tracks(store: Store, split: Split, parts: Sequence[str]) -> tuple[list[StoredTrack], list[StoredTrack], list[str]]:
     """Return the tracks to learn from, those to validate on, and the labels."""
     wanted = {track_id for part in parts for track_id in split.ids(part)}
     learnt = [track for track in store.tracks if track.id in wanted]
@@ -197,14 +251,17 @@ def _tracks(
         held_out = [track for track in store.tracks if split.parts.get(track.id) == "validation"]
     labels = sorted({track.genre for track in store.tracks if track.id in split.parts})
     if not learnt:
-        raise DataError(
-            f"none of the split's {len(wanted)} tracks of {', '.join(parts)} is in the store {store.path}"
-        )
+        raise DataError(f"none of the split's {len(wanted)} tracks of {', '.join(parts)} is in the store {store.path}")
     if len(labels) < 2:
         raise DataError(
             f'there is one genre only, "{labels[0]}"; a classifier needs two or more. Prepare DATA that has more'
         )
     return learnt, held_out, labels
+
+
+def _channels_last(model: nn.Module) -> nn.Module:
+    """Lay weights out as convolutions on this kind of hardware want them; values stay the same."""
+    return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
 def _optimizer(model: nn.Module, recipe: Recipe, device: str) -> torch.optim.Optimizer:
@@ -239,7 +296,7 @@ def _epoch_seed(seed: int, epoch: int) -> int:
 
 def _finite(loss: Tensor, epoch: int, step: int, rate: float) -> float:
     value = float(loss.detach())
-    if value != value or value in (float("inf"), float("-inf")):
+    if not math.isfinite(value):
         raise TrainingError(
             f"the loss is {value} at step {step} (epoch {epoch}, learning rate {rate:.3g}): training cannot go on. "
             "Lower the rate with --set schedule.max_rate=..., or check the data. The last checkpoint is kept"

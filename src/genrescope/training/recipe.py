@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from genrescope.data.windows import Which
+from genrescope.data.windows import Which  # noqa: TC001 - pydantic reads the annotation
 from genrescope.errors import RecipeError, nearest
 
 Precision = Literal["32-true", "bf16-mixed", "16-mixed", "64-true"]

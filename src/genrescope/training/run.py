@@ -152,9 +152,7 @@ class RunFolder:
         """Whether the training has ended."""
         return (self.path / "run.json").exists() and read_run(self.path)["status"] == "finished"
 
-    def save_checkpoint(
-        self, model: nn.Module, optimizer: torch.optim.Optimizer, history: list[Epoch]
-    ) -> None:
+    def save_checkpoint(self, model: nn.Module, optimizer: torch.optim.Optimizer, history: list[Epoch]) -> None:
         """Write all that the next epoch depends on into one file, whole or not at all."""
         tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
         for number, state in optimizer.state_dict()["state"].items():
@@ -176,9 +174,7 @@ class RunFolder:
             return []
         tensors, metadata = bundle.load_tensors(self._checkpoint)
         if metadata.get("identity") != self.identity:
-            raise TrainingError(
-                f"{self._checkpoint} belongs to another run; remove it or choose another --out"
-            )
+            raise TrainingError(f"{self._checkpoint} belongs to another run; remove it or choose another --out")
         states = {name.removeprefix("model."): t for name, t in tensors.items() if name.startswith("model.")}
         model.load_state_dict(states)
         velocities = [state["momentum_buffer"] for state in optimizer.state.values()]
@@ -222,15 +218,14 @@ def read_history(path: Path) -> list[Epoch]:
 
 
 def _versions() -> dict[str, str]:
-    import lightning_fabric
-    import numpy
+    from importlib.metadata import version
 
     return {
         "genrescope": genrescope.__version__,
         "python": platform.python_version(),
         "torch": torch.__version__,
-        "lightning_fabric": lightning_fabric.__version__,
-        "numpy": numpy.__version__,
+        "lightning_fabric": version("lightning-fabric"),
+        "numpy": version("numpy"),
     }
 
 

@@ -32,7 +32,7 @@ def triangular2(step: float, *, base_rate: float, max_rate: float, half_cycle: f
         raise ValueError(f"step {step}, half_cycle {half_cycle}; accepted are 0 or more, and more than 0")
     cycle = int(step // (2 * half_cycle)) + 1
     x = abs(step / half_cycle - 2 * cycle + 1)
-    return base_rate + (max_rate - base_rate) * max(0.0, 1 - x) / 2 ** (cycle - 1)
+    return base_rate + (max_rate - base_rate) * max(0.0, 1 - x) * 0.5 ** (cycle - 1)
 
 
 def rate_at(step: int, schedule: ScheduleSection, *, steps_per_epoch: int) -> float:

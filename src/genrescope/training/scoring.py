@@ -24,9 +24,7 @@ def window_scores(model: nn.Module, bank: FrameBank, windows: Windows) -> Tensor
     was_training = model.training
     model.eval()
     try:
-        scores = [
-            model(images).float().softmax(dim=1).cpu() for _, images in bank.batches(windows.split(BATCH))
-        ]
+        scores = [model(images).float().softmax(dim=1).cpu() for _, images in bank.batches(windows.split(BATCH))]
     finally:
         model.train(was_training)
     return torch.cat(scores)

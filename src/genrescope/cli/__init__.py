@@ -1,0 +1,41 @@
+"""The command line: each command parses, calls one function, and prints.
+
+Data goes to stdout, progress and messages to stderr. Exit code 0: all done; 1: done, but some inputs failed (each is
+named); 2: nothing could be done as asked; 130: interrupted, and the same command goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from genrescope.cli import data, demo, predict, train
+from genrescope.cli.console import version
+from genrescope.errors import GenrescopeError
+
+app = typer.Typer(
+    name="genrescope",
+    help="Music genre classification that can be trusted.",
+    epilog="First steps: genrescope demo",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.callback()(version)
+for module in (demo, data, train, predict):
+    module.add_to(app)
+
+
+def main() -> None:
+    """Run the command line; end with its exit code."""
+    try:
+        app()
+    except GenrescopeError as error:
+        # Plain text: a message may hold brackets that rich would take for its own.
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except BrokenPipeError:  # the reader of a pipe has seen enough
+        sys.stderr.close()
+        sys.exit(0)

@@ -1,0 +1,129 @@
+"""What the commands share: messages, progress, options."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from genrescope import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from rich.console import Console
+    from rich.progress import Progress
+    from rich.table import Table
+
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no messages but errors.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+Jobs = Annotated[int | None, typer.Option(min=1, help="Worker processes; by default one for each core.")]
+Seed = Annotated[int, typer.Option(min=0, help="Equal seeds give equal results.")]
+
+INTERRUPTED = 130
+
+
+def version(
+    show: Annotated[bool, typer.Option("--version", help="Show the version and end.", is_eager=True)] = False,
+) -> None:
+    """Music genre classification that can be trusted."""
+    if show:
+        print(f"genrescope {__version__}")
+        raise typer.Exit
+
+
+def err() -> Console:
+    """Return the console of messages and progress: stderr."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def out() -> Console:
+    """Return the console of data: stdout."""
+    from rich.console import Console
+
+    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def say(text: str, *, quiet: bool = False, style: str = "") -> None:
+    """Print a message to stderr, as it is."""
+    if not quiet:
+        err().print(text, style=style or None, markup=False)
+
+
+@contextlib.contextmanager
+def progress(unit: str, *, quiet: bool = False) -> Iterator[Progress]:
+    """Show a bar with a count, what `detail` says, and the time left; nothing when quiet or not on a terminal."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        TextColumn("{task.fields[detail]}"),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("gone"),
+        TimeElapsedColumn(),
+        console=err(),
+        disable=quiet or not sys.stderr.isatty(),
+        transient=True,
+    )
+    with bar:
+        yield bar
+
+
+@contextlib.contextmanager
+def resumable(what: str) -> Iterator[None]:
+    """End with a word on how to go on when the user presses Ctrl-C."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        say(f"interrupted; nothing is lost. {what}", style="yellow")
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def table(*columns: str, title: str | None = None, right: Sequence[str] = ()) -> Table:
+    """Return an empty table; columns named in `right` are aligned to the right."""
+    from rich import box
+    from rich.table import Table
+
+    made = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    for column in columns:
+        made.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    return made
+
+
+def show_scores(result: dict[str, Any]) -> None:
+    """Print the three accuracies of an evaluation to stdout."""
+    from genrescope.evaluation.report import LEVELS, interval, percent
+
+    data = result["data"]
+    part = f"{data['part']} of {data['split']}, " if data["part"] else ""
+    rows = table("counted", "right", "of", "accuracy", "95 % interval", right=("right", "of", "accuracy"))
+    for level, share in result["accuracy"].items():
+        mark = " *" if level == result["verdict"] else ""
+        rows.add_row(
+            LEVELS[level] + mark,
+            str(share["correct"]),
+            str(share["total"]),
+            percent(share["value"]),
+            interval(share.get("interval_by_tracks", share["interval"])),
+        )
+    seed = result["model"]["seed"]
+    named = result["model"]["recipe"]["name"] + (f", seed {seed}" if seed is not None else "")
+    console = out()
+    console.print(f"{named}: {part}{data['tracks']} tracks of {data['name']}", markup=False)
+    console.print(rows)
+    console.print("* the recipe's own verdict. The windows' interval resamples whole tracks.", markup=False)

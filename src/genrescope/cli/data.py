@@ -1,0 +1,151 @@
+"""Commands on data: synth, datasets, prepare, split."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from genrescope.cli.console import Jobs, Quiet, Seed, out, progress, resumable, say, table
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    app.command(epilog="Example: genrescope synth music --artists 8 --tracks 3 --seconds 9")(synth)
+    app.command(epilog="Example: genrescope datasets gtzan")(datasets)
+    app.command(epilog="Example: genrescope prepare gtzan:/music/gtzan --out store")(prepare)
+    app.command(epilog="Example: genrescope split store --method group --out split.csv")(split)
+
+
+def synth(
+    folder: Annotated[Path, typer.Argument(help="Folder for the audio files; made if need be.")],
+    artists: Annotated[int, typer.Option(min=1, help="Artists in each style.")] = 8,
+    tracks: Annotated[int, typer.Option(min=1, help="Tracks by each artist.")] = 3,
+    seconds: Annotated[float, typer.Option(min=1.0, help="Length of a track.")] = 30.0,
+    seed: Seed = 0,
+    jobs: Jobs = None,
+    quiet: Quiet = False,
+) -> None:
+    """Write the synthesised data set: ten invented styles. It proves nothing about real music."""
+    from genrescope import synth as music
+    from genrescope.data.prepare import cores
+
+    with resumable("Run the same command again to go on."), progress("tracks", quiet=quiet) as bar:
+        task = bar.add_task("synthesising", total=None, detail="")
+        written = music.write_dataset(
+            folder,
+            artists=artists,
+            tracks=tracks,
+            seconds=seconds,
+            seed=seed,
+            jobs=jobs or cores(),
+            on_track=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    say(f"{written} tracks in {folder}; use them as DATA: synth:{folder}", quiet=quiet)
+
+
+def datasets(
+    name: Annotated[str | None, typer.Argument(help="A card's name; without it all are listed.")] = None,
+) -> None:
+    """Show the data sets that genrescope knows, or one card in full."""
+    from genrescope.data import cards
+
+    if name is None:
+        rows = table("name", "title", "size", "genres", right=("genres",))
+        for each in map(cards.card, cards.names()):
+            rows.add_row(each.name, each.title, each.size, str(len(each.genres)))
+        out().print(rows)
+        return
+    card = cards.card(name)
+    facts = [
+        ("title", card.title),
+        ("citation", card.citation),
+        ("terms", card.terms),
+        ("source", card.source),
+        ("checksum", card.checksum),
+        ("size", card.size),
+        ("genres", ", ".join(card.genres)),
+        ("known faults", "\n".join(card.known_faults)),
+        *((f"split {split.name}", f"{split.title}\n{split.citation}") for split in card.splits),
+    ]
+    rows = table("heading", "what is known")
+    for heading, text in facts:
+        rows.add_row(heading, text)
+    out().print(rows)
+
+
+def prepare(
+    data: Annotated[str, typer.Argument(help="Folder of genre folders, CSV or TSV file, or card:folder.")],
+    out: Annotated[Path, typer.Option(help="Folder of the store.")],
+    genres: Annotated[str | None, typer.Option(help="Keep only these, as blues,jazz.")] = None,
+    jobs: Jobs = None,
+    quiet: Quiet = False,
+) -> None:
+    """Decode a data set once: its index, and all log-mels in one store. Resumable."""
+    from genrescope.data import prepare as preparing
+
+    wanted = [genre.strip() for genre in genres.split(",") if genre.strip()] if genres else None
+    with resumable("Run the same command again to go on."), progress("tracks", quiet=quiet) as bar:
+        task = bar.add_task("preparing", total=None, detail="")
+
+        def show(at: preparing.Progress) -> None:
+            detail = f"{at.seconds_of_audio / 60:.0f} min of music"
+            bar.update(task, completed=at.done, total=at.total, detail=detail)
+            if at.row is not None and at.row.status != "ok":
+                bar.console.print(f"skipped {at.row.path}: {at.row.status}", style="yellow", markup=False)
+
+        done = preparing.prepare(data, out, genres=wanted, jobs=jobs, on_track=show)
+    report_store(done, quiet=quiet)
+    if done.failed:
+        if quiet:
+            for row in done.failed:
+                say(f"skipped {row.path}: {row.status}")
+        raise typer.Exit(1)
+
+
+def split(
+    store: Annotated[Path, typer.Argument(help="Folder of the store.")],
+    method: Annotated[str, typer.Option(help="random, stratified, group, or an official split's name.")],
+    out: Annotated[Path, typer.Option(help="The split file, CSV.")],
+    seed: Seed = 0,
+    shares: Annotated[str | None, typer.Option(help="As train=0.7,validation=0.15,test=0.15.")] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Split a store's tracks into parts."""
+    from genrescope.data import splits
+    from genrescope.data.store import open_store
+
+    made = splits.make(open_store(store).tracks, method, seed=seed, shares=_shares(shares))
+    splits.write(made, out)
+    told = ", ".join(f"{count} {part}" for part, count in made.counts.items())
+    say(f"{made.method}: {told} tracks; fingerprint {made.fingerprint}; in {out}", quiet=quiet)
+    for note in made.notes:
+        say(f"note: {note}", quiet=quiet)
+
+
+def report_store(done: object, *, quiet: bool) -> None:
+    """Say what a run of `prepare` did."""
+    from genrescope.data.prepare import Prepared
+
+    assert isinstance(done, Prepared)
+    tracks = done.store.tracks
+    hours = sum(track.seconds for track in tracks) / 3600
+    say(
+        f"{len(tracks)} tracks of {len(done.store.genres)} genres, {hours:.1f} hours, in {done.store.path}: "
+        f"{done.computed - len(done.failed)} computed, {done.kept} kept, {len(done.failed)} skipped, "
+        f"{done.seconds:.1f} s; fingerprint {done.store.fingerprint}",
+        quiet=quiet,
+    )
+
+
+def _shares(text: str | None) -> dict[str, float] | None:
+    """Read shares as the command line has them."""
+    from genrescope.errors import DataError
+
+    if text is None:
+        return None
+    try:
+        return {part.strip(): float(share) for part, _, share in (item.partition("=") for item in text.split(","))}
+    except ValueError:
+        raise DataError(f'shares "{text}"; accepted is part=share,part=share, as train=0.8,test=0.2') from None

@@ -1,0 +1,63 @@
+"""The command demo: the whole way on synthesised music."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from genrescope.cli.console import Quiet, out, resumable, say, show_scores
+
+ARTISTS, TRACKS, SECONDS = 8, 3, 9.0
+SHARES = {"train": 0.5, "validation": 0.125, "test": 0.375}
+"""Four, one and three of each style's eight artists: enough test tracks for an interval that says something."""
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this module's command."""
+    app.command(epilog="Example: genrescope demo --out demo")(demo)
+
+
+def demo(
+    folder: Annotated[Path, typer.Option("--out", help="Folder for all that the demo makes.")] = Path("demo"),
+    quiet: Quiet = False,
+) -> None:
+    """Go the whole way on synthesised music: synth, prepare, split, train, evaluate, predict. Resumable.
+
+    The music is computed, so that the demo needs no download; it proves nothing about real music.
+    """
+    from genrescope.cli import data, predict, train
+    from genrescope.data import splits
+    from genrescope.data.store import open_store
+    from genrescope.evaluation.evaluate import evaluate
+    from genrescope.training import recipe
+
+    begun = time.monotonic()
+    music, store, run = folder / "music", folder / "store", folder / "run"
+    with resumable(f"Go on with: genrescope demo --out {folder}"):
+        say("1/6 synth: ten invented styles, eight artists each", quiet=quiet, style="bold")
+        data.synth(music, artists=ARTISTS, tracks=TRACKS, seconds=SECONDS, quiet=quiet)
+        say("2/6 prepare: decode, log-mel, store", quiet=quiet, style="bold")
+        data.prepare(f"synth:{music}", store, quiet=quiet)
+        say("3/6 split: no artist on two sides", quiet=quiet, style="bold")
+        opened = open_store(store)
+        made = splits.make(opened.tracks, "group", shares=SHARES)
+        splits.write(made, folder / "split.csv")
+        say(", ".join(f"{count} {part}" for part, count in made.counts.items()) + " tracks", quiet=quiet)
+        say("4/6 train: recipe demo", quiet=quiet, style="bold")
+        train.run_training(
+            opened, recipe.load("demo"), made, run, parts=["train"], seed=0, device="auto", resume=True, quiet=quiet
+        )
+        say("5/6 evaluate: the artists that were held out", quiet=quiet, style="bold")
+        done = evaluate(run, part="test")
+        show_scores(done.result)
+        say("6/6 predict: songs of artists that the model has never heard", quiet=quiet, style="bold")
+        songs = [track["id"] for track in done.result["tracks"]]
+        predict.predict(run, [music / song for song in songs[:: len(songs) // 5][:5]], quiet=quiet)
+    console = out()
+    console.print(f"report: {done.report}  (open it in a browser)", markup=False)
+    console.print(
+        f"{time.monotonic() - begun:.0f} s. The music was synthesised: the scores prove nothing about real music."
+    )

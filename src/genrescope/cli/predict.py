@@ -1,0 +1,159 @@
+"""The command predict."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Protocol
+
+import typer
+
+from genrescope.cli.console import Device, Quiet, out, progress, resumable, say, table
+from genrescope.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from genrescope.inference.classifier import Prediction
+
+
+class Format(StrEnum):
+    """How predictions are written."""
+
+    table = "table"
+    jsonl = "jsonl"
+    csv = "csv"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this module's command."""
+    app.command(epilog="Example: genrescope predict runs/mgcc-0 song.mp3 ~/Music --format csv --out genres.csv")(
+        predict
+    )
+
+
+def predict(
+    model: Annotated[Path, typer.Argument(help="Run folder or model file.")],
+    paths: Annotated[list[Path], typer.Argument(help="Audio files, and folders to walk.")],
+    top: Annotated[int, typer.Option(min=1, help="Genres to show for each song, in the table.")] = 3,
+    format_: Annotated[
+        Format | None, typer.Option("--format", help="table, or jsonl and csv with all scores; by the ending of --out.")
+    ] = None,
+    out_: Annotated[
+        Path | None, typer.Option("--out", help="Write there; songs that stand there already are skipped.")
+    ] = None,
+    device: Device = "auto",
+    quiet: Quiet = False,
+) -> None:
+    """Genres of files and folders. With --out resumable; a file that cannot be decoded is named and skipped."""
+    from genrescope.inference.classifier import load
+    from genrescope.inference.library import Failure, find_songs, predict_all
+
+    kind = _kind(format_, out_)
+    songs = find_songs(paths)
+    classifier = load(model, device=device)
+    failures: list[Failure] = []
+    with (
+        resumable("With --out, run the same command again to go on."),
+        _writer(kind, out_, classifier.genres, top=top) as writer,
+        progress("songs", quiet=quiet) as bar,
+    ):
+        todo = [song for song in songs if str(song) not in writer.done]
+        task = bar.add_task("listening", total=len(songs), completed=len(songs) - len(todo), detail="")
+        for result in predict_all(classifier, todo):
+            if isinstance(result, Failure):
+                failures.append(result)
+                bar.console.print(f"skipped {result.path}: {result.reason}", style="yellow", markup=False)
+            else:
+                writer.write(result)
+            bar.advance(task)
+    kept = f", {len(songs) - len(todo)} were there already" if writer.done else ""
+    if out_ is not None:
+        say(f"{len(todo) - len(failures)} songs written to {out_}{kept}", quiet=quiet)
+    if failures:
+        say(f"{len(failures)} of {len(songs)} files could not be used", quiet=quiet, style="yellow")
+        raise typer.Exit(2 if len(failures) == len(songs) else 1)
+
+
+class _Writer(Protocol):
+    """Where predictions go; `done` are the songs that stand there already."""
+
+    done: set[str]
+
+    def write(self, prediction: Prediction) -> None: ...
+
+
+class _Lines:
+    """JSON Lines or CSV on stdout, a line as soon as a song is done."""
+
+    def __init__(self, kind: Format, genres: Sequence[str]) -> None:
+        from genrescope.inference import library
+
+        self.done: set[str] = set()
+        self._text = partial(library.to_line, kind=kind.value, genres=genres)
+        sys.stdout.write(library.header_line(kind.value, genres))
+
+    def write(self, prediction: Prediction) -> None:
+        sys.stdout.write(self._text(prediction))
+        sys.stdout.flush()
+
+
+class _Table:
+    """A table on stdout, printed once all songs are done."""
+
+    def __init__(self, top: int) -> None:
+        self.done: set[str] = set()
+        self._top = top
+        self._rows = table("song", "genre", "confidence", "then", "windows", "", right=("confidence", "windows"))
+
+    def write(self, prediction: Prediction) -> None:
+        from rich.text import Text
+
+        then = ", ".join(f"{genre} {100 * score:.0f} %" for genre, score in prediction.top(self._top)[1:])
+        self._rows.add_row(
+            Text(prediction.path),
+            prediction.genre,
+            f"{100 * prediction.confidence:.1f} %",
+            then,
+            str(len(prediction.windows)),
+            f"uncertain: {prediction.uncertain}" if prediction.uncertain else "",
+        )
+
+    def show(self) -> None:
+        if self._rows.row_count:
+            out().print(self._rows)
+
+
+@contextlib.contextmanager
+def _writer(kind: Format, path: Path | None, genres: Sequence[str], *, top: int) -> Iterator[_Writer]:
+    from genrescope.inference.library import PredictionFile
+
+    if path is not None:
+        with PredictionFile(path, kind.value, genres) as file:
+            yield file
+    elif kind is Format.table:
+        rows = _Table(top)
+        try:
+            yield rows
+        finally:
+            rows.show()
+    else:
+        yield _Lines(kind, genres)
+
+
+def _kind(given: Format | None, path: Path | None) -> Format:
+    """Choose the format: as given, or by the file's ending, or a table.
+
+    Raises:
+        DataError: a table was to be written to a file.
+    """
+    if path is None:
+        return given or Format.table
+    by_ending = {".jsonl": Format.jsonl, ".csv": Format.csv}.get(path.suffix.lower())
+    kind = given or by_ending
+    if kind in (None, Format.table):
+        raise DataError(f"--out {path}: give --format jsonl or csv, or a file that ends in .jsonl or .csv")
+    return kind

@@ -1,0 +1,257 @@
+"""Score a model on labelled tracks: `evaluation.json`, figures and report."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from genrescope import bundle
+from genrescope.data import splits, windows
+from genrescope.data.prepare import prepare
+from genrescope.data.store import STORE_FILE, Store, StoredTrack, open_store
+from genrescope.errors import DataError
+from genrescope.evaluation import metrics
+from genrescope.files import write_json
+from genrescope.models import registry
+from genrescope.training import scoring
+from genrescope.training.devices import choose_device
+from genrescope.training.run import read_history, read_run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from genrescope.data.index import IndexRow
+    from genrescope.data.prepare import Progress
+
+FORMAT = 1
+FILE_NAME = "evaluation.json"
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What `evaluate` did.
+
+    Attributes:
+        result: the content of `evaluation.json`.
+        out: the folder it was written to.
+        report: the page to look at.
+    """
+
+    result: dict[str, Any]
+    out: Path
+    report: Path
+
+
+@dataclass(frozen=True)
+class _Subject:
+    """Tracks to score, and where they come from."""
+
+    store: Store
+    tracks: list[StoredTrack]
+    told: dict[str, Any]
+    notes: tuple[str, ...] = ()
+
+
+def evaluate(
+    model: str | Path,
+    *,
+    part: str = "test",
+    data: str | None = None,
+    store: str | Path | None = None,
+    out: str | Path | None = None,
+    device: str = "auto",
+    jobs: int | None = None,
+    on_track: Callable[[Progress], None] = lambda _: None,
+) -> Evaluated:
+    """Score a model on a part of its own run's split, or on other labelled audio.
+
+    Args:
+        model: a run folder or a model file.
+        part: the part of the run's split; not used with `data`.
+        data: DATA, or a store: score on all of it instead.
+        store: where the run's store is now, if it was moved.
+        out: folder of the results; by default the run folder, or `evaluation-<data>` beside the model with `data`.
+        device: `auto`, `cpu`, `cuda` or `mps`.
+        jobs: worker processes for decoding `data`.
+        on_track: called after every track of `data` that was decoded.
+
+    Returns:
+        The scores, and where they were written. On its own split, the model file's header gets them too.
+
+    Raises:
+        ModelFileError: the model cannot be used.
+        DataError: there is nothing to score it on.
+    """
+    from genrescope.evaluation import figures, report
+
+    device = choose_device(device)
+    loaded = bundle.load(model, device=device)
+    run = loaded.path.parent if (loaded.path.parent / "run.json").exists() else None
+    with tempfile.TemporaryDirectory(prefix="genrescope-") as scratch:
+        if data is not None:
+            subject = _labelled(loaded, data, Path(scratch), jobs=jobs, on_track=on_track)
+            default = loaded.path.parent / f"evaluation-{_slug(data)}"
+        else:
+            subject = _own_part(loaded, run, part, store)
+            default = run or Path()
+        folder = Path(out) if out is not None else default
+        result = score(loaded, subject.store, subject.tracks)
+        about = {"model": _about(loaded, run), "data": subject.told, "notes": list(subject.notes)}
+        result = {"format": FORMAT, **about, **result}
+        write_json(folder / FILE_NAME, result)
+        history = read_history(run) if run is not None else []
+        drawn = figures.draw(result, subject.store, subject.tracks, history, folder / "figures")
+        page = report.write(result, drawn, folder / "report.html")
+    if data is None and run is not None:
+        key = f"{subject.told['split']} / {part}"
+        bundle.add_scores(loaded.path, {key: result["accuracy"] | {"verdict": result["verdict"]}})
+    return Evaluated(result, folder, page)
+
+
+def score(loaded: bundle.Bundle, store: Store, tracks: Sequence[StoredTrack]) -> dict[str, Any]:
+    """Score a model on tracks of a store.
+
+    Three accuracies are told: of every track by its first window alone (as the original system counts), of every
+    window, and of every track when its windows vote. The recipe's own verdict, `first` or `vote`, decides which of
+    them the genres, the confusion matrix and the tracks' scores are made of.
+    """
+    labels = loaded.header.labels
+    device = next(loaded.model.parameters()).device
+    bank = windows.FrameBank(store.frames, silence=store.spec.silence, device=device)
+    placed = windows.place(tracks, "all", length=loaded.header.window)
+    scores = scoring.window_scores(loaded.model, bank, placed)
+    truth = torch.tensor([labels.index(track.genre) for track in tracks])
+    by_verdict = {
+        verdict: scoring.verdicts(scores, placed, verdict=verdict, count=len(tracks)) for verdict in ("first", "vote")
+    }
+    verdict = loaded.header.recipe["evaluation"]["verdict"]
+    decided = by_verdict[verdict].argmax(dim=1)
+    counts = metrics.confusion(truth.tolist(), decided.tolist(), len(labels))
+    genres = metrics.per_genre(counts, labels)
+    f1 = [figures["f1"] for figures in genres.values() if figures["tracks"]]
+    return {
+        "verdict": verdict,
+        "accuracy": {
+            "first": _share(by_verdict["first"], truth),
+            "window": _window_share(scores, truth, placed.tracks),
+            "vote": _share(by_verdict["vote"], truth),
+        },
+        "macro_f1": sum(f1) / len(f1),
+        "genres": genres,
+        "labels": list(labels),
+        "confusion": counts.tolist(),
+        "confused": metrics.confused_pairs(counts, labels),
+        "tracks": [
+            {
+                "id": track.id,
+                "genre": track.genre,
+                "predicted": labels[int(decided[position])],
+                "scores": _named(labels, by_verdict[verdict][position]),
+                "first": labels[int(by_verdict["first"][position].argmax())],
+                "vote": labels[int(by_verdict["vote"][position].argmax())],
+                "windows": int((placed.tracks == position).sum()),
+            }
+            for position, track in enumerate(tracks)
+        ],
+    }
+
+
+def _own_part(loaded: bundle.Bundle, run: Path | None, part: str, moved: str | Path | None) -> _Subject:
+    """Take a part of the run's own split."""
+    if run is None:
+        raise DataError(
+            f"{loaded.path} lies outside of a run folder, so it has no split of its own; score it on labelled audio "
+            "with --data DATA"
+        )
+    facts = read_run(run)
+    store = open_store(moved if moved is not None else facts["store"])
+    if store.fingerprint != facts["data_fingerprint"]:
+        raise DataError(
+            f"the store {store.path} has changed since the run was trained (fingerprint {store.fingerprint}, then "
+            f"{facts['data_fingerprint']}); prepare the same data again, or score on it with --data {store.path}"
+        )
+    wanted = set(splits.read(run / "split.csv").ids(part))
+    tracks = [track for track in store.tracks if track.id in wanted]
+    notes = list(facts["split"]["notes"])
+    if part in facts["parts"]:
+        notes.insert(0, f"the model was trained on the part {part}: these scores say nothing about new music")
+    told = {
+        "name": facts["data"],
+        "fingerprint": store.fingerprint,
+        "split": facts["split"]["method"],
+        "part": part,
+        "tracks": len(tracks),
+    }
+    return _Subject(store, tracks, told, tuple(notes))
+
+
+def _labelled(
+    loaded: bundle.Bundle, data: str, scratch: Path, *, jobs: int | None, on_track: Callable[[Progress], None]
+) -> _Subject:
+    """Take all tracks of DATA, or of a store, whose genres the model knows."""
+    labels = set(loaded.header.labels)
+    failed: list[IndexRow] = []
+    if (Path(data) / STORE_FILE).exists():
+        store = open_store(data)
+    else:
+        prepared = prepare(data, scratch / "store", jobs=jobs, spec=loaded.header.front_end, on_track=on_track)
+        store, failed = prepared.store, list(prepared.failed)
+    if store.spec != loaded.header.front_end:
+        raise DataError(f"the store {data} was made by another front end than the model's; prepare it again")
+    tracks = [track for track in store.tracks if track.genre in labels]
+    strange = Counter(track.genre for track in store.tracks if track.genre not in labels)
+    if not tracks:
+        raise DataError(
+            f"{data} has no genre that the model knows. It has: {', '.join(sorted(strange))}; "
+            f"the model knows: {', '.join(sorted(labels))}"
+        )
+    notes = [f"{row.path} could not be used: {row.status}" for row in failed]
+    notes += [f"{count} tracks of {genre} left out: the model does not know it" for genre, count in strange.items()]
+    told = {"name": data, "fingerprint": store.fingerprint, "split": None, "part": None, "tracks": len(tracks)}
+    return _Subject(store, tracks, told, tuple(notes))
+
+
+def _about(loaded: bundle.Bundle, run: Path | None) -> dict[str, Any]:
+    header = loaded.header
+    facts = read_run(run) if run is not None else {}
+    return {
+        "file": loaded.path.name,
+        "architecture": header.model,
+        "parameters": registry.count_parameters(loaded.model),
+        "recipe": header.recipe,
+        "front_end": dataclasses.asdict(header.front_end),
+        "data_fingerprint": header.data,
+        "made_with": header.made_with,
+        "seed": facts.get("seed"),
+        "trained_on": {name: facts.get(name) for name in ("tracks", "windows", "epochs", "seconds")},
+        "machine": facts.get("machine"),
+        "versions": facts.get("versions"),
+        "commit": facts.get("commit"),
+    }
+
+
+def _share(scores: torch.Tensor, truth: torch.Tensor) -> dict[str, Any]:
+    return metrics.share(int((scores.argmax(dim=1) == truth).sum()), len(truth))
+
+
+def _window_share(scores: torch.Tensor, truth: torch.Tensor, tracks: torch.Tensor) -> dict[str, Any]:
+    """Count windows; beside Wilson's interval give the wider one that knows which windows belong together."""
+    right = scores.argmax(dim=1) == truth[tracks]
+    correct = torch.bincount(tracks, weights=right.double(), minlength=len(truth)).long()
+    total = torch.bincount(tracks, minlength=len(truth))
+    by_tracks = metrics.resampled_interval(correct.tolist(), total.tolist())
+    return metrics.share(int(right.sum()), len(right)) | {"interval_by_tracks": list(by_tracks)}
+
+
+def _named(labels: Sequence[str], scores: torch.Tensor) -> dict[str, float]:
+    return {label: round(float(value), 6) for label, value in zip(labels, scores, strict=True)}
+
+
+def _slug(data: str) -> str:
+    return "".join(c if c.isalnum() else "-" for c in Path(data.rpartition(":")[2]).name).strip("-") or "data"

@@ -1,0 +1,110 @@
+"""Counts, shares and their intervals."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+Z95 = 1.959963984540054
+"""The normal distribution's 97.5 % point."""
+
+_RESAMPLES = 2000
+
+
+def wilson(correct: int, total: int) -> tuple[float, float]:
+    """Return the 95 % interval of a share, by Wilson's score method.
+
+    With p = correct / total and z = 1.96 the interval is centred at (p + z^2 / 2n) / (1 + z^2 / n) and reaches
+    z sqrt(p (1 - p) / n + z^2 / 4n^2) / (1 + z^2 / n) either way; unlike the normal interval it never leaves [0, 1].
+
+    Source: E. B. Wilson, Probable inference, the law of succession, and statistical inference, JASA 22, 1927.
+
+    Raises:
+        ValueError: `correct` is not between 0 and `total`, or `total` is 0.
+
+    Example:
+        >>> [round(bound, 3) for bound in wilson(138, 200)]
+        [0.623, 0.75]
+    """
+    if not 0 <= correct <= total or total == 0:
+        raise ValueError(f"{correct} of {total}; accepted is 0 <= correct <= total and total > 0")
+    p, n, z2 = correct / total, total, Z95**2
+    middle = (p + z2 / (2 * n)) / (1 + z2 / n)
+    reach = Z95 * math.sqrt(p * (1 - p) / n + z2 / (4 * n * n)) / (1 + z2 / n)
+    return (0.0 if correct == 0 else middle - reach), (1.0 if correct == total else middle + reach)
+
+
+def share(correct: int, total: int) -> dict[str, Any]:
+    """Return a share with its counts and its interval, as `evaluation.json` has it."""
+    low, high = wilson(correct, total)
+    return {"correct": correct, "total": total, "value": correct / total, "interval": [low, high]}
+
+
+def resampled_interval(correct: Sequence[int], total: Sequence[int]) -> tuple[float, float]:
+    """Return the 95 % interval of a pooled share whose cases come in clusters, by resampling whole clusters.
+
+    The windows of a track are right or wrong together, so counting them as independent (as Wilson's method does)
+    promises too much. Resampling tracks does not.
+
+    Args:
+        correct: right cases of each cluster.
+        total: cases of each cluster.
+    """
+    right, cases = np.asarray(correct), np.asarray(total)
+    drawn = np.random.default_rng(0).integers(0, len(cases), (_RESAMPLES, len(cases)))
+    shares = right[drawn].sum(axis=1) / cases[drawn].sum(axis=1)
+    low, high = np.quantile(shares, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def confusion(truth: Sequence[int], predicted: Sequence[int], genres: int) -> npt.NDArray[np.int64]:
+    """Count truth (rows) against prediction (columns), shape (genres, genres).
+
+    Example:
+        >>> confusion([0, 0, 1], [0, 1, 1], 2).tolist()
+        [[1, 1], [0, 1]]
+    """
+    counts = np.zeros((genres, genres), dtype=np.int64)
+    np.add.at(counts, (np.asarray(truth, dtype=int), np.asarray(predicted, dtype=int)), 1)
+    return counts
+
+
+def per_genre(counts: npt.NDArray[np.int64], labels: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return precision, recall with its interval, F1 and number of tracks of each genre.
+
+    A figure that would divide by zero is None: precision where nothing was predicted, recall where nothing is.
+    """
+    found = {}
+    for position, label in enumerate(labels):
+        hits = int(counts[position, position])
+        actual, predicted = int(counts[position].sum()), int(counts[:, position].sum())
+        found[label] = {
+            "tracks": actual,
+            "precision": hits / predicted if predicted else None,
+            "recall": hits / actual if actual else None,
+            "recall_interval": list(wilson(hits, actual)) if actual else None,
+            "f1": 2 * hits / (actual + predicted) if actual + predicted else None,
+        }
+    return found
+
+
+def confused_pairs(counts: npt.NDArray[np.int64], labels: Sequence[str], *, most: int = 10) -> list[dict[str, Any]]:
+    """Return the most frequent confusions: truth, prediction, count, and share of the truth's tracks."""
+    pairs = [
+        {
+            "truth": labels[row],
+            "predicted": labels[column],
+            "count": int(counts[row, column]),
+            "share": float(counts[row, column] / counts[row].sum()),
+        }
+        for row, column in np.argwhere(counts > 0)
+        if row != column
+    ]
+    return sorted(pairs, key=lambda pair: (-pair["count"], -pair["share"], pair["truth"], pair["predicted"]))[:most]

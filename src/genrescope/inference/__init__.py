@@ -1,0 +1,1 @@
+"""Putting a model to work: on one song, and on many."""
