@@ -247,15 +247,14 @@ class LogMel(nn.Module):
         hops = emphasised.square_().view(-1, self.spec.hop).sum(dim=1)  # in place: it has served
         energy = hops.unfold(0, self.spec.n_fft // self.spec.hop, 1) @ self.get_buffer("hop_weight")
         worst = (power * self.get_buffer("largest_weight")).div_(floored).div_(floored).amax(dim=1)
-        doubtful: Tensor = worst * energy > (self._TOLERANCE / self._ROUNDING) ** 2 / 2
-        return doubtful
+        return worst * energy > (self._TOLERANCE / self._ROUNDING) ** 2 / 2
 
     def _exact(self, frames: Tensor) -> Tensor:
         """Compute frames in double precision, without pre-emphasis."""
         device = torch.device("cpu") if frames.device.type == "mps" else frames.device  # MPS has no doubles
         windowed = frames.to(device, torch.float64) * self._exact_window.to(device)
         spectrum = torch.fft.rfft(windowed)
-        power = (spectrum.real.square() + spectrum.imag.square()) @ self._exact_filters.to(device)
+        power: Tensor = (spectrum.real.square() + spectrum.imag.square()) @ self._exact_filters.to(device)
         return power.add_(self.spec.floor).log_()
 
     def _keep(self, name: str, value: Tensor) -> None:

@@ -161,12 +161,12 @@ def _epoch(
     on_step: Callable[[Step], None],
 ) -> Step:
     """Show the network every window once; return where the training stands after the last step."""
-    order = _order(len(placed), seed, 0 if recipe.windows.order == "fixed" else number)
+    order = draw_order(len(placed), seed, 0 if recipe.windows.order == "fixed" else number)
     batches = windows.chunks(order, recipe.training.batch_size)
     images_of = bank.batches(placed.take(batch) for batch in batches)
     total_loss, wrong, seen, step = 0.0, 0, 0, (number - 1) * len(batches)
     began = time.monotonic()
-    torch.manual_seed(_epoch_seed(seed, number))  # for dropout
+    torch.manual_seed(epoch_seed(seed, number))  # for dropout
     model.train()
     for batch, (_, images) in zip(batches, images_of, strict=True):
         rate = rate_at(step, recipe.schedule, steps_per_epoch=len(batches))
@@ -284,12 +284,12 @@ def _start_velocity(optimizer: torch.optim.Optimizer) -> None:
             optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
 
 
-def _order(count: int, seed: int, epoch: int) -> Tensor:
+def draw_order(count: int, seed: int, epoch: int) -> Tensor:
     """Draw an epoch's order of windows; `epoch` 0 stands for the one order of all epochs."""
-    return torch.randperm(count, generator=torch.Generator().manual_seed(_epoch_seed(seed, -1 - epoch)))
+    return torch.randperm(count, generator=torch.Generator().manual_seed(epoch_seed(seed, -1 - epoch)))
 
 
-def _epoch_seed(seed: int, epoch: int) -> int:
+def epoch_seed(seed: int, epoch: int) -> int:
     """Mix a seed and an epoch's number (negative for orders) so that neighbours share nothing."""
     return (seed * 0x9E3779B97F4A7C15 + epoch * 0xBF58476D1CE4E5B9 + 0x94D049BB133111EB) % 2**63
 
