@@ -146,9 +146,9 @@ def profile(folder: str) -> dict[str, Any]:
     def on_step(at: loop.Step) -> None:
         if at.step == 2:  # the first steps fill the heap
             profiles.append(profiler(activities=[ProfilerActivity.CPU]))
-            profiles[0].start()  # type: ignore[no-untyped-call]
+            profiles[0].start()
         elif at.step == 5:
-            profiles[0].stop()  # type: ignore[no-untyped-call]
+            profiles[0].stop()
 
     with tempfile.TemporaryDirectory() as out:
         loop.train(opened, recipe, split, out, device="cpu", on_step=on_step)

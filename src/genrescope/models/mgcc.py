@@ -35,6 +35,8 @@ class MGCC(nn.Module):
         filters: channels of the three convolutions.
         dense: width of the two dense layers.
         dropout: share of their outputs that is dropped in training.
+        norm_samples: time constant of batch norm's running statistics, in samples, as CNTK has it (its default is
+            5,000); 0 takes PyTorch's, a tenth of every batch.
         size: mels and frames of the image; both are halved twice.
 
     Initialised as CNTK names it: He normal for convolutions, `std = sqrt(2 / fan_in)`; Glorot uniform for dense
@@ -48,16 +50,17 @@ class MGCC(nn.Module):
         filters: tuple[int, int, int] = (64, 128, 256),
         dense: int = 512,
         dropout: float = 0.5,
+        norm_samples: float = 0.0,
         size: int = 128,
     ) -> None:
         super().__init__()
         first, second, third = filters
         self.features = nn.Sequential(
-            *_convolution(1, first),
+            *_convolution(1, first, norm_samples),
             nn.MaxPool2d(3, stride=2, padding=1),
-            *_convolution(first, second),
+            *_convolution(first, second, norm_samples),
             nn.MaxPool2d(3, stride=2, padding=1),
-            *_convolution(second, third),
+            *_convolution(second, third, norm_samples),
         )
         self.classifier = nn.Sequential(
             nn.Flatten(),
@@ -74,10 +77,33 @@ class MGCC(nn.Module):
         return cast("Tensor", self.classifier(self.features(images)))
 
 
-def _convolution(inputs: int, outputs: int) -> tuple[nn.Module, nn.Module, nn.Module]:
+class CNTKBatchNorm(nn.BatchNorm2d):
+    """Batch norm whose running statistics forget as CNTK's do.
+
+    The first batch sets them; of each later batch of n samples they take `1 - exp(-n / samples)`. With CNTK's default
+    of 5,000 samples they look back over many epochs of a small data set.
+
+    Args:
+        channels: number of channels.
+        samples: the time constant.
+    """
+
+    def __init__(self, channels: int, samples: float) -> None:
+        super().__init__(channels)
+        self.samples = samples
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Normalise images of shape (batch, channels, height, width)."""
+        if self.training:
+            begun = self.num_batches_tracked is not None and int(self.num_batches_tracked) > 0
+            self.momentum = -math.expm1(-len(images) / self.samples) if begun else 1.0
+        return super().forward(images)
+
+
+def _convolution(inputs: int, outputs: int, norm_samples: float) -> tuple[nn.Module, nn.Module, nn.Module]:
     return (
         nn.Conv2d(inputs, outputs, kernel_size=3, padding=1, bias=False),
-        nn.BatchNorm2d(outputs),
+        CNTKBatchNorm(outputs, norm_samples) if norm_samples else nn.BatchNorm2d(outputs),
         nn.ReLU(inplace=True),
     )
 
@@ -94,12 +120,12 @@ def _initialise(module: nn.Module) -> None:
 
 
 @register
-def mgcc(genres: int, *, dropout: float = 0.5) -> MGCC:
+def mgcc(genres: int, *, dropout: float = 0.5, norm_samples: float = 0.0) -> MGCC:
     """The network as published: 134,856,138 parameters at ten genres, 1.5 GFLOP a window (4.5 with its gradients)."""
-    return MGCC(genres, dropout=dropout)
+    return MGCC(genres, dropout=dropout, norm_samples=norm_samples)
 
 
 @register
-def mgcc_small(genres: int, *, dropout: float = 0.5) -> MGCC:
+def mgcc_small(genres: int, *, dropout: float = 0.5, norm_samples: float = 0.0) -> MGCC:
     """The same layers at a quarter of the width: 8,429,946 parameters at ten genres, a tenth of the work."""
-    return MGCC(genres, filters=(16, 32, 64), dense=128, dropout=dropout)
+    return MGCC(genres, filters=(16, 32, 64), dense=128, dropout=dropout, norm_samples=norm_samples)

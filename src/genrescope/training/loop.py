@@ -6,7 +6,7 @@ import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -110,8 +110,7 @@ def train(
         return folder.path
 
     torch.manual_seed(seed)
-    options = {"dropout": recipe.model.dropout}
-    model = _channels_last(registry.create(recipe.model.name, len(labels), **options))
+    model = _channels_last(registry.create(recipe.model.name, len(labels), **recipe.model.options))
     fabric = Fabric(accelerator=device, devices=1, precision=recipe.training.precision)
     wrapped, optimizer = fabric.setup(model, _optimizer(model, recipe, device))
     _start_velocity(optimizer)
@@ -144,7 +143,7 @@ def train(
             folder.write_history(history)
             _chart(board, row)
             on_epoch(row)
-    return _finish(folder, model, recipe, store, options=options, labels=labels, tracks=learnt, history=history)
+    return _finish(folder, model, recipe, store, labels=labels, tracks=learnt, history=history)
 
 
 def _epoch(
@@ -202,7 +201,6 @@ def _finish(
     recipe: Recipe,
     store: Store,
     *,
-    options: dict[str, Any],
     labels: list[str],
     tracks: Sequence[StoredTrack],
     history: Sequence[Epoch],
@@ -210,7 +208,7 @@ def _finish(
     """Write the model file and close the run."""
     header = bundle.Header(
         model=recipe.model.name,
-        options=options,
+        options=recipe.model.options,
         labels=tuple(labels),
         front_end=store.spec,
         window=windows.FRAMES,

@@ -30,6 +30,13 @@ class ModelSection(_Section):
     """A name of the model registry."""
     dropout: _Share = 0.5
     """Share of each dense layer's outputs that is dropped in training."""
+    norm_samples: Annotated[float, Field(ge=0)] = 0.0
+    """Time constant of batch norm's running statistics in samples, as CNTK has it; 0 takes PyTorch's."""
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The keyword arguments of the network."""
+        return self.model_dump(exclude={"name"})
 
 
 class WindowsSection(_Section):
