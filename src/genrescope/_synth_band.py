@@ -75,9 +75,9 @@ def artist_of(name: str, number: int, seed: int) -> Artist:
         bass=_one(rng, style.bass),
         comp=_some(rng, style.comp, 2),
         rhythms=_some(rng, style.rhythms, 2),
-        voices={part: _own_voice(VOICES[_one(rng, choice)], rng) for part, choice in band.items()},
+        voices={part: _own_voice(VOICES[_mostly_first(rng, choice)], rng) for part, choice in band.items()},
         kit={drum: _own_drum(DRUMS[drum], rng) for drum in style.drums},
-        levels={part: level + rng.uniform(-3, 3) for part, level in zip(parts, style.levels, strict=True)},
+        levels={part: level + rng.uniform(-2, 2) for part, level in zip(parts, style.levels, strict=True)},
         studio=_own_studio(style, rng),
     )
 
@@ -88,7 +88,7 @@ def _own_voice(voice: Voice, rng: np.random.Generator) -> Voice:
         attack=voice.attack * _factor(rng, 1.8),
         release=voice.release * _factor(rng, 1.6),
         decay=voice.decay * _factor(rng, 1.6),
-        slope=voice.slope * _factor(rng, 1.35),
+        slope=voice.slope * _factor(rng, 1.25),
         damping=voice.damping * _factor(rng, 1.6),
         even=min(1.0, voice.even * _factor(rng, 1.8)),
         unison=voice.unison * _factor(rng, 2.0),
@@ -113,26 +113,26 @@ def _own_studio(style: Style, rng: np.random.Generator) -> Studio:
     room, wet = style.room
     return Studio(
         tuning=float(rng.uniform(-45, 45)),
-        tilt=float(rng.uniform(-1.8, 1.4)),
-        bump=(float(rng.uniform(300, 5000)), float(rng.uniform(-5, 7))),
-        low=25 * _factor(rng, 2.5),
-        high=float(rng.choice((4500, 6500, 9000, 11000, 11000))) * _factor(rng, 1.15),
+        tilt=float(rng.uniform(-1.1, 1.1)),
+        bump=(float(rng.uniform(300, 5000)), float(rng.uniform(-4, 6))),
+        low=30 * _factor(rng, 1.8),
+        high=float(rng.choice((6000, 8000, 10000, 11000))) * _factor(rng, 1.15),
         reverb=room * _factor(rng, 1.7),
         wet=wet * _factor(rng, 1.8),
-        hiss=float(rng.uniform(-85, -55)),
-        crackle=float(rng.choice((0, 0, 0, 8, 25))),
-        squash=float(rng.uniform(0, 0.8)),
-        drive=style.drive + float(rng.uniform(0, 4)),
-        loudness=float(rng.uniform(-19, -14)),
+        hiss=float(rng.uniform(-82, -60)),
+        crackle=float(rng.choice((0, 0, 0, 6, 15))),
+        squash=float(rng.uniform(0, 0.7)),
+        drive=style.drive + float(rng.uniform(0, 3)),
+        loudness=float(rng.uniform(-18, -15)),
     )
 
 
-# -- the players -------------------------------------------------------------------------------------------------
+# -- the players ------------------------------------------------------------------------------------------------
 
 
 def sections(form: str, bars: int) -> Iterator[str]:
     """Yield the section of each bar: sections of 1, 2 or 4 bars, as many as let the whole form fit."""
-    length = max(size for size in (1, 2, 4) if size == 1 or size * len(form) <= bars + size)
+    length = max(size for size in (1, 2, 4) if size == 1 or size * len(form) <= bars)
     for bar in range(bars):
         section = bar // length
         # After the first time through, the introduction does not come again.
@@ -260,7 +260,7 @@ class Band:
         return float(np.clip(strength * self.rng.normal(1, 0.08), 0.05, 1.2))
 
 
-# -- chance ------------------------------------------------------------------------------------------
+# -- chance -----------------------------------------------------------------------------------------------------
 
 
 def generator(*key: object) -> np.random.Generator:
@@ -271,6 +271,10 @@ def generator(*key: object) -> np.random.Generator:
 
 def _one(rng: np.random.Generator, choices: Sequence[_T]) -> _T:
     return choices[int(rng.integers(len(choices)))]
+
+
+def _mostly_first(rng: np.random.Generator, choices: Sequence[_T]) -> _T:
+    return choices[0] if rng.random() < 0.45 else _one(rng, choices)
 
 
 def _some(rng: np.random.Generator, choices: Sequence[_T], count: int) -> tuple[_T, ...]:

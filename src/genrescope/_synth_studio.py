@@ -185,8 +185,8 @@ def _equaliser(studio: Studio, size: int, rate: int) -> Wave:
     centre = np.float32(math.log2(studio.bump[0] / 1000))
     decibels = studio.tilt * octaves + studio.bump[1] * np.exp(-2 * (octaves - centre) ** 2)
     ends = (1 + (studio.low / hz) ** 4) * (1 + (hz / studio.high) ** 8)
-    gains: Wave = np.exp(decibels * np.float32(math.log(10) / 20)) / np.sqrt(ends)
-    return gains
+    gains = np.exp(decibels * np.float32(math.log(10) / 20)) / np.sqrt(ends)
+    return np.asarray(gains, np.float32)
 
 
 def _squashed(wave: Wave, amount: float, rate: int) -> Wave:
@@ -198,7 +198,7 @@ def _squashed(wave: Wave, amount: float, rate: int) -> Wave:
     floor = 0.2 * float(level.max()) + 1e-6  # quiet ends are left quiet
     gain = np.maximum(level, floor) ** (-0.7 * amount)
     gains = np.interp(np.arange(len(wave)), (np.arange(len(gain)) + 0.5) * block, gain)
-    return wave * gains.astype(np.float32)
+    return np.asarray(wave * gains, np.float32)
 
 
 def _surface(count: int, studio: Studio, rng: np.random.Generator, rate: int) -> Wave:

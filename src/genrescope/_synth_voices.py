@@ -68,7 +68,7 @@ VOICES: dict[str, Voice] = {
     "pad": Voice(0.35, 0.5, 0.0, 1.7, opening=1.0, unison=14.0),
     "choir": Voice(0.2, 0.4, 0.0, bars=(1, 0.7, 0.9, 0.3, 0.1, 0.15, 0.1), unison=20.0, vibrato=10.0),
     "brass": Voice(0.04, 0.07, 0.0, 1.0, opening=1.6, vibrato=6.0),
-    "flute": Voice(0.06, 0.09, 0.0, bars=(1, 0.45, 0.15, 0.06), vibrato=22.0, breath=0.25),
+    "flute": Voice(0.06, 0.09, 0.0, bars=(1, 0.45, 0.15, 0.06), vibrato=22.0, breath=0.16),
     "reed": Voice(0.03, 0.06, 0.0, 0.9, even=0.25, vibrato=14.0, breath=0.08),
     "bow": Voice(0.07, 0.09, 0.0, 1.2, vibrato=20.0, breath=0.10, unison=5.0),
     "saw": Voice(0.004, 0.06, 0.6, 1.0, opening=-0.3, unison=10.0),
@@ -157,7 +157,7 @@ def _cycles(voice: Voice, count: int, frequency: float, rate: int) -> Wave:
 def _envelope(voice: Voice, time: npt.NDArray[np.float64], seconds: float) -> Wave:
     """Rise, decay and release; it ends at exactly zero, so a note cannot click."""
     t = time.astype(np.float32)
-    envelope = np.minimum(t / np.float32(max(voice.attack, 1e-3)), 1)
+    envelope: Wave = np.minimum(t / np.float32(max(voice.attack, 1e-3)), 1)
     left = np.clip((t[-1] - t) / np.float32(max(t[-1] - seconds, 1e-3)), 0, 1)
     envelope *= left * left
     if voice.decay:
@@ -170,7 +170,8 @@ def _envelope(voice: Voice, time: npt.NDArray[np.float64], seconds: float) -> Wa
 def _hiss(count: int) -> Wave:
     """Dull noise, the same for every note: a note's sound must not depend on the notes before it."""
     noise = np.random.default_rng(7).standard_normal(count + 4, dtype=np.float32)
-    return 0.1 * (noise[:-4] + noise[1:-3] + noise[2:-2] + noise[3:-1])
+    dull: Wave = 0.05 * (noise[:-4] + 3 * noise[1:-3] + 3 * noise[2:-2] + noise[3:-1])
+    return dull
 
 
 # -- drums ------------------------------------------------------------------------------------------------------

@@ -127,6 +127,7 @@ def score(loaded: bundle.Bundle, store: Store, tracks: Sequence[StoredTrack]) ->
     placed = windows.place(tracks, "all", length=loaded.header.window)
     scores = scoring.window_scores(loaded.model, bank, placed)
     truth = torch.tensor([labels.index(track.genre) for track in tracks])
+    right = torch.bincount(placed.tracks, weights=(scores.argmax(dim=1) == truth[placed.tracks]).double())
     by_verdict = {
         verdict: scoring.verdicts(scores, placed, verdict=verdict, count=len(tracks)) for verdict in ("first", "vote")
     }
@@ -139,7 +140,7 @@ def score(loaded: bundle.Bundle, store: Store, tracks: Sequence[StoredTrack]) ->
         "verdict": verdict,
         "accuracy": {
             "first": _share(by_verdict["first"], truth),
-            "window": _window_share(scores, truth, placed.tracks),
+            "window": _window_share(right, torch.bincount(placed.tracks)),
             "vote": _share(by_verdict["vote"], truth),
         },
         "macro_f1": sum(f1) / len(f1),
@@ -156,6 +157,7 @@ def score(loaded: bundle.Bundle, store: Store, tracks: Sequence[StoredTrack]) ->
                 "first": labels[int(by_verdict["first"][position].argmax())],
                 "vote": labels[int(by_verdict["vote"][position].argmax())],
                 "windows": int((placed.tracks == position).sum()),
+                "windows_right": int(right[position]),
             }
             for position, track in enumerate(tracks)
         ],
@@ -240,13 +242,10 @@ def _share(scores: torch.Tensor, truth: torch.Tensor) -> dict[str, Any]:
     return metrics.share(int((scores.argmax(dim=1) == truth).sum()), len(truth))
 
 
-def _window_share(scores: torch.Tensor, truth: torch.Tensor, tracks: torch.Tensor) -> dict[str, Any]:
+def _window_share(right: torch.Tensor, total: torch.Tensor) -> dict[str, Any]:
     """Count windows; beside Wilson's interval give the wider one that knows which windows belong together."""
-    right = scores.argmax(dim=1) == truth[tracks]
-    correct = torch.bincount(tracks, weights=right.double(), minlength=len(truth)).long()
-    total = torch.bincount(tracks, minlength=len(truth))
-    by_tracks = metrics.resampled_interval(correct.tolist(), total.tolist())
-    return metrics.share(int(right.sum()), len(right)) | {"interval_by_tracks": list(by_tracks)}
+    by_tracks = metrics.resampled_interval(right.long().tolist(), total.tolist())
+    return metrics.share(int(right.sum()), int(total.sum())) | {"interval_by_tracks": list(by_tracks)}
 
 
 def _named(labels: Sequence[str], scores: torch.Tensor) -> dict[str, float]:
