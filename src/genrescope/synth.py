@@ -12,6 +12,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
+import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -163,14 +164,14 @@ def write_dataset(
     seconds: float = 9.0,
     seed: int = 0,
     styles: Sequence[str] | None = None,
-    suffix: str = ".ogg",
+    suffix: str = ".flac",
     jobs: int = 1,
     on_track: Callable[[int, int], None] = lambda done, total: None,
 ) -> int:
-    """Write tracks as `<folder>/<style>/<style>-aAA-tTT.ogg`, and last `tracks.csv`, which lists them all.
+    """Write tracks as `<folder>/<style>/<style>-aAA-tTT.flac`, and last `tracks.csv`, which lists them all.
 
-    Files that are there already are kept, whatever they hold, so an interrupted run goes on where it stopped; for
-    another seed or length choose another folder.
+    Files that are there already are kept, so an interrupted run goes on where it stopped. `synth.json` remembers seed
+    and length, so that music of two kinds cannot be mixed in one folder.
 
     Args:
         folder: where to; it is made if need be.
@@ -179,7 +180,7 @@ def write_dataset(
         seconds: length of each track.
         seed: as in `compose`.
         styles: names in `STYLES`; None takes all.
-        suffix: `.ogg`, `.flac` or `.wav`. Every ogg file is given another serial number, so only of the others
+        suffix: `.flac`, `.ogg` or `.wav`. Every ogg file is given another serial number, so only of the others
             are the bytes the same each time.
         jobs: number of processes.
         on_track: called with the number of finished tracks and of all tracks, after each.
@@ -188,7 +189,8 @@ def write_dataset(
         The number of tracks listed.
 
     Raises:
-        DataError: there is no such style or suffix, or a number is out of range.
+        DataError: there is no such style or suffix, a number is out of range, or the folder holds music of another
+            seed or length.
         OutputError: a file cannot be written.
     """
     chosen = list(STYLES if styles is None else dict.fromkeys(styles))
@@ -201,6 +203,7 @@ def write_dataset(
     for style in chosen:
         _check(style, artists - 1, tracks - 1)
     root = Path(folder)
+    _remember(root, {"seed": seed, "seconds": seconds})
     plan = [
         _Job(style, artist, track, seconds, seed, f"{style}/{style}-a{artist:02d}-t{track:02d}{suffix}")
         for style in chosen
@@ -211,6 +214,20 @@ def write_dataset(
         on_track(done, len(plan))
     _list(root, plan)
     return len(plan)
+
+
+def _remember(root: Path, kind: dict[str, float]) -> None:
+    """Note what music the folder holds, or check that it holds this.
+
+    Raises:
+        DataError: it holds another.
+    """
+    note = root / "synth.json"
+    if not note.exists():
+        files.write_json(note, kind)
+    elif (held := json.loads(note.read_text(encoding="utf-8"))) != kind:
+        told = ", ".join(f"{name} {value}" for name, value in held.items())
+        raise DataError(f"{root} holds music of {told}; choose another folder for other music, or remove it")
 
 
 class _Job(NamedTuple):
