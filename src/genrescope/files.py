@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from genrescope.errors import OutputError
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterator
 
 
@@ -43,7 +43,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         whole or not at all
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    temporary = path.with_name(f".{path.name}.partial")  # one name: what a killed run left is overwritten
     try:
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)

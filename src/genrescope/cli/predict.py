@@ -61,18 +61,18 @@ def predict(
         _writer(kind, out_, classifier.genres, top=top) as writer,
         progress("songs", quiet=quiet) as bar,
     ):
-        todo = [song for song in songs if str(song) not in writer.done]
-        task = bar.add_task("listening", total=len(songs), completed=len(songs) - len(todo), detail="")
-        for result in predict_all(classifier, todo):
+        missing = [song for song in songs if str(song) not in writer.done]
+        task = bar.add_task("listening", total=len(songs), completed=len(songs) - len(missing), detail="")
+        for result in predict_all(classifier, missing):
             if isinstance(result, Failure):
                 failures.append(result)
                 bar.console.print(f"skipped {result.path}: {result.reason}", style="yellow", markup=False)
             else:
                 writer.write(result)
             bar.advance(task)
-    kept = f", {len(songs) - len(todo)} were there already" if writer.done else ""
+    kept = f", {len(songs) - len(missing)} were there already" if writer.done else ""
     if out_ is not None:
-        say(f"{len(todo) - len(failures)} songs written to {out_}{kept}", quiet=quiet)
+        say(f"{len(missing) - len(failures)} songs written to {out_}{kept}", quiet=quiet)
     if failures:
         say(f"{len(failures)} of {len(songs)} files could not be used", quiet=quiet, style="yellow")
         raise typer.Exit(2 if len(failures) == len(songs) else 1)
