@@ -1,7 +1,7 @@
-"""Write the measured table of `docs/recipes.md` and its picture from run folders: `python -m benchmarks.recipes RUN...`.
+"""Write the table of `docs/recipes.md` and its picture from run folders: `python -m benchmarks.recipes RUN...`.
 
-Runs of one recipe on one split with several seeds make one row. Intervals resample tracks (each with its verdicts of all
-seeds), so they tell how far other tracks of the same kind could move the figure.
+Runs of one recipe on one split with several seeds make one row. Intervals resample tracks (each with its verdicts of
+all seeds), so they tell how far other tracks of the same kind could move the figure.
 """
 
 from __future__ import annotations
@@ -73,10 +73,10 @@ def table(rows: Sequence[Row]) -> str:
         scored = "/".join(str(n) for n in sorted({len(run["tracks"]) for run in row.runs}))
         minutes = [run["model"]["trained_on"]["seconds"] / 60 for run in row.runs]
         cells = [_cell(row, level) for level in LEVELS]
-        lines.append(
-            f"| {row.genres} | {row.split}, {row.part} | `{row.recipe}` | {len(row.runs)} | {learnt['tracks']}, {scored} "
-            f"| {' | '.join(cells)} | {min(minutes):.1f}" + (f" to {max(minutes):.1f} |" if len(minutes) > 1 else " |")
-        )
+        took = f"{min(minutes):.1f}" + (f" to {max(minutes):.1f}" if len(minutes) > 1 else "")
+        named = [str(row.genres), f"{row.split}, {row.part}", f"`{row.recipe}`", str(len(row.runs))]
+        learnt_scored = f"{learnt['tracks']}, {scored}"
+        lines.append(f"| {' | '.join([*named, learnt_scored, *cells, took])} |")
     return "\n".join(lines)
 
 
@@ -106,7 +106,8 @@ def draw(rows: Sequence[Row], path: Path) -> None:
     axis.set_xlabel("track accuracy, %, with its 95 % interval over tracks")
     axis.grid(axis="x", color="#dde3ec", lw=0.6)
     axis.spines[["top", "right"]].set_visible(False)
-    axis.legend(frameon=False, loc="lower left")
+    axis.set_ylim(-0.5, len(rows) - 0.5)
+    figure.legend(frameon=False, loc="outside upper right", ncols=2)
     figure.savefig(path)
 
 

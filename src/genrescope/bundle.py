@@ -137,7 +137,7 @@ def load(path: str | Path, *, device: str | torch.device = "cpu") -> Bundle:
         with torch.device("meta"):  # the file's weights take the place of fresh ones, which need not be drawn
             model = registry.create(header.model, len(header.labels), **header.options)
         model.load_state_dict(tensors, assign=True)
-    except (GenrescopeError, RuntimeError) as error:
+    except (GenrescopeError, RuntimeError, TypeError, ValueError) as error:
         raise ModelFileError(f"{path} cannot be used: {error}") from error
     return Bundle(header, model.to(device).eval(), path)
 
@@ -218,12 +218,12 @@ def _raw_header(path: Path) -> tuple[int, dict[str, Any]]:
         size = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
         text = file.read(size) if 0 < size <= _LARGEST_HEADER else b""
     try:
-        raw = json.loads(text) if len(text) == size else None
-    except ValueError:
-        raw = None
-    if not isinstance(raw, dict):
-        raise ModelFileError(f"{path} is no model file of genrescope: not a safetensors file, or cut short")
-    ends = [value["data_offsets"][1] for name, value in raw.items() if name != "__metadata__"]
+        raw: dict[str, Any] = json.loads(text if len(text) == size else b"")
+        ends = [int(value["data_offsets"][1]) for name, value in raw.items() if name != "__metadata__"]
+        if not isinstance(raw.get("__metadata__", {}), dict):
+            raise TypeError("metadata")
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
+        raise ModelFileError(f"{path} is no model file of genrescope: not a safetensors file, or cut short") from None
     missing = 8 + size + max(ends, default=0) - path.stat().st_size
     if missing > 0:
         raise ModelFileError(f"{path} is truncated: its last {missing:,} bytes are missing; copy it again")

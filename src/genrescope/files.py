@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import hashlib
+import io
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +14,7 @@ from genrescope.errors import OutputError
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 
 @contextlib.contextmanager
@@ -54,9 +56,32 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Write `text` as UTF-8 with Unix line ends, whole or not at all."""
+    """Write `text` as UTF-8, whole or not at all; file names that are no UTF-8 keep their bytes."""
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
+        temporary.write_bytes(text.encode("utf-8", "surrogateescape"))
+
+
+def read_text(path: str | os.PathLike[str], *, strict: bool = False) -> str:
+    """Read what `write_text` wrote.
+
+    Raises:
+        OSError: it cannot be read.
+        UnicodeDecodeError: it is no UTF-8, and `strict` is set.
+    """
+    return Path(path).read_bytes().decode("utf-8", "strict" if strict else "surrogateescape")
+
+
+def csv_line(values: Sequence[object]) -> str:
+    r"""Return one line of CSV with its line end, quoted so that any text survives.
+
+    Example:
+        >>> csv_line(["a, b", 1])
+        '"a, b",1\n'
+    """
+    text = io.StringIO()
+    odd = any(isinstance(value, str) and "\r" in value for value in values)  # left bare by Python before 3.13
+    csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL if odd else csv.QUOTE_MINIMAL).writerow(values)
+    return text.getvalue()
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
@@ -78,4 +103,4 @@ def fingerprint(value: Any) -> str:
         True
     """
     text = json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]

@@ -59,13 +59,15 @@ class LogMelSpec:
     def __post_init__(self) -> None:
         if self.window != "hamming":
             raise ValueError(f'window "{self.window}"; accepted is "hamming"')
+        if self.n_mels < 1 or self.hop < 1 or self.n_fft < 2:
+            raise ValueError(f"n_mels {self.n_mels}, hop {self.hop}, n_fft {self.n_fft}; all must be positive")
         if self.n_fft % self.hop or self.n_fft % 2:
             raise ValueError(f"n_fft {self.n_fft} is not an even multiple of hop {self.hop}")
         if not 0 <= self.f_min < self.f_max <= self.sample_rate / 2:
             raise ValueError(
                 f"bands from {self.f_min} to {self.f_max} Hz; accepted is 0 <= f_min < f_max <= half the rate"
             )
-        if self.floor <= 0:
+        if not 0 < self.floor < math.inf:
             raise ValueError(f"floor {self.floor}; accepted is a positive power")
 
     def frames(self, samples: int) -> int:
@@ -123,7 +125,8 @@ class LogMel(nn.Module):
     _BLOCK_EXACT = 512  # frames in a block in double precision
     _PRE_EMPHASIS = 0.8
     _TOLERANCE = 1e-4  # of the logarithm, against double precision
-    _ROUNDING = 8 * 2.0**-24  # largest error of a bin, relative to the root of the frame's energy (6.6 units seen)
+    _ROUNDING = 12 * 2.0**-24  # largest error of a bin, relative to the root of the frame's energy
+    _TREBLE = 8  # mel bands at the top whose peaks are mirrored into the bass by a real transform's last stage
 
     def __init__(self, spec: LogMelSpec | None = None) -> None:
         super().__init__()
@@ -243,9 +246,14 @@ class LogMel(nn.Module):
         A bin's error is at most `r sqrt(E)` for a frame of energy E. It moves a band's power P, a sum of weighted
         squares, by at most `r sqrt(2 v E P)` where v is the band's largest weight, and the logarithm by that over
         `P + floor`. E is bounded by the energies of the frame's hops, each with the window's largest square in it.
+        A tone near the highest frequency adds to it: the last stage of a real transform joins bin k to bin N/2 - k,
+        and leaves a rounding of the one in the other (largest error seen with both terms: 9e-5 in 2,500 bursts of
+        noise and tone; 4e-5 in music).
         """
         hops = emphasised.square_().view(-1, self.spec.hop).sum(dim=1)  # in place: it has served
         energy = hops.unfold(0, self.spec.n_fft // self.spec.hop, 1) @ self.get_buffer("hop_weight")
+        top = slice(-self._TREBLE, None)
+        energy = energy + (power[:, top] / self.get_buffer("largest_weight")[top]).sum(dim=1) / 16
         worst = (power * self.get_buffer("largest_weight")).div_(floored).div_(floored).amax(dim=1)
         return worst * energy > (self._TOLERANCE / self._ROUNDING) ** 2 / 2
 

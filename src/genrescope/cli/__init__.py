@@ -6,6 +6,7 @@ named); 2: nothing could be done as asked; 130: interrupted, and the same comman
 
 from __future__ import annotations
 
+import io
 import sys
 
 import typer
@@ -30,6 +31,9 @@ for module in (demo, data, train, predict):
 
 def main() -> None:
     """Run the command line; end with its exit code."""
+    for stream in (sys.stdout, sys.stderr):  # file names may hold bytes that are no UTF-8
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except GenrescopeError as error:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from genrescope import audio
 from genrescope.data import cards
 from genrescope.errors import DataError, nearest
-from genrescope.files import write_text
+from genrescope.files import csv_line, read_text, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -78,6 +78,8 @@ def read_data(data: str) -> tuple[Path, list[Track]]:
     """
     name, colon, folder = data.partition(":")
     if colon and name in cards.names():
+        if not folder:
+            raise DataError(f"{data} names no folder; give the data set's, as {name}:/music/{name}")
         root = _existing_folder(Path(folder))
         tracks = cards.card(name).tracks(root)
     elif Path(data).is_dir():
@@ -110,7 +112,7 @@ def folder_tracks(root: Path) -> list[Track]:
     root = _existing_folder(root)
     tracks, loose = [], []
     for path in sorted(root.rglob("*")):
-        if path.suffix.lower() not in audio.SUFFIXES or path.name.startswith("."):
+        if path.suffix.lower() not in audio.SUFFIXES or path.name.startswith(".") or path.is_dir():
             continue
         inside = path.relative_to(root)
         if len(inside.parts) == 1:
@@ -133,7 +135,7 @@ def list_tracks(path: Path) -> list[Track]:
     Raises:
         DataError: a column or a value is missing, or a path stands twice.
     """
-    rows = read_table(path, required=("path", "genre"))
+    rows = read_table(path, required=("path", "genre"), strict=True)
     tracks: dict[str, Track] = {}
     for number, row in enumerate(rows, start=2):
         name, genre = row["path"].strip(), row["genre"].strip()
@@ -202,16 +204,21 @@ def genre_counts(genres: Iterable[str]) -> dict[str, int]:
     return dict(sorted(Counter(genres).items()))
 
 
-def read_table(path: Path, *, required: Iterable[str]) -> list[dict[str, str]]:
+def read_table(path: Path, *, required: Iterable[str], strict: bool = False) -> list[dict[str, str]]:
     """Read a CSV or TSV file with a header line into a dict per row.
+
+    Args:
+        path: the file.
+        required: columns that it must have.
+        strict: refuse text that is no UTF-8, as in a table that a person made; our own may hold any file name.
 
     Raises:
         DataError: it cannot be read, or lacks a required column.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_text(path, strict=strict).removeprefix("\ufeff")
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read as a UTF-8 table: {error}") from error
+        raise DataError(f"{path} cannot be read as a table in UTF-8: {error}") from error
     header = text.partition("\n")[0]
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter="\t" if "\t" in header else ",")
     missing = [name for name in required if name not in (reader.fieldnames or ())]
@@ -219,17 +226,17 @@ def read_table(path: Path, *, required: Iterable[str]) -> list[dict[str, str]]:
         raise DataError(
             f"{path} has no column {', '.join(missing)}; its first line names: {', '.join(reader.fieldnames or ())}"
         )
-    return [{key: value or "" for key, value in row.items() if isinstance(key, str)} for row in reader]
+    try:
+        return [{key: value or "" for key, value in row.items() if isinstance(key, str)} for row in reader]
+    except csv.Error as error:
+        raise DataError(f"{path}, line {reader.line_num}: {error}") from error
 
 
 def write_table(path: Path, kind: type, rows: Iterable[object]) -> None:
     """Write dataclass instances as a CSV file, whole or not at all."""
     names = [field.name for field in dataclasses.fields(kind)]
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(names)
-    writer.writerows([getattr(row, name) for name in names] for row in rows)
-    write_text(path, text.getvalue())
+    lines = [csv_line([getattr(row, name) for name in names]) for row in rows]
+    write_text(path, csv_line(names) + "".join(lines))
 
 
 def _existing_folder(root: Path) -> Path:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from genrescope.data.store import Frames
 
 JOURNAL_FILE = "journal.jsonl"
-_PARTIAL_FILE = "logmel.npy.partial"
+PARTIAL_FILE = "logmel.npy.partial"
 
 Facts = dict[str, Any]
 """What is known of a finished track: the columns of the index and of `tracks.csv`."""
@@ -47,7 +47,7 @@ class Journal:
 
     def __init__(self, folder: Path, spec: LogMelSpec) -> None:
         self._folder, self._spec = folder, spec
-        self._partial = folder / _PARTIAL_FILE
+        self._partial = folder / PARTIAL_FILE
         noted = self._read_notes()
         self._interrupted = noted is not None
         self._tracks = self._read_store() if noted is None else noted
@@ -132,12 +132,18 @@ class Journal:
         """Read the whole lines that an interrupted run left; None where there are none for this front end."""
         array = self._folder / store.FRAMES_FILE
         try:
-            text = (self._folder / JOURNAL_FILE).read_text(encoding="utf-8")
+            text = files.read_text(self._folder / JOURNAL_FILE)
         except FileNotFoundError:
             return None
         if not self._partial.exists() and array.exists():
             array.replace(self._partial)  # killed at the very end, after the array had taken its name
-        lines = [json.loads(line) for line in text.split("\n")[:-1]]
+        lines: list[Facts] = []
+        with contextlib.suppress(ValueError, KeyError, TypeError):  # a damaged line: only what stands above is trusted
+            for line in text.split("\n")[:-1]:
+                facts = json.loads(line)
+                if lines and not (facts["id"] and facts["first_frame"] + facts["frames"] and facts["bytes"]):
+                    break
+                lines.append(facts)
         if not lines or lines[0] != self._head() or not self._partial.exists():
             return None
         return {facts["id"]: facts for facts in lines[1:]}
@@ -167,7 +173,7 @@ class Journal:
         lines = [self._head(), *self._tracks.values()]
         text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
         files.write_text(self._folder / JOURNAL_FILE, text)
-        self._notes = (self._folder / JOURNAL_FILE).open("a", encoding="utf-8", newline="\n")
+        self._notes = (self._folder / JOURNAL_FILE).open("a", encoding="utf-8", errors="surrogateescape", newline="\n")
 
     def _note(self, facts: Facts) -> None:
         assert self._notes is not None

@@ -19,7 +19,7 @@ import numpy as np
 
 from genrescope import audio, files
 from genrescope.data import index, store
-from genrescope.data.journal import JOURNAL_FILE, Journal
+from genrescope.data.journal import JOURNAL_FILE, PARTIAL_FILE, Journal
 from genrescope.errors import AudioError, DataError
 from genrescope.logmel import LogMel, LogMelSpec
 
@@ -268,7 +268,7 @@ def _refuse_foreign(out: Path) -> None:
     """
     if out.is_file():
         raise DataError(f"{out} is a file; --out names the folder of the store")
-    ours = (store.STORE_FILE, store.FRAMES_FILE, JOURNAL_FILE)
+    ours = (store.STORE_FILE, store.FRAMES_FILE, JOURNAL_FILE, PARTIAL_FILE)
     if out.is_dir() and any(out.iterdir()) and not any((out / name).exists() for name in ours):
         raise DataError(f"{out} is a folder with other things in it; choose a new or empty folder for the store")
 

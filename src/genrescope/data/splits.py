@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import random
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
@@ -11,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from genrescope.data import cards, index
 from genrescope.errors import DataError, nearest
-from genrescope.files import fingerprint, write_text
+from genrescope.files import csv_line, fingerprint, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -101,7 +99,7 @@ def make(
     shares = _checked(dict(shares or default))
     ordered = sorted(tracks, key=lambda track: track.id)
     parts = _METHODS[method](ordered, random.Random(seed), shares)
-    return Split(dict(sorted(parts.items())), f"{method} (seed {seed})", _cautions(ordered, parts))
+    return Split(dict(sorted(parts.items())), f"{method} (seed {seed})", _cautions(ordered, parts, list(shares)))
 
 
 def read(path: Path) -> Split:
@@ -120,11 +118,7 @@ def read(path: Path) -> Split:
 
 def write(split: Split, path: Path) -> None:
     """Write a split file, whole or not at all."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("id", "part"))
-    writer.writerows(sorted(split.parts.items()))
-    write_text(path, text.getvalue())
+    write_text(path, "".join(map(csv_line, [("id", "part"), *sorted(split.parts.items())])))
 
 
 # -- the methods ------------------------------------------------------------------------------------------------
@@ -178,9 +172,11 @@ def _group(tracks: Sequence[StoredTrack], rng: random.Random, shares: Mapping[st
     rng.shuffle(names)
     names.sort(key=lambda name: -len(groups[name]))
     parts: dict[str, str] = {}
-    for name in names:
+    for left, name in zip(range(len(names), 0, -1), names, strict=True):
         counts = Counter(track.genre for track in groups[name])
-        part = max(shares, key=lambda part: sum(n * lacking[part][genre] for genre, n in counts.items()))
+        empty = [part for part in shares if part not in parts.values()]
+        open_parts = empty if len(empty) == left else list(shares)  # the last groups go to parts that have none yet
+        part = max(open_parts, key=lambda part: sum(n * lacking[part][genre] for genre, n in counts.items()))
         for genre, count in counts.items():
             lacking[part][genre] -= count
         parts |= {track.id: part for track in groups[name]}
@@ -238,7 +234,7 @@ def _checked(shares: dict[str, float]) -> dict[str, float]:
     return shares
 
 
-def _cautions(tracks: Sequence[StoredTrack], parts: Mapping[str, str]) -> tuple[str, ...]:
+def _cautions(tracks: Sequence[StoredTrack], parts: Mapping[str, str], asked: Sequence[str]) -> tuple[str, ...]:
     """Say what a reader of results made with this split should know."""
     notes = []
     sides: dict[str, set[str]] = defaultdict(set)
@@ -250,7 +246,7 @@ def _cautions(tracks: Sequence[StoredTrack], parts: Mapping[str, str]) -> tuple[
         notes.append(f"{torn} of {len(sides)} groups stand on two sides: scores will look better than they are")
     if not sides:
         notes.append("no groups are known: the same artist may stand on two sides, which makes scores look better")
-    for part in sorted(set(parts.values())):
+    for part in asked:
         absent = {track.genre for track in tracks} - {track.genre for track in tracks if parts[track.id] == part}
         if absent:
             notes.append(f"the part {part} has no track of {', '.join(sorted(absent))}")

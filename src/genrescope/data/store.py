@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from genrescope.data import index
 from genrescope.errors import DataError
-from genrescope.files import fingerprint
+from genrescope.files import fingerprint, read_text
 from genrescope.logmel import LogMelSpec
 
 if TYPE_CHECKING:
@@ -122,15 +122,19 @@ def open_store(path: str | Path) -> Store:
             f"{path} is not a finished store (it has no {STORE_FILE}); make or finish it with: "
             f"genrescope prepare DATA --out {path}"
         )
-    spec = LogMelSpec(**header["front_end"])
     rows = {row.id: row for row in index.read_index(path / INDEX_FILE)}
     extents = read_extents(path / TRACKS_FILE)
     try:
+        spec = LogMelSpec(**header["front_end"])
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{path / STORE_FILE} is damaged: {error}; prepare the store again") from error
+    try:
         # Copy-on-write: nothing is ever written, but torch wants an array it could write to.
         frames: Frames = np.load(path / FRAMES_FILE, mmap_mode="c")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise DataError(f"{path / FRAMES_FILE} cannot be opened: {error}; prepare the store again") from error
-    if frames.shape[1:] != (spec.n_mels,) or any(e.first_frame + e.frames > len(frames) for e in extents):
+    fits = frames.dtype == np.float16 and frames.shape[1:] == (spec.n_mels,)
+    if not fits or not all(_inside(extent, len(frames)) and extent.id in rows for extent in extents):
         raise DataError(f"{path / FRAMES_FILE} does not fit {TRACKS_FILE}; prepare the store again")
     tracks = tuple(
         StoredTrack(
@@ -147,6 +151,10 @@ def open_store(path: str | Path) -> Store:
     return Store(path, spec, tracks, frames, header["data"], header["fingerprint"])
 
 
+def _inside(extent: Extent, frames: int) -> bool:
+    return extent.first_frame >= 0 and extent.frames > 0 and extent.first_frame + extent.frames <= frames
+
+
 def read_header(path: Path) -> dict[str, Any] | None:
     """Read `store.json`; None where there is none.
 
@@ -154,12 +162,14 @@ def read_header(path: Path) -> dict[str, Any] | None:
         DataError: it is damaged or of another format.
     """
     try:
-        header: dict[str, Any] = json.loads((path / STORE_FILE).read_text(encoding="utf-8"))
+        header: dict[str, Any] = json.loads(read_text(path / STORE_FILE))
+        if not isinstance(header, dict) or not {"format", "data", "front_end", "fingerprint"} <= set(header):
+            raise ValueError("it lacks keys")
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
         raise DataError(f"{path / STORE_FILE} is damaged: {error}; prepare the store again") from error
-    if header.get("format") != FORMAT:
+    if header["format"] != FORMAT:
         raise DataError(
             f"{path} has store format {header.get('format')}; this version reads {FORMAT}. Prepare it again"
         )

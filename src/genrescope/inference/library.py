@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from genrescope import audio
 from genrescope.errors import AudioError, DataError
-from genrescope.files import writing
+from genrescope.files import csv_line, writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -113,7 +113,7 @@ class PredictionFile:
             path.parent.mkdir(parents=True, exist_ok=True)
             if path.is_file():
                 self._take_up()
-            self._file: IO[str] = path.open("a", encoding="utf-8", newline="")
+            self._file: IO[str] = path.open("a", encoding="utf-8", errors="surrogateescape", newline="")
             if not path.is_file() or path.stat().st_size == 0:
                 self._write(header_line(kind, self._genres))
 
@@ -142,7 +142,7 @@ class PredictionFile:
         text = self.path.read_bytes()
         whole = text[: text.rfind(b"\n") + 1]
         try:
-            lines = whole.decode("utf-8")
+            lines = whole.decode("utf-8", "surrogateescape")
             if self._kind == "jsonl":
                 self.done = {json.loads(line)["path"] for line in lines.splitlines()}
             else:
@@ -157,7 +157,7 @@ class PredictionFile:
 
 def header_line(kind: str, genres: Sequence[str]) -> str:
     """Return the first line of a file of predictions; JSON Lines have none."""
-    return "" if kind == "jsonl" else _csv_line([*_CSV_COLUMNS, *genres])
+    return "" if kind == "jsonl" else csv_line([*_CSV_COLUMNS, *genres])
 
 
 def to_line(prediction: Prediction, *, kind: str, genres: Sequence[str]) -> str:
@@ -169,10 +169,4 @@ def to_line(prediction: Prediction, *, kind: str, genres: Sequence[str]) -> str:
         facts[name] if facts[name] is not None else ""
         for name in ("path", "genre", "confidence", "seconds", "uncertain")
     ]
-    return _csv_line([*values, *(facts["scores"][genre] for genre in genres)])
-
-
-def _csv_line(values: Sequence[object]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(values)
-    return text.getvalue()
+    return csv_line([*values, *(facts["scores"][genre] for genre in genres)])

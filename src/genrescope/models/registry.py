@@ -49,7 +49,7 @@ def create(name: str, genres: int, **options: Any) -> nn.Module:
         raise RecipeError(f'no model called "{name}"; {nearest(name, names())}')
     try:
         return _VARIANTS[name](genres, **options)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise RecipeError(f'model "{name}" does not accept {options}: {error}') from error
 
 

@@ -103,6 +103,8 @@ def train(
     device = choose_device(device)
     keep_freed_memory()
     learnt, held_out, labels = _tracks(store, split, parts)
+    with torch.device("meta"):  # a wrong name or option is found before anything is written
+        registry.create(recipe.model.name, len(labels), **recipe.model.options)
     folder = RunFolder.begin(
         Path(out), store=store, recipe=recipe, split=split, parts=tuple(parts), seed=seed, resume=resume, device=device,
     )  # fmt: skip

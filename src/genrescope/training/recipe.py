@@ -20,7 +20,7 @@ _Count = Annotated[int, Field(ge=1)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class ModelSection(_Section):
@@ -197,6 +197,8 @@ def _merged(name: str, *, seen: tuple[str, ...]) -> dict[str, Any]:
         return values
     if parent in (*seen, name):
         raise RecipeError(f"recipe {name} extends itself: {' -> '.join((*seen, name, parent))}")
+    if name.endswith(".toml") and str(parent).endswith(".toml"):
+        parent = Path(name).parent / parent  # beside the file that names it
     below = _merged(str(parent), seen=(*seen, name))
     for key, value in values.items():
         below[key] = below[key] | value if isinstance(value, dict) and key in below else value
@@ -208,7 +210,10 @@ def _read(name: str) -> dict[str, Any]:
         path = Path(name)
         if not path.is_file():
             raise RecipeError(f"no recipe file {path}")
-        text = path.read_text(encoding="utf-8")
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise RecipeError(f"recipe file {path} cannot be read: {error}") from error
     elif name in names():
         text = (importlib.resources.files("genrescope.recipes") / f"{name}.toml").read_text(encoding="utf-8")
     else:

@@ -30,7 +30,7 @@ import genrescope
 from genrescope import bundle
 from genrescope.data import index, splits
 from genrescope.errors import DataError, TrainingError
-from genrescope.files import fingerprint, write_json, write_text
+from genrescope.files import fingerprint, read_text, write_json, write_text
 from genrescope.training import recipe as recipes
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ class RunFolder:
     def note(self, facts: dict[str, Any]) -> None:
         """Add facts to `run.json`."""
         path = self.path / "run.json"
-        before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        before = json.loads(read_text(path)) if path.exists() else {}
         write_json(path, before | facts)
 
     def write_history(self, history: list[Epoch]) -> None:
@@ -199,7 +199,7 @@ def read_run(path: Path) -> dict[str, Any]:
         DataError: there is none, or it is damaged.
     """
     try:
-        run: dict[str, Any] = json.loads((path / "run.json").read_text(encoding="utf-8"))
+        run: dict[str, Any] = json.loads(read_text(path / "run.json"))
     except FileNotFoundError:
         raise DataError(f"{path} is not a run folder (it has no run.json)") from None
     except ValueError as error:

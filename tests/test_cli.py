@@ -1,0 +1,342 @@
+"""The command line in good weather: help, streams, formats, exit codes."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import typer
+from cli_support import GENRES, TRACKS, assert_refused, command, environment, genrescope, here, world
+from conftest import write
+
+import genrescope as package
+from genrescope import cli
+from genrescope.cli import predict as predict_command
+from genrescope.data import cards
+from genrescope.inference.classifier import Prediction
+
+if TYPE_CHECKING:
+    from cli_support import World
+
+README = Path(__file__).resolve().parents[1] / "README.md"
+COMMANDS = typer.main.get_command(cli.app).commands  # type: ignore[attr-defined]
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return world(tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def evaluated(made: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a copy of the run with its evaluation."""
+    run = shutil.copytree(made.run, tmp_path_factory.mktemp("cli") / "run")
+    done = here("evaluate", run)
+    assert done.code == 0, done.err
+    return run
+
+
+# -- help ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_commands_are_those_of_the_design() -> None:
+    assert {"demo", "synth", "datasets", "prepare", "split", "train", "evaluate", "predict"} <= set(COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_shows_an_example_that_is_its_own(name: str) -> None:
+    shown = here(name, "--help")
+    assert shown.code == 0
+    assert f"Example: genrescope {name}" in shown.out
+    assert COMMANDS[name].help, "it does not say what it does"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_example_of_every_command_names_parameters_that_it_has(name: str) -> None:
+    words = (COMMANDS[name].epilog or "").removeprefix("Example: ").split()
+    options = {option for parameter in COMMANDS[name].params for option in parameter.opts}
+    assert {word for word in words if word.startswith("--")} <= options
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_parameter_has_a_help_text(name: str) -> None:
+    without = [parameter.name for parameter in COMMANDS[name].params if not getattr(parameter, "help", None)]
+    assert without == []
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_that_says_something_can_be_quiet(name: str) -> None:
+    options = {option for parameter in COMMANDS[name].params for option in parameter.opts}
+    assert name == "datasets" or {"--quiet", "-q"} <= options
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_stands_in_the_readme(name: str) -> None:
+    text = README.read_text(encoding="utf-8")
+    if not text.strip():
+        pytest.skip("README.md is not written yet")
+    assert re.search(rf"^\|.*`genrescope {name}\b", text, re.MULTILINE), f"no table of README.md has {name}"
+
+
+def test_without_a_command_the_help_is_shown() -> None:
+    done = here()
+    assert "Usage" in done.out + done.err
+    assert "predict" in done.out + done.err
+    assert done.code in (0, 2)
+
+
+def test_the_version_is_told() -> None:
+    assert here("--version").out == f"genrescope {package.__version__}\n"
+
+
+def test_the_module_and_the_script_are_the_same_program() -> None:
+    by_module = genrescope("--version")
+    assert (by_module.code, by_module.err) == (0, "")
+    script = shutil.which("genrescope", path=str(Path(sys.executable).parent))
+    if script is not None:
+        by_script = subprocess.run([script, "--version"], capture_output=True, text=True, check=True, timeout=60)
+        assert by_script.stdout == by_module.out
+
+
+@pytest.mark.parametrize(
+    "arguments", [["prepare"], ["predict", "model"], ["train", "store"], ["sing"], ["split", "s", "--sed", "1"]]
+)
+def test_a_command_that_lacks_something_is_explained(arguments: list[str]) -> None:
+    done = here(*arguments)
+    assert done.code == 2
+    assert done.out == ""
+    assert re.search(r"Usage: .*\bgenrescope\b", done.err)
+
+
+# -- streams and codes --------------------------------------------------------------------------------------------
+
+
+def test_data_goes_to_stdout_and_messages_to_stderr(made: World, tmp_path: Path) -> None:
+    split = here("split", made.store, "--method", "random", "--out", tmp_path / "split.csv")
+    assert split.out == ""
+    assert re.fullmatch(
+        r"random \(seed 0\): 19 train, 5 test tracks; fingerprint [0-9a-f]{16}; in .*", split.messages[0]
+    )
+    done = genrescope("predict", made.run, made.songs()[0], "--format", "jsonl", "--out", tmp_path / "x.jsonl")
+    assert done.out == ""
+    assert done.err == f"1 songs written to {tmp_path / 'x.jsonl'}\n"
+    shown = genrescope("predict", made.run, made.songs()[0], "--format", "jsonl")
+    assert shown.err == ""
+    assert shown.out == (tmp_path / "x.jsonl").read_text()
+
+
+def test_quiet_says_nothing_where_nothing_is_wrong(made: World, evaluated: Path, tmp_path: Path) -> None:
+    prepared = here("prepare", made.music, "--out", tmp_path / "store", "--jobs", 1, "--quiet")
+    assert (prepared.code, prepared.out, prepared.err) == (0, "", "")
+    split = here("split", made.store, "--method", "random", "--out", tmp_path / "split.csv", "--quiet")
+    assert (split.code, split.out, split.err) == (0, "", "")
+    scored = here("evaluate", evaluated, "--part", "validation", "--out", tmp_path / "scores", "--quiet")
+    assert (scored.code, scored.err) == (0, "")
+    assert "95 % interval" in scored.out
+    trained = genrescope(
+        "train", made.store, "--recipe", "mgcc", "--set", "model.name=mgcc-small", "--set", "training.epochs=1",
+        "--out", tmp_path / "run", "--quiet",
+    )  # fmt: skip
+    assert (trained.code, trained.err) == (0, ""), "a library speaks where the user asked for silence"
+    assert trained.out == f"{tmp_path / 'run'}\n"
+
+
+def test_preparing_tells_what_it_did_and_a_second_time_does_nothing(made: World, tmp_path: Path) -> None:
+    store = shutil.copytree(made.store, tmp_path / "store")
+    before = {path: path.stat().st_mtime_ns for path in store.iterdir()}
+    again = here("prepare", made.music, "--out", store, "--jobs", 1)
+    assert again.code == 0
+    assert f"0 computed, {TRACKS * len(GENRES)} kept, 0 skipped" in again.err
+    assert {path: path.stat().st_mtime_ns for path in store.iterdir()} == before
+
+
+def test_an_interruption_at_any_moment_has_its_code(monkeypatch: pytest.MonkeyPatch, made: World) -> None:
+    """Loading torch takes seconds, and Ctrl-C may fall there."""
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("genrescope.inference.library.find_songs", interrupted)
+    done = here("predict", made.run, made.songs()[0])
+    assert done.code == 130
+    assert "Traceback" not in done.err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other pipes")
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    with subprocess.Popen(
+        command("datasets"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(), text=True
+    ) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        running.stdout.close()
+        err = running.stderr.read()
+    assert err == ""
+    assert running.returncode in (0, 1, 141)  # Typer's own answer is 1, a shell's 141
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
+@pytest.mark.parametrize("arguments", [["datasets"], ["--version"]])
+def test_a_full_disk_behind_stdout_is_said(arguments: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            command(*arguments), stdout=full, stderr=subprocess.PIPE, env=environment(), text=True, check=False,
+            timeout=60,
+        )  # fmt: skip
+    assert "Traceback" not in done.stderr
+    assert "No space left" in done.stderr
+    assert done.returncode == 2
+
+
+def test_a_terminal_of_few_characters_stops_nothing(made: World, tmp_path: Path) -> None:
+    song = shutil.copyfile(made.songs()[0], tmp_path / "音楽.wav")
+    for kind in ("table", "jsonl"):
+        done = genrescope("predict", made.run, song, "--format", kind, env={"PYTHONIOENCODING": "cp1252"})
+        assert "Traceback" not in done.err
+        assert done.code == 0
+
+
+# -- datasets and split -------------------------------------------------------------------------------------------
+
+
+def test_datasets_lists_every_card() -> None:
+    shown = here("datasets")
+    assert (shown.code, shown.err) == (0, "")
+    for name in cards.names():
+        assert re.search(rf"^\s*{name}\b.*{re.escape(cards.card(name).title)}", shown.out, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", cards.names())
+def test_datasets_shows_a_card_in_full(name: str) -> None:
+    shown = here("datasets", name)
+    words = " ".join(shown.out.split())
+    card = cards.card(name)
+    for text in (card.citation, card.terms, card.source, card.checksum, ", ".join(card.genres), *card.known_faults):
+        assert " ".join(text.split()) in words
+
+
+def test_a_split_is_a_table_and_its_seed_decides_it(made: World, tmp_path: Path) -> None:
+    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+        done = here("split", made.store, "--method", "stratified", "--seed", seed, "--out", tmp_path / name)
+        assert done.code == 0
+    a, b, c = ((tmp_path / name).read_bytes() for name in "abc")
+    assert a == b
+    assert a != c
+    rows = list(csv.DictReader(io.StringIO(a.decode())))
+    assert list(rows[0]) == ["id", "part"]
+    assert {row["id"] for row in rows} == {f"{genre}/{genre}-{n:02d}.wav" for genre in GENRES for n in range(TRACKS)}
+    assert {row["part"] for row in rows} == {"train", "validation", "test"}
+
+
+def test_a_split_takes_shares(made: World, tmp_path: Path) -> None:
+    out = tmp_path / "split.csv"
+    done = here("split", made.store, "--method", "random", "--shares", "train=0.5,test=0.5", "--out", out)
+    assert "12 train, 12 test tracks" in done.err
+    assert_refused(
+        here("split", made.store, "--method", "random", "--shares", "train=half", "--out", out), "part=share"
+    )
+
+
+# -- evaluate and predict -----------------------------------------------------------------------------------------
+
+
+def test_predict_agrees_with_the_vote_of_evaluate(evaluated: Path, made: World) -> None:
+    tracks = json.loads((evaluated / "evaluation.json").read_text())["tracks"]
+    done = here("predict", evaluated, *(made.music / track["id"] for track in tracks), "--format", "jsonl")
+    found = [json.loads(line) for line in done.out.splitlines()]
+    assert [each["path"] for each in found] == [str(made.music / track["id"]) for track in tracks]
+    for each, track in zip(found, tracks, strict=True):
+        assert each["genre"] == track["vote"]
+        assert each["scores"] == pytest.approx(track["scores"], abs=1e-5)
+        assert len(each["windows"]) == track["windows"]
+
+
+def test_a_table_shows_the_best_genres(made: World) -> None:
+    done = here("predict", made.run, *made.songs()[:2], "--top", 2)
+    assert done.code == 0
+    assert [str(song) in done.out for song in made.songs()[:2]] == [True, True]
+    row = next(line for line in done.out.splitlines() if "drone-00.wav" in line)
+    assert re.search(r"(drone|hiss|pulse)\s+\d+\.\d %\s+(drone|hiss|pulse) \d+ %\s+1\s*$", row)
+
+
+def test_names_in_brackets_stand_in_the_table_as_they_are(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The table's library would take them for its own marks."""
+    monkeypatch.setenv("COLUMNS", "200")
+    scores = {"[unsorted]": 0.6, "[/b]": 0.4}
+    with predict_command._writer(predict_command.Format.table, None, tuple(scores), top=2) as writer:
+        writer.write(Prediction("[live] song.mp3", "[unsorted]", 0.6, scores, (), 3.0, "[bold]short"))
+        writer.write(Prediction("song.mp3", "[/b]", 0.6, scores, (), 3.0))
+    shown = capsys.readouterr().out
+    for text in ("[live] song.mp3", "[unsorted]", "[/b]", "[bold]short"):
+        assert text in shown
+
+
+def test_a_table_in_a_pipe_keeps_a_song_on_one_line(made: World, tmp_path: Path) -> None:
+    """Whoever pipes it into a pager or a search has no width of 80 characters in mind."""
+    song = tmp_path / ("a long name " * 12) / "song.wav"
+    write(song, package.decode(made.songs()[0]))
+    done = genrescope("predict", made.run, song, env={"COLUMNS": ""})
+    assert str(song) in done.out
+
+
+def test_csv_has_a_column_for_every_genre(made: World) -> None:
+    done = here("predict", made.run, *made.songs()[:2], "--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(done.out)))
+    assert list(rows[0]) == ["path", "genre", "confidence", "seconds", "uncertain", *GENRES]
+    assert [row["path"] for row in rows] == list(map(str, made.songs()[:2]))
+    for row in rows:
+        assert sum(float(row[genre]) for genre in GENRES) == pytest.approx(1, abs=1e-5)
+        assert float(row["confidence"]) == max(float(row[genre]) for genre in GENRES)
+        assert row["uncertain"] == ""
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "csv"])
+def test_predict_goes_on_with_its_file(ending: str, made: World, tmp_path: Path) -> None:
+    out = tmp_path / f"genres.{ending}"
+    first = here("predict", made.run, *made.songs()[:2], "--out", out)
+    assert first.messages == [f"2 songs written to {out}"]
+    short = out.read_bytes()
+    second = here("predict", made.run, made.music / "drone", "--out", out)
+    assert second.messages == [f"{TRACKS - 2} songs written to {out}, 2 were there already"]
+    whole = out.read_bytes()
+    assert whole.startswith(short)
+    third = here("predict", made.run, made.music / "drone", "--out", out)
+    assert third.code == 0
+    assert third.messages == [f"0 songs written to {out}, {TRACKS} were there already"]
+    assert out.read_bytes() == whole
+    out.write_bytes(whole[:-10])
+    here("predict", made.run, made.music / "drone", "--out", out)
+    assert out.read_bytes() == whole
+
+
+def test_a_bad_song_is_tried_again(made: World, tmp_path: Path) -> None:
+    song = tmp_path / "music" / "song.wav"
+    song.parent.mkdir()
+    song.write_bytes(b"still being copied")
+    out = tmp_path / "genres.csv"
+    assert here("predict", made.run, made.songs()[0], song.parent, "--out", out).code == 1
+    write(song, package.decode(made.songs()[1]))
+    again = here("predict", made.run, made.songs()[0], song.parent, "--out", out)
+    assert (again.code, again.messages) == (0, [f"1 songs written to {out}, 1 were there already"])
+
+
+def test_evaluate_shows_its_figures_and_where_the_report_is(evaluated: Path) -> None:
+    done = here("evaluate", evaluated, "--part", "validation", "--out", evaluated / "again")
+    assert done.code == 0
+    result = json.loads((evaluated / "again" / "evaluation.json").read_text())
+    assert "part" not in done.err
+    assert f"{result['data']['tracks']} tracks of" in done.out
+    for share in result["accuracy"].values():
+        assert re.search(rf"{share['correct']}\s+{share['total']}\s+{100 * share['value']:.1f} %", done.out)
+    assert f"report: {evaluated / 'again' / 'report.html'}" in done.err
+    assert (evaluated / "again" / "report.html").stat().st_size > 10_000

@@ -1,0 +1,174 @@
+"""Windows lie side by side in their own track, and what is cut is what lies there."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+import pytest
+import torch
+from conftest import stored
+from hypothesis import given
+from hypothesis import strategies as st
+
+from genrescope.data import windows
+from genrescope.data.windows import FrameBank, Windows, ahead, place
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from genrescope.data.store import Frames, StoredTrack
+
+SILENCE = -13.8
+
+
+def library(lengths: list[int]) -> tuple[list[StoredTrack], Frames]:
+    """Return tracks of these lengths one after another, and an array in which every value differs from the next."""
+    tracks, first = [], 0
+    for number, frames in enumerate(lengths):
+        tracks.append(stored(f"t{number}", first_frame=first, frames=frames))
+        first += frames
+    rng = np.random.default_rng(0)
+    return tracks, rng.standard_normal((first, 128)).astype(np.float16)
+
+
+def bank(frames: Frames) -> FrameBank:
+    return FrameBank(frames, silence=SILENCE, device=torch.device("cpu"))
+
+
+@given(lengths=st.lists(st.integers(1, 700), min_size=1, max_size=6))
+def test_all_windows_lie_whole_in_their_track_and_never_overlap(lengths: list[int]) -> None:
+    tracks, _ = library(lengths)
+    placed = place(tracks)
+    assert len(placed) == sum(max(1, frames // 128) for frames in lengths)
+    for start, end, owner in zip(placed.starts.tolist(), placed.ends.tolist(), placed.tracks.tolist(), strict=True):
+        track = tracks[owner]
+        assert end == track.first_frame + track.frames
+        assert track.first_frame <= start < end
+        assert start + 128 <= end or track.frames < 128
+        assert (start - track.first_frame) % 128 == 0
+    assert len(set(placed.starts.tolist())) == len(placed)
+
+
+@given(lengths=st.lists(st.integers(1, 700), min_size=1, max_size=6))
+def test_first_places_one_window_a_track_at_its_beginning(lengths: list[int]) -> None:
+    tracks, _ = library(lengths)
+    placed = place(tracks, "first")
+    assert placed.starts.tolist() == [track.first_frame for track in tracks]
+    assert placed.tracks.tolist() == list(range(len(tracks)))
+
+
+@given(lengths=st.lists(st.integers(1, 400), min_size=1, max_size=5))
+def test_a_cut_is_the_slice_transposed_and_what_lacks_is_silence(lengths: list[int]) -> None:
+    tracks, frames = library(lengths)
+    placed = place(tracks)
+    images = bank(frames).cut(placed)
+    assert images.shape == (len(placed), 1, 128, 128)
+    assert images.dtype == torch.float32
+    for image, start, end in zip(images, placed.starts.tolist(), placed.ends.tolist(), strict=True):
+        own = frames[start : min(start + 128, end)].astype(np.float32).T
+        np.testing.assert_array_equal(image[0, :, : own.shape[1]].numpy(), own)
+        assert (image[0, :, own.shape[1] :] == SILENCE).all()
+
+
+def test_other_lengths_of_window_can_be_cut() -> None:
+    tracks, frames = library([100])
+    placed = place(tracks, length=30)
+    assert placed.starts.tolist() == [0, 30, 60]
+    assert bank(frames).cut(placed, length=30).shape == (3, 1, 128, 30)
+
+
+def test_take_and_split_keep_windows_and_owners_together() -> None:
+    tracks, _ = library([300, 140, 500])
+    placed = place(tracks)
+    order = torch.tensor([4, 0, 2])
+    taken = placed.take(order)
+    assert taken.starts.tolist() == [placed.starts[n].item() for n in (4, 0, 2)]
+    assert taken.tracks.tolist() == [placed.tracks[n].item() for n in (4, 0, 2)]
+    pieces = list(placed.split(4))
+    assert [len(piece) for piece in pieces] == [4, 2]
+    assert torch.cat([piece.starts for piece in pieces]).equal(placed.starts)
+
+
+def test_no_tracks_give_no_windows() -> None:
+    assert len(place([])) == 0
+    assert list(place([]).split(4)) == []
+
+
+def test_batches_come_in_order_with_their_images() -> None:
+    tracks, frames = library([300, 140, 500])
+    placed, source = place(tracks), bank(frames)
+    for batch, images in source.batches(placed.split(4)):
+        assert torch.equal(images, source.cut(batch))
+    assert [len(batch) for batch, _ in source.batches(placed.split(4))] == [4, 2]
+
+
+def test_a_bank_that_does_not_fit_gathers_on_the_cpu_and_stays_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(windows, "_fits", lambda *_: False)
+    tracks, frames = library([300, 140])
+    source = FrameBank(frames, silence=SILENCE, device=torch.device("meta"))
+    pairs = list(source.batches(place(tracks).split(2)))
+    assert [images.device.type for _, images in pairs] == ["meta", "meta"]
+
+
+# -- the thread that stays ahead --------------------------------------------------------------------------------
+
+
+def threads() -> int:
+    return threading.active_count()
+
+
+@given(items=st.lists(st.integers() | st.none(), max_size=20), depth=st.integers(1, 5))
+def test_ahead_gives_the_same_items_in_order(items: list[int | None], depth: int) -> None:
+    assert list(ahead(items, depth=depth)) == items
+
+
+def test_an_exception_arrives_in_its_place() -> None:
+    def failing() -> Iterator[int]:
+        yield 1
+        yield 2
+        raise ValueError("the third")
+
+    items = ahead(failing())
+    assert (next(items), next(items)) == (1, 2)
+    with pytest.raises(ValueError, match="the third"):
+        next(items)
+
+
+def test_a_consumer_that_leaves_ends_the_thread() -> None:
+    made = []
+
+    def endless() -> Iterator[int]:
+        while True:
+            made.append(1)
+            yield len(made)
+
+    before = threads()
+    items = cast("Generator[int]", ahead(endless(), depth=2))
+    assert next(items) == 1
+    items.close()
+    assert threads() == before
+    assert len(made) <= 5
+
+
+def test_ahead_makes_items_before_they_are_asked_for() -> None:
+    made: list[int] = []
+
+    def noted() -> Iterator[int]:
+        for number in range(10):
+            made.append(number)
+            yield number
+
+    items = cast("Generator[int]", ahead(noted(), depth=3))
+    next(items)
+    deadline = time.monotonic() + 5
+    while len(made) < 4 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert 4 <= len(made) <= 6
+    items.close()
+
+
+def test_windows_know_their_number() -> None:
+    assert len(Windows(torch.tensor([0, 1]), torch.tensor([2, 2]), torch.tensor([0, 0]))) == 2

@@ -1,0 +1,321 @@
+"""Prediction: the same song gives the same answer through every door, and doubt is said."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from cli_support import GENRES, world
+from conftest import RATE, noise, sweep, tone, write
+
+import genrescope
+from genrescope import bundle
+from genrescope.cli import predict as predict_command
+from genrescope.errors import AudioError, DataError, ModelFileError, TrainingError
+from genrescope.inference.classifier import Classifier, Prediction, WindowScores
+from genrescope.inference.library import Failure, PredictionFile, find_songs, header_line, predict_all, to_line
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import numpy.typing as npt
+    from cli_support import World
+
+WINDOW = 128 * 512 / RATE  # seconds
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return world(tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def classifier(made: World) -> Classifier:
+    return genrescope.load(made.run, device="cpu")
+
+
+def apart(one: Mapping[str, float], other: Mapping[str, float]) -> float:
+    assert set(one) == set(other)
+    return max(abs(one[genre] - other[genre]) for genre in one)
+
+
+# -- one song -----------------------------------------------------------------------------------------------------
+
+
+def test_a_file_and_its_samples_give_the_same_answer(classifier: Classifier, tmp_path: Path) -> None:
+    path = write(tmp_path / "song.wav", sweep(seconds=9.5), subtype="FLOAT")
+    from_file = classifier.predict(path)
+    from_array = classifier.predict(sweep(seconds=9.5), rate=RATE)
+    assert from_array.scores == from_file.scores
+    assert from_array.windows == from_file.windows
+    assert from_array.seconds == from_file.seconds == 9.5
+
+
+def test_the_bytes_of_a_file_give_its_answer(classifier: Classifier, made: World) -> None:
+    song = made.songs()[1]
+    from_bytes = classifier.predict(song.read_bytes())
+    assert from_bytes.scores == classifier.predict(song).scores == classifier.predict(str(song)).scores
+    assert from_bytes.path == f"{song.stat().st_size} bytes"
+
+
+def test_rate_and_channels_of_a_file_change_little(classifier: Classifier, tmp_path: Path) -> None:
+    mono = write(tmp_path / "mono.wav", sweep(seconds=6.5), subtype="FLOAT")
+    fine = sweep(rate=44_100, seconds=6.5)
+    stereo = write(tmp_path / "stereo.wav", np.stack([fine, fine], axis=1), rate=44_100, subtype="FLOAT")
+    one, other = classifier.predict(mono), classifier.predict(stereo)
+    assert other.seconds == pytest.approx(one.seconds, abs=1e-3)
+    assert len(other.windows) == len(one.windows) == 2
+    assert apart(one.scores, other.scores) < 0.05
+    assert classifier.predict(np.stack([fine, fine], axis=1), rate=44_100).scores == other.scores
+
+
+def test_a_wrong_rate_is_another_song(classifier: Classifier) -> None:
+    """This is why an array has no default rate."""
+    song = sweep(seconds=6.5)
+    assert classifier.predict(song, rate=RATE).seconds == 6.5
+    assert classifier.predict(song, rate=2 * RATE).seconds == pytest.approx(3.25, abs=1e-3)
+
+
+def test_an_array_needs_its_rate_and_a_file_has_it(classifier: Classifier, made: World) -> None:
+    with pytest.raises(ValueError, match="needs its `rate`"):
+        classifier.predict(np.zeros(RATE))
+    for file in (made.songs()[0], str(made.songs()[0]), made.songs()[0].read_bytes()):
+        with pytest.raises(ValueError, match="states its own rate"):
+            classifier.predict(file, rate=RATE)
+
+
+@pytest.mark.parametrize(
+    "samples", [np.zeros(0), np.zeros((2, 100)), np.full(RATE, np.nan), np.zeros((5, 5, 5))], ids=lambda s: str(s.shape)
+)
+def test_samples_that_are_no_sound_are_refused(classifier: Classifier, samples: npt.NDArray[Any]) -> None:
+    with pytest.raises(AudioError):
+        classifier.predict(samples, rate=RATE)
+
+
+def test_a_file_that_is_no_sound_is_refused(classifier: Classifier, tmp_path: Path) -> None:
+    (tmp_path / "letter.mp3").write_text("Dear reader")
+    with pytest.raises(AudioError, match=r"letter\.mp3: libsndfile: .*; FFmpeg: "):
+        classifier.predict(tmp_path / "letter.mp3")
+    with pytest.raises(AudioError, match="no such file"):
+        classifier.predict(tmp_path / "nothing.mp3")
+    with pytest.raises(AudioError, match="0 bytes"):
+        classifier.predict(b"")
+
+
+def test_scores_are_probabilities_the_highest_first(classifier: Classifier) -> None:
+    found = classifier.predict(sweep(seconds=9.5), rate=RATE)
+    assert set(found.scores) == set(classifier.genres) == set(GENRES)
+    assert sum(found.scores.values()) == pytest.approx(1, abs=1e-5)
+    assert list(found.scores.values()) == sorted(found.scores.values(), reverse=True)
+    assert found.top(1) == [(found.genre, found.confidence)]
+    assert len(found.top(10)) == len(GENRES)
+    for window in found.windows:
+        assert sum(window.scores.values()) == pytest.approx(1, abs=1e-5)
+        assert window.genre == max(window.scores, key=lambda genre: window.scores[genre])
+
+
+def test_a_songs_scores_are_the_mean_of_its_windows(classifier: Classifier) -> None:
+    found = classifier.predict(sweep(seconds=13), rate=RATE)
+    for genre in classifier.genres:
+        mean = np.mean([window.scores[genre] for window in found.windows])
+        assert found.scores[genre] == pytest.approx(mean, abs=1e-6)
+
+
+def test_windows_stand_side_by_side(classifier: Classifier) -> None:
+    found = classifier.predict(noise(30.0), rate=RATE)
+    assert len(found.windows) == 10
+    assert [window.start for window in found.windows] == pytest.approx([n * WINDOW for n in range(10)])
+    assert [window.end for window in found.windows] == pytest.approx([(n + 1) * WINDOW for n in range(10)])
+    assert found.windows[-1].end <= found.seconds
+    assert found.uncertain is None
+
+
+def test_a_windows_scores_do_not_depend_on_the_rest_of_the_song(classifier: Classifier) -> None:
+    song = np.concatenate([tone(330.0, seconds=2 * WINDOW), noise(2 * WINDOW)])
+    whole, other = classifier.predict(song, rate=RATE), classifier.predict(song[: len(song) // 2], rate=RATE)
+    assert apart(whole.windows[0].scores, other.windows[0].scores) < 1e-5
+
+
+@pytest.mark.parametrize("seconds", [0.01, 0.5, 2.9])
+def test_a_short_song_is_padded_and_said_to_be(classifier: Classifier, seconds: float) -> None:
+    found = classifier.predict(noise(seconds), rate=RATE)
+    assert len(found.windows) == 1
+    assert found.windows[0].end == pytest.approx(found.seconds)
+    assert found.uncertain is not None
+    assert "shorter than one window" in found.uncertain
+    assert f"{found.seconds:.2f} s of 2.97 s" in found.uncertain
+
+
+def test_silence_is_said_to_be(classifier: Classifier) -> None:
+    assert classifier.predict(np.zeros(5 * RATE), rate=RATE).uncertain == "digital silence"
+    assert classifier.predict(1e-3 * noise(5.0), rate=RATE).uncertain is None
+
+
+def test_a_prediction_can_be_written_as_json(classifier: Classifier) -> None:
+    facts = json.loads(json.dumps(classifier.predict(sweep(), rate=RATE).to_dict(), allow_nan=False))
+    assert set(facts) == {"path", "genre", "confidence", "uncertain", "seconds", "scores", "windows"}
+    assert facts["confidence"] == max(facts["scores"].values())
+    assert [set(window) for window in facts["windows"]] == [{"start", "end", "genre", "scores"}] * 2
+
+
+def test_threads_may_share_a_classifier(classifier: Classifier, made: World) -> None:
+    songs = made.songs()
+    alone = [classifier.predict(song).scores for song in songs]
+    found: dict[int, dict[str, float]] = {}
+
+    def work(number: int) -> None:
+        found[number] = classifier.predict(songs[number]).scores
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(len(songs))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(apart(found[number], alone[number]) < 1e-6 for number in range(len(songs)))
+
+
+def test_a_model_that_cannot_be_loaded_is_refused(made: World, tmp_path: Path) -> None:
+    with pytest.raises(ModelFileError, match="no such model file or run folder"):
+        genrescope.load(tmp_path / "nothing")
+    with pytest.raises(ModelFileError, match="is it a run folder"):
+        genrescope.load(tmp_path)
+    with pytest.raises(TrainingError, match="no device called"):
+        genrescope.load(made.run, device="tpu")
+
+
+# -- many songs ---------------------------------------------------------------------------------------------------
+
+
+def test_the_model_is_loaded_once_for_many_songs(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    loads: list[object] = []
+    real = bundle.load
+
+    def spy(path: str | Path, *, device: str = "cpu") -> bundle.Bundle:
+        loads.append(path)
+        return real(path, device=device)
+
+    monkeypatch.setattr(bundle, "load", spy)
+    predict_command.predict(made.run, [made.music / "drone", made.music / "hiss"], quiet=True)
+    assert loads == [made.run]
+
+
+def test_bad_songs_stop_nothing_and_the_order_stays(classifier: Classifier, made: World, tmp_path: Path) -> None:
+    letter = tmp_path / "letter.mp3"
+    letter.write_text("Dear reader")
+    good = made.songs()
+    songs = [letter, good[0], tmp_path / "nothing.wav", *good[1:], letter]
+    found = list(predict_all(classifier, songs))
+    assert [result.path for result in found] == [str(song) for song in songs]
+    failed = [number for number, result in enumerate(found) if isinstance(result, Failure)]
+    assert failed == [0, 2, len(songs) - 1]
+    for result in found:
+        if isinstance(result, Prediction):
+            assert result.scores == classifier.predict(result.path).scores
+
+
+def test_no_songs_are_no_predictions(classifier: Classifier) -> None:
+    assert list(predict_all(classifier, [])) == []
+
+
+def test_decoding_runs_ahead_but_not_away(classifier: Classifier, made: World) -> None:
+    """Songs are asked for as they are needed, so a library of any size fits."""
+    asked: list[Path] = []
+
+    def songs() -> Any:
+        for song in made.songs() * 5:
+            asked.append(song)
+            yield song
+
+    results = predict_all(classifier, songs())
+    next(results)
+    assert len(asked) < 10
+    results.close()  # type: ignore[attr-defined]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("decode")]
+
+
+def test_songs_are_found_under_folders_and_files_are_taken_as_given(tmp_path: Path) -> None:
+    names = ("b/2.mp3", "b/1.FLAC", "a/deep/er/x.m4a", "a/cover.jpg", "a/._x.m4a", "notes.txt")
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    found = find_songs([tmp_path])
+    assert [path.relative_to(tmp_path).as_posix() for path in found] == ["a/deep/er/x.m4a", "b/1.FLAC", "b/2.mp3"]
+    assert find_songs([tmp_path / "notes.txt", tmp_path / "b"]) == [tmp_path / "notes.txt", *found[1:]]
+    assert find_songs([tmp_path / "b", tmp_path / "b" / "2.mp3", tmp_path]) == [*found[1:], found[0]]
+
+
+def test_a_folder_that_is_named_like_a_song_is_walked(tmp_path: Path) -> None:
+    (tmp_path / "Best of.mp3").mkdir()
+    (tmp_path / "Best of.mp3" / "1.mp3").touch()
+    assert find_songs([tmp_path]) == [tmp_path / "Best of.mp3" / "1.mp3"]
+
+
+def test_what_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no audio found"):
+        find_songs([tmp_path])
+    with pytest.raises(DataError, match="no such file or folder"):
+        find_songs([tmp_path / "song.mp3"])
+
+
+# -- the file of predictions --------------------------------------------------------------------------------------
+
+
+def prediction(path: str) -> Prediction:
+    scores = {"jazz": 0.75, "rock": 0.25}
+    return Prediction(path, "jazz", 0.75, scores, (WindowScores(0.0, 2.0, "jazz", scores),), 2.0, "short")
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv"])
+@pytest.mark.parametrize("name", ["song.mp3", 'a "quoted", name.mp3', "two\nlines.mp3", "音楽.mp3", "\x85\u2028.mp3"])
+def test_songs_that_stand_in_the_file_are_known_again(kind: str, name: str, tmp_path: Path) -> None:
+    path = tmp_path / "genres"
+    with PredictionFile(path, kind, ("jazz", "rock")) as file:
+        assert file.done == set()
+        file.write(prediction(name))
+    before = path.read_bytes()
+    with PredictionFile(path, kind, ("jazz", "rock")) as file:
+        assert file.done == {name}
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv"])
+def test_a_half_written_line_is_cut_off(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "genres"
+    with PredictionFile(path, kind, ("jazz", "rock")) as file:
+        file.write(prediction("a.mp3"))
+        file.write(prediction("b.mp3"))
+    whole = path.read_bytes()
+    first = whole.rindex(b"\n", 0, -1) + 1
+    for end in range(first, len(whole)):
+        path.write_bytes(whole[:end])
+        with PredictionFile(path, kind, ("jazz", "rock")) as file:
+            assert file.done == {"a.mp3"}
+            file.write(prediction("b.mp3"))
+        assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv"])
+def test_a_first_line_that_was_half_written_is_begun_again(kind: str, tmp_path: Path) -> None:
+    genres = ("jazz", "rock")
+    path = tmp_path / "genres"
+    first = header_line(kind, genres) or to_line(prediction("a.mp3"), kind=kind, genres=genres)
+    path.write_text(first[:20])
+    with PredictionFile(path, kind, genres) as file:
+        file.write(prediction("a.mp3"))
+    expected = header_line(kind, genres) + to_line(prediction("a.mp3"), kind=kind, genres=genres)
+    assert path.read_text() == expected
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows names are always text")
+def test_a_name_that_is_not_text_can_be_written(tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9.mp3")
+    for kind in ("jsonl", "csv"):
+        with PredictionFile(tmp_path / kind, kind, ("jazz", "rock")) as file:
+            file.write(prediction(name))
+        with PredictionFile(tmp_path / kind, kind, ("jazz", "rock")) as file:
+            assert len(file.done) == 1

@@ -1,0 +1,199 @@
+"""Recipes are small, typed, frozen diffs; what is wrong in one is named with the nearest right thing."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import TYPE_CHECKING, Any
+
+import pydantic
+import pytest
+
+from genrescope.errors import RecipeError
+from genrescope.training import recipe
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DIFFERENCES: dict[str, dict[str, Any]] = {
+    "mgcc-50-epochs": {"training.epochs": 50},
+    "mgcc-all-windows": {"windows.train": "all", "evaluation.verdict": "vote"},
+    "mgcc-cntk-norm": {"model.norm_samples": 5000.0},
+    "mgcc-pytorch-momentum": {"optimizer.unit_gain": False},
+    "mgcc-shuffled": {"windows.order": "shuffled"},
+}
+"""What each sibling of the published system changes, and nothing else."""
+
+
+def flat(loaded: recipe.Recipe) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for section, values in loaded.model_dump(exclude={"name", "intent"}).items():
+        found |= {f"{section}.{key}": value for key, value in values.items()}
+    return found
+
+
+@pytest.mark.parametrize("name", recipe.names())
+def test_a_shipped_recipe_loads_and_says_why_it_exists_in_a_line(name: str) -> None:
+    loaded = recipe.load(name)
+    assert loaded.name == name
+    assert 20 < len(loaded.intent) < 130
+    assert "\n" not in loaded.intent
+
+
+def test_every_intent_is_its_own() -> None:
+    intents = [recipe.load(name).intent for name in recipe.names()]
+    assert len(set(intents)) == len(intents)
+
+
+def test_mgcc_has_the_numbers_of_the_article() -> None:
+    assert flat(recipe.load("mgcc")) == {
+        "model.name": "mgcc",
+        "model.dropout": 0.5,
+        "model.norm_samples": 0.0,
+        "windows.train": "first",
+        "windows.order": "fixed",
+        "optimizer.momentum": 0.9,
+        "optimizer.unit_gain": True,
+        "optimizer.weight_decay": 0.0005,
+        "schedule.name": "triangular2",
+        "schedule.base_rate": 1e-5,
+        "schedule.max_rate": 1e-3,
+        "schedule.half_cycle_epochs": 10,
+        "training.epochs": 25,
+        "training.batch_size": 32,
+        "training.precision": "32-true",
+        "evaluation.verdict": "first",
+    }
+
+
+@pytest.mark.parametrize("name", [name for name in recipe.names() if name.startswith("mgcc-")])
+def test_a_sibling_differs_from_mgcc_only_in_what_it_states(name: str) -> None:
+    base, sibling = flat(recipe.load("mgcc")), flat(recipe.load(name))
+    assert {key: value for key, value in sibling.items() if base[key] != value} == DIFFERENCES[name]
+
+
+def test_keys_are_all_that_a_recipe_has() -> None:
+    assert set(recipe.keys()) == {"name", "intent", *flat(recipe.load("mgcc"))}
+
+
+def test_changes_are_laid_over_and_the_name_stays() -> None:
+    loaded = recipe.load("mgcc", {"training.epochs": 3, "windows.train": "all"})
+    assert (loaded.name, loaded.training.epochs, loaded.windows.train) == ("mgcc", 3, "all")
+    assert loaded.training.batch_size == 32
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "words"),
+    [
+        ("mgc", {}, 'no recipe called "mgc"; did you mean "mgcc"'),
+        ("zzz", {}, "one of: .*mgcc"),
+        ("mgcc", {"training.epoch": 3}, 'no recipe key "training.epoch"; did you mean "training.epochs"'),
+        ("mgcc", {"training": 3}, 'no recipe key "training"'),
+        ("mgcc", {"training.epochs": 0}, "training.epochs = 0"),
+        ("mgcc", {"training.epochs": 2.5}, "training.epochs = 2.5"),
+        ("mgcc", {"training.epochs": "many"}, "training.epochs = 'many'"),
+        ("mgcc", {"training.epochs": True}, "training.epochs = True"),
+        ("mgcc", {"windows.train": "frist"}, "windows.train = 'frist'.*'first' or 'all'"),
+        ("mgcc", {"optimizer.momentum": 1.0}, "optimizer.momentum = 1.0"),
+        ("mgcc", {"optimizer.momentum": -0.1}, "optimizer.momentum"),
+        ("mgcc", {"optimizer.weight_decay": float("inf")}, "optimizer.weight_decay"),
+        ("mgcc", {"schedule.max_rate": float("inf")}, "schedule.max_rate"),
+        ("mgcc", {"schedule.max_rate": float("nan")}, "schedule.max_rate"),
+        ("mgcc", {"schedule.max_rate": 1e-6}, "base_rate 1e-05 is above max_rate 1e-06"),
+        ("mgcc", {"optimizer.unit_gain": 1}, "optimizer.unit_gain = 1"),
+        ("mgcc", {"training.precision": "8"}, "training.precision = '8'"),
+    ],
+)  # fmt: skip
+def test_a_wrong_name_key_or_value_is_told(name: str, changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(RecipeError, match=words):
+        recipe.load(name, changes)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("training.epochs=50", ("training.epochs", 50)),
+        ("schedule.max_rate=1e-2", ("schedule.max_rate", 0.01)),
+        ("optimizer.unit_gain=false", ("optimizer.unit_gain", False)),
+        ("windows.train=all", ("windows.train", "all")),
+        ('windows.train="all"', ("windows.train", "all")),
+        ("model.name=mgcc-small", ("model.name", "mgcc-small")),
+        (" training.epochs = 50 ", ("training.epochs", 50)),
+        ("intent=a = b", ("intent", "a = b")),
+        ("training.precision=16-mixed", ("training.precision", "16-mixed")),
+    ],
+)
+def test_set_takes_key_and_value(text: str, expected: tuple[str, Any]) -> None:
+    assert recipe.parse_change(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "training.epochs", "=5", " =5"])
+def test_set_without_key_or_value_is_refused(text: str) -> None:
+    with pytest.raises(RecipeError, match="accepted is key=value"):
+        recipe.parse_change(text)
+
+
+def test_a_recipe_file_extends_a_shipped_one(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('extends = "mgcc-shuffled"\nintent = "shorter"\n[training]\nepochs = 2\n', encoding="utf-8")
+    loaded = recipe.load(str(path))
+    assert (loaded.name, loaded.intent, loaded.training.epochs) == ("mine", "shorter", 2)
+    assert loaded.windows.order == "shuffled"
+
+
+def test_recipe_files_extend_each_other(tmp_path: Path) -> None:
+    below, above = tmp_path / "below.toml", tmp_path / "above.toml"
+    below.write_text('extends = "mgcc"\nintent = "below"\n[training]\nepochs = 2\nbatch_size = 4\n', encoding="utf-8")
+    above.write_text(f'extends = "{below.as_posix()}"\nintent = "above"\n[training]\nepochs = 3\n', encoding="utf-8")
+    loaded = recipe.load(str(above))
+    assert (loaded.training.epochs, loaded.training.batch_size) == (3, 4)
+
+
+def test_a_recipe_file_extends_its_neighbour_wherever_the_program_runs(tmp_path: Path) -> None:
+    (tmp_path / "below.toml").write_text('extends = "mgcc"\nintent = "below"\n', encoding="utf-8")
+    (tmp_path / "above.toml").write_text('extends = "below.toml"\nintent = "above"\n', encoding="utf-8")
+    assert recipe.load(str(tmp_path / "above.toml")).intent == "above"
+
+
+def test_recipes_that_extend_each_other_in_a_circle_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.toml").write_text('extends = "b.toml"\n', encoding="utf-8")
+    (tmp_path / "b.toml").write_text('extends = "a.toml"\n', encoding="utf-8")
+    with pytest.raises(RecipeError, match=r"extends itself: .*a\.toml -> .*b\.toml -> .*a\.toml"):
+        recipe.load("a.toml")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (b'extends = "mgcc"\n[training]\nepochs = \n', "not valid TOML"),
+        (b'extends = "mgcc"\nintent = "caf\xe9"\n', "mine"),
+        (b'extends = "mgc"\n', 'did you mean "mgcc"'),
+        (b'extends = "mgcc"\ntraining = 5\n', "training"),
+        (b'extends = "mgcc"\n[trainin]\nepochs = 1\n', 'did you mean "training'),
+        (b'extends = "mgcc"\n[training]\nepoch = 1\n', 'did you mean "training.epochs"'),
+        (b'intent = "alone"\n', "lacks the key"),
+    ],
+)
+def test_a_faulty_recipe_file_is_a_recipe_error(tmp_path: Path, text: bytes, words: str) -> None:
+    (tmp_path / "mine.toml").write_bytes(text)
+    with pytest.raises(RecipeError, match=words):
+        recipe.load(str(tmp_path / "mine.toml"))
+
+
+def test_a_missing_recipe_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"no recipe file .*nowhere\.toml"):
+        recipe.load(str(tmp_path / "nowhere.toml"))
+
+
+@pytest.mark.parametrize("name", recipe.names())
+def test_a_recipe_survives_its_own_toml(name: str) -> None:
+    loaded = recipe.load(name)
+    assert recipe.from_dict(tomllib.loads(recipe.to_toml(loaded))) == loaded
+
+
+def test_a_recipe_is_frozen() -> None:
+    loaded = recipe.load("mgcc")
+    with pytest.raises(pydantic.ValidationError, match="frozen"):
+        loaded.training.epochs = 3  # type: ignore[misc]
