@@ -17,8 +17,20 @@ from genrescope.errors import AudioError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-__all__ = ["SAMPLE_RATE", "SUFFIXES", "AudioInfo", "Source", "Wave", "blocks", "decode", "from_array", "probe"]
+__all__ = [
+    "SAMPLE_RATE",
+    "SUFFIXES",
+    "AudioInfo",
+    "Source",
+    "Wave",
+    "blocks",
+    "decode",
+    "files_in",
+    "from_array",
+    "probe",
+]
 
 SAMPLE_RATE = 22_050
 """Samples per second of every wave inside genrescope."""
@@ -114,6 +126,15 @@ def probe(source: Source) -> AudioInfo:
             if error.final:
                 break
     raise AudioError(name_of(source), attempts)
+
+
+def files_in(folder: Path) -> list[Path]:
+    """List the audio files in a folder and below it by their endings, sorted; hidden files are left out."""
+    return [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and not path.is_dir()
+    ]
 
 
 def from_array(samples: npt.ArrayLike, *, rate: int, to_rate: int = SAMPLE_RATE, name: str = "array") -> Wave:

@@ -7,6 +7,7 @@ named); 2: nothing could be done as asked; 130: interrupted, and the same comman
 from __future__ import annotations
 
 import io
+import os
 import sys
 
 import typer
@@ -35,11 +36,22 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
     except GenrescopeError as error:
         # Plain text: a message may hold brackets that rich would take for its own.
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
     except BrokenPipeError:  # the reader of a pipe has seen enough
-        sys.stderr.close()
-        sys.exit(0)
+        _forget_stdout()
+    except OSError as error:
+        _forget_stdout()
+        print(f"error: cannot write to stdout: {error.strerror or error}", file=sys.stderr)
+        sys.exit(2)
+
+
+def _forget_stdout() -> None:
+    """Point stdout at nothing, so that Python does not try to flush it once more at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -23,15 +23,21 @@ Jobs = Annotated[int | None, typer.Option(min=1, help="Worker processes; by defa
 Seed = Annotated[int, typer.Option(min=0, help="Equal seeds give equal results.")]
 
 INTERRUPTED = 130
+_UNFOLDED = 10_000  # columns of a table that goes into a file or a pipe: a path must not be folded
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"genrescope {__version__}")
+        raise typer.Exit
 
 
 def version(
-    show: Annotated[bool, typer.Option("--version", help="Show the version and end.", is_eager=True)] = False,
+    show: Annotated[
+        bool, typer.Option("--version", help="Show the version and end.", is_eager=True, callback=_show_version)
+    ] = False,
 ) -> None:
     """Music genre classification that can be trusted."""
-    if show:
-        print(f"genrescope {__version__}")
-        raise typer.Exit
 
 
 def err() -> Console:
@@ -45,7 +51,7 @@ def out() -> Console:
     """Return the console of data: stdout."""
     from rich.console import Console
 
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    return Console(highlight=False, width=None if sys.stdout.isatty() else _UNFOLDED)
 
 
 def say(text: str, *, quiet: bool = False, style: str = "") -> None:

@@ -85,7 +85,7 @@ def prepare(
     """Decode a data set once: its index, and all log-mels in one store. Resumable."""
     from genrescope.data import prepare as preparing
 
-    wanted = [genre.strip() for genre in genres.split(",") if genre.strip()] if genres else None
+    wanted = [genre.strip() for genre in genres.split(",") if genre.strip()] if genres is not None else None
     with resumable("Run the same command again to go on."), progress("tracks", quiet=quiet) as bar:
         task = bar.add_task("preparing", total=None, detail="")
 
@@ -98,9 +98,6 @@ def prepare(
         done = preparing.prepare(data, out, genres=wanted, jobs=jobs, on_track=show)
     report_store(done, quiet=quiet)
     if done.failed:
-        if quiet:
-            for row in done.failed:
-                say(f"skipped {row.path}: {row.status}")
         raise typer.Exit(1)
 
 

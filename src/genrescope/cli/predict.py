@@ -115,11 +115,11 @@ class _Table:
         then = ", ".join(f"{genre} {100 * score:.0f} %" for genre, score in prediction.top(self._top)[1:])
         self._rows.add_row(
             Text(prediction.path),
-            prediction.genre,
+            Text(prediction.genre),
             f"{100 * prediction.confidence:.1f} %",
-            then,
+            Text(then),
             str(len(prediction.windows)),
-            f"uncertain: {prediction.uncertain}" if prediction.uncertain else "",
+            Text(f"uncertain: {prediction.uncertain}" if prediction.uncertain else ""),
         )
 
     def show(self) -> None:

@@ -79,6 +79,10 @@ def evaluate(
     for note in done.result["notes"]:
         say(f"note: {note}", quiet=quiet)
     say(f"report: {done.report}", quiet=quiet)
+    for row in done.failed if quiet else ():  # the notes have named them
+        say(f"skipped {row.path}: {row.status}", style="yellow")
+    if done.failed:
+        raise typer.Exit(1)
 
 
 def choose_split(store: Store, split: str | None, *, seed: int) -> Split:

@@ -111,9 +111,7 @@ def folder_tracks(root: Path) -> list[Track]:
     """
     root = _existing_folder(root)
     tracks, loose = [], []
-    for path in sorted(root.rglob("*")):
-        if path.suffix.lower() not in audio.SUFFIXES or path.name.startswith(".") or path.is_dir():
-            continue
+    for path in audio.files_in(root):
         inside = path.relative_to(root)
         if len(inside.parts) == 1:
             loose.append(path.name)
@@ -156,6 +154,8 @@ def select_genres(tracks: Sequence[Track], genres: Sequence[str] | None) -> list
     """
     if genres is None:
         return list(tracks)
+    if not genres:
+        raise DataError("no genres were named; accepted is a list such as blues,jazz")
     known = sorted({track.genre for track in tracks})
     for genre in genres:
         if genre not in known:

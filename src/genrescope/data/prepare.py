@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -12,6 +13,7 @@ from collections import deque
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -139,6 +141,20 @@ def log_mel_frames(source: audio.Source, log_mel: LogMel) -> tuple[store.Frames,
     return np.concatenate(parts), samples
 
 
+@contextlib.contextmanager
+def _interrupt_held() -> Iterator[None]:
+    """Hold Ctrl-C back while a worker is born, so that it is born with Ctrl-C held back, and leaves it to the parent."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    resource_tracker.ensure_running()  # it would lift the mask when it starts
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 # -- workers ----------------------------------------------------------------------------------------------------
 
 
@@ -240,7 +256,8 @@ def _pooled(waiting: deque[Track], spec: LogMelSpec, jobs: int) -> Generator[_Re
     try:
         while waiting or flying:
             while waiting and len(flying) < jobs * _AHEAD:
-                flying.append((waiting[0], pool.submit(_compute_in_worker, waiting[0])))
+                with _interrupt_held():
+                    flying.append((waiting[0], pool.submit(_compute_in_worker, waiting[0])))
                 waiting.popleft()
             yield flying[0][1].result()
             flying.popleft()
@@ -266,8 +283,9 @@ def _refuse_foreign(out: Path) -> None:
     Raises:
         DataError: it does, or `out` is a file.
     """
-    if out.is_file():
-        raise DataError(f"{out} is a file; --out names the folder of the store")
+    for path in (out, *out.parents):
+        if path.is_file():
+            raise DataError(f"{path} is a file; --out names the folder of the store")
     ours = (store.STORE_FILE, store.FRAMES_FILE, JOURNAL_FILE, PARTIAL_FILE)
     if out.is_dir() and any(out.iterdir()) and not any((out / name).exists() for name in ours):
         raise DataError(f"{out} is a folder with other things in it; choose a new or empty folder for the store")

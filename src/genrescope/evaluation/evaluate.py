@@ -41,11 +41,13 @@ class Evaluated:
         result: the content of `evaluation.json`.
         out: the folder it was written to.
         report: the page to look at.
+        failed: the rows of the files of `data` that could not be used, with their reasons.
     """
 
     result: dict[str, Any]
     out: Path
     report: Path
+    failed: tuple[IndexRow, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class _Subject:
     tracks: list[StoredTrack]
     told: dict[str, Any]
     notes: tuple[str, ...] = ()
+    failed: tuple[IndexRow, ...] = ()
 
 
 def evaluate(
@@ -111,7 +114,7 @@ def evaluate(
     if data is None and run is not None:
         key = f"{subject.told['split']} / {part}"
         bundle.add_scores(loaded.path, {key: result["accuracy"] | {"verdict": result["verdict"]}})
-    return Evaluated(result, folder, page)
+    return Evaluated(result, folder, page, subject.failed)
 
 
 def score(loaded: bundle.Bundle, store: Store, tracks: Sequence[StoredTrack]) -> dict[str, Any]:
@@ -216,7 +219,7 @@ def _labelled(
     notes = [f"{row.path} could not be used: {row.status}" for row in failed]
     notes += [f"{count} tracks of {genre} left out: the model does not know it" for genre, count in strange.items()]
     told = {"name": data, "fingerprint": store.fingerprint, "split": None, "part": None, "tracks": len(tracks)}
-    return _Subject(store, tracks, told, tuple(notes))
+    return _Subject(store, tracks, told, tuple(notes), tuple(failed))
 
 
 def _about(loaded: bundle.Bundle, run: Path | None) -> dict[str, Any]:

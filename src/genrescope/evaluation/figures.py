@@ -6,12 +6,14 @@ Every figure is drawn twice, for light and for dark pages; the light one is the 
 from __future__ import annotations
 
 import io
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 
 from genrescope.data import windows
@@ -182,7 +184,8 @@ def _worst(result: dict[str, Any], store: Store, by_id: dict[str, StoredTrack], 
     for axis, track in zip(axes, chosen, strict=False):
         _log_mel(axis, store, by_id[track["id"]])
         sure = 100 * track["scores"][track["predicted"]]
-        axis.set_title(f"{track['id']}\n{track['genre']}, taken for {track['predicted']} ({sure:.0f} %)", fontsize=8)
+        title = f"{track['id']}\n{track['genre']}, taken for {track['predicted']} ({sure:.0f} %)"
+        axis.set_title(title.encode("utf-8", "replace").decode(), fontsize=8)
     _hide_rest(axes, len(chosen))
     return figure
 
@@ -230,6 +233,10 @@ def _hide_rest(axes: Sequence[Axes], used: int) -> None:
 
 
 def _png(figure: Figure) -> bytes:
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)  # a name with two dollar signs is no formula
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")  # names in any script; a box stands for it
+        figure.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()

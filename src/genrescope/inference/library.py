@@ -47,11 +47,7 @@ def find_songs(paths: Sequence[Path]) -> list[Path]:
     found: dict[Path, None] = {}
     for path in paths:
         if path.is_dir():
-            inside = [
-                file
-                for file in sorted(path.rglob("*"))
-                if file.suffix.lower() in audio.SUFFIXES and not file.name.startswith(".")
-            ]
+            inside = audio.files_in(path)
             if not inside:
                 raise DataError(f"{path}: no audio found in this folder or below it")
             found |= dict.fromkeys(inside)
@@ -114,8 +110,12 @@ class PredictionFile:
             if path.is_file():
                 self._take_up()
             self._file: IO[str] = path.open("a", encoding="utf-8", errors="surrogateescape", newline="")
-            if not path.is_file() or path.stat().st_size == 0:
-                self._write(header_line(kind, self._genres))
+            try:
+                if not path.is_file() or path.stat().st_size == 0:
+                    self._write(header_line(kind, self._genres))
+            except OSError:
+                self.__exit__()
+                raise
 
     def __enter__(self) -> PredictionFile:
         return self
@@ -138,13 +138,22 @@ class PredictionFile:
         self._file.flush()
 
     def _take_up(self) -> None:
-        """Read what is there; cut off a line that was not finished."""
+        """Read what is there; cut off a line that was not finished.
+
+        Raises:
+            DataError: it is not what this would write: other content, another format, or another model's genres.
+        """
         text = self.path.read_bytes()
+        begins = header_line(self._kind, self._genres).encode() or b'{"path": "'
+        if text[: len(begins)] != begins[: len(text)]:
+            raise DataError(
+                f"{self.path} holds something else than {self._kind} predictions of this model; choose another --out"
+            )
         whole = text[: text.rfind(b"\n") + 1]
         try:
             lines = whole.decode("utf-8", "surrogateescape")
             if self._kind == "jsonl":
-                self.done = {json.loads(line)["path"] for line in lines.splitlines()}
+                self.done = {json.loads(line)["path"] for line in lines.split("\n")[:-1]}
             else:
                 rows = list(csv.DictReader(io.StringIO(lines, newline="")))
                 self.done = {row["path"] for row in rows}

@@ -200,6 +200,8 @@ def read_run(path: Path) -> dict[str, Any]:
     """
     try:
         run: dict[str, Any] = json.loads(read_text(path / "run.json"))
+        if not isinstance(run, dict) or not {"status", "identity", "parts", "split", "store", "data"} <= set(run):
+            raise ValueError("it lacks keys")
     except FileNotFoundError:
         raise DataError(f"{path} is not a run folder (it has no run.json)") from None
     except ValueError as error:
