@@ -6,9 +6,7 @@ that runs on any device.
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,77 +14,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from genrescope.audio import SAMPLE_RATE
-from genrescope.files import fingerprint
+from genrescope.logmel_spec import LogMelSpec
+
+__all__ = ["LogMel", "LogMelSpec", "hz_to_mel", "mel_filters", "mel_to_hz"]
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     import numpy.typing as npt
-
-
-@dataclass(frozen=True)
-class LogMelSpec:
-    """The numbers of the front end, each written once.
-
-    Attributes:
-        sample_rate: samples per second of the wave.
-        n_fft: samples in a frame, and length of its Fourier transform.
-        hop: samples from one frame to the next.
-        n_mels: number of mel bands.
-        f_min: lower edge of the lowest band, in Hz.
-        f_max: upper edge of the highest band, in Hz.
-        floor: added to the power of every band before the logarithm, so that silence is finite.
-        window: name of the frame's window; `"hamming"` (periodic) is the one there is.
-
-    Raises:
-        ValueError: the numbers contradict each other.
-
-    Example:
-        >>> LogMelSpec().frames(30 * 22050)
-        1292
-    """
-
-    sample_rate: int = SAMPLE_RATE
-    n_fft: int = 2048
-    hop: int = 512
-    n_mels: int = 128
-    f_min: float = 0.0
-    f_max: float = 11_025.0
-    floor: float = 1e-6
-    window: str = "hamming"
-
-    def __post_init__(self) -> None:
-        if self.window != "hamming":
-            raise ValueError(f'window "{self.window}"; accepted is "hamming"')
-        if self.n_mels < 1 or self.hop < 1 or self.n_fft < 2:
-            raise ValueError(f"n_mels {self.n_mels}, hop {self.hop}, n_fft {self.n_fft}; all must be positive")
-        if self.n_fft % self.hop or self.n_fft % 2:
-            raise ValueError(f"n_fft {self.n_fft} is not an even multiple of hop {self.hop}")
-        if not 0 <= self.f_min < self.f_max <= self.sample_rate / 2:
-            raise ValueError(
-                f"bands from {self.f_min} to {self.f_max} Hz; accepted is 0 <= f_min < f_max <= half the rate"
-            )
-        if not 0 < self.floor < math.inf:
-            raise ValueError(f"floor {self.floor}; accepted is a positive power")
-
-    def frames(self, samples: int) -> int:
-        """Return the number of frames of a wave: one for every hop begun, and one more, since frames are centred."""
-        return samples // self.hop + 1
-
-    def seconds(self, frames: float) -> float:
-        """Return how long a number of frames lasts, in seconds."""
-        return frames * self.hop / self.sample_rate
-
-    @property
-    def silence(self) -> float:
-        """The value of every band in digital silence: `log(floor)`."""
-        return math.log(self.floor)
-
-    @property
-    def fingerprint(self) -> str:
-        """16 digits that identify the front end: equal for equal numbers."""
-        return fingerprint(dataclasses.asdict(self))
 
 
 class LogMel(nn.Module):
@@ -217,6 +152,7 @@ class LogMel(nn.Module):
         emphasised = torch.empty((size - 1) * spec.hop + spec.n_fft, device=padded.device)
         window, rise = self.get_buffer("window"), self.get_buffer("window_rise")
         weights = [self.get_buffer(f"weights{index}") for index in range(len(self._groups))]
+        doubtful = []
         for start in range(0, count, size):
             power = result[start : start + size]
             samples = padded[start * spec.hop :][: 1 + (len(power) - 1) * spec.hop + spec.n_fft]
@@ -233,11 +169,14 @@ class LogMel(nn.Module):
             for (first, last, low, high), weight in zip(self._groups, weights, strict=True):
                 torch.mm(squares[:, low:high], weight, out=power[:, first:last])
             floored = power + spec.floor
-            doubtful = self._doubtful(power, floored, z).nonzero().flatten()
+            doubtful.append(self._doubtful(power, floored, z))
             torch.log(floored, out=power)
-            for first in range(0, len(doubtful), self._BLOCK_EXACT):
-                part = doubtful[first : first + self._BLOCK_EXACT]
-                power[part] = self._exact(frames[part]).to(power)
+        again = torch.cat(doubtful).nonzero().flatten()
+        if len(again):
+            whole = padded[1:].unfold(0, spec.n_fft, spec.hop)
+            for first in range(0, len(again), self._BLOCK_EXACT):
+                rows = again[first : first + self._BLOCK_EXACT]
+                result[rows] = self._exact(whole[rows]).to(result)
         return result
 
     def _doubtful(self, power: Tensor, floored: Tensor, emphasised: Tensor) -> Tensor:

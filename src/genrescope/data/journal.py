@@ -20,7 +20,7 @@ import numpy as np
 from genrescope import files
 from genrescope.data import index, store
 from genrescope.files import writing
-from genrescope.logmel import LogMelSpec
+from genrescope.logmel_spec import LogMelSpec
 
 if TYPE_CHECKING:
     from pathlib import Path

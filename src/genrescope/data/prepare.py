@@ -23,12 +23,13 @@ from genrescope import audio, files
 from genrescope.data import index, store
 from genrescope.data.journal import JOURNAL_FILE, PARTIAL_FILE, Journal
 from genrescope.errors import AudioError, DataError
-from genrescope.logmel import LogMel, LogMelSpec
+from genrescope.logmel_spec import LogMelSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
 
     from genrescope.data.index import Track
+    from genrescope.logmel import LogMel
 
 _AHEAD = 4  # tracks in flight for each worker: enough to keep it busy, few enough to bound memory
 
@@ -143,7 +144,7 @@ def log_mel_frames(source: audio.Source, log_mel: LogMel) -> tuple[store.Frames,
 
 @contextlib.contextmanager
 def _interrupt_held() -> Iterator[None]:
-    """Hold Ctrl-C back while a worker is born, so that it is born with Ctrl-C held back, and leaves it to the parent."""
+    """Hold Ctrl-C back while a worker is born, so that it inherits this and leaves Ctrl-C to its parent."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
@@ -183,6 +184,8 @@ _log_mel: LogMel | None = None
 def _start_worker(spec: LogMelSpec) -> None:
     """Make the worker's front end, once; leave Ctrl-C to the parent, which stops the workers in order."""
     import torch
+
+    from genrescope.logmel import LogMel
 
     global _log_mel  # noqa: PLW0603 - a worker process has no other place to keep what it makes once
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -232,6 +235,8 @@ def _computed(tracks: Sequence[Track], spec: LogMelSpec, jobs: int) -> Iterator[
     """Yield the results in the order of the tracks, with a bounded number in flight."""
     jobs = min(jobs, len(tracks))
     if jobs <= 1:
+        from genrescope.logmel import LogMel
+
         log_mel = LogMel(spec)
         yield from (_compute(track, log_mel) for track in tracks)
         return

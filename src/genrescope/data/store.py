@@ -22,7 +22,7 @@ import numpy.typing as npt
 from genrescope.data import index
 from genrescope.errors import DataError
 from genrescope.files import fingerprint, read_text
-from genrescope.logmel import LogMelSpec
+from genrescope.logmel_spec import LogMelSpec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
