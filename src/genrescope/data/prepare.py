@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import multiprocessing
 import multiprocessing.connection
@@ -189,6 +190,7 @@ def _start_worker(spec: LogMelSpec) -> None:
 
     global _log_mel  # noqa: PLW0603 - a worker process has no other place to keep what it makes once
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    atexit.register(os._exit, 0)  # taking torch apart at the end would take most of a second
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     _log_mel = LogMel(spec)
