@@ -7,6 +7,7 @@ all seeds), so they tell how far other tracks of the same kind could move the fi
 from __future__ import annotations
 
 import json
+import statistics
 import sys
 from collections import defaultdict
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from genrescope.evaluation.metrics import resampled_interval
+from genrescope.training.run import read_history
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,6 +57,8 @@ def read(folders: Sequence[Path]) -> list[Row]:
     groups: dict[tuple[int, str, str, str], list[dict[str, Any]]] = defaultdict(list)
     for folder in folders:
         result = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
+        epochs = read_history(folder)
+        result["minutes"] = len(epochs) * statistics.median(epoch.seconds for epoch in epochs) / 60
         split = result["data"]["split"].partition(" (")[0]
         key = (len(result["labels"]), split, result["data"]["part"], result["model"]["recipe"]["name"])
         groups[key].append(result)
@@ -65,13 +69,13 @@ def table(rows: Sequence[Row]) -> str:
     """Return the Markdown table."""
     lines = [
         "| genres | split, part scored | recipe | seeds | tracks: learnt, scored | first window | all windows "
-        "| windows vote | training, min |",
+        "| windows vote | minutes |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
         learnt = row.runs[0]["model"]["trained_on"]
         scored = "/".join(str(n) for n in sorted({len(run["tracks"]) for run in row.runs}))
-        minutes = [run["model"]["trained_on"]["seconds"] / 60 for run in row.runs]
+        minutes = [run["minutes"] for run in row.runs]
         cells = [_cell(row, level) for level in LEVELS]
         took = f"{min(minutes):.1f}" + (f" to {max(minutes):.1f}" if len(minutes) > 1 else "")
         named = [str(row.genres), f"{row.split}, {row.part}", f"`{row.recipe}`", str(len(row.runs))]
