@@ -376,3 +376,13 @@ def test_every_recipe_takes_its_steps(store: Store, split: Split, tmp_path: Path
         train(store, recipe.load(name, changes), few, tmp_path / "run", on_step=stop)
     assert len(steps) == 2
     assert all(step.loss > 0 for step in steps)
+
+
+def test_precision_is_a_switch_of_the_recipe(store: Store, split: Split, tmp_path: Path) -> None:
+    """Other arithmetic, nearly the same first epoch."""
+    changes = {"model__name": "mgcc-small", "training__epochs": 1}
+    plain = history(train(store, small(**changes), split, tmp_path / "plain", device="cpu"))
+    other = small(**changes, training__precision="bf16-mixed")
+    mixed = history(train(store, other, split, tmp_path / "mixed", device="cpu"))
+    assert mixed[0].train_loss == pytest.approx(plain[0].train_loss, rel=0.1)
+    assert mixed[0].train_loss != plain[0].train_loss

@@ -1,7 +1,7 @@
 """The front end: from a wave to its log-mel spectrogram.
 
-Equal to librosa's `log(melspectrogram(window="hamming") + 1e-6)` within 1e-4, several times faster, and a torch module
-that runs on any device.
+Equal to librosa's `log(melspectrogram(window="hamming") + 1e-6)` within 1e-4, faster, and a torch module that runs on
+any device.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class LogMel(nn.Module):
        the bass. For a circular shift this is exact: `|G[k]|^2 = |F[k]|^2 (1 - 2 a cos(2 pi k / N) + a^2)`, and the
        filterbank's weights are divided by that factor.
     2. Each frame's error is bounded from its energy. The few frames whose bound exceeds 1e-4 (a pure tone or a
-       sweep over silence, one in a thousand frames of music) are computed again in double precision.
+       sweep over silence, one in a hundred frames of music) are computed again in double precision.
 
     Args:
         spec: the numbers; the default is what every model of genrescope hears.
