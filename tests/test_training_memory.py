@@ -15,7 +15,7 @@ from genrescope.training.memory import keep_freed_memory
 kept = keep_freed_memory() if {keep} else True
 def touch():
     torch.zeros(64 << 20, dtype=torch.uint8)
-for _ in range(3):
+for _ in range(16):  # until the heap has its size
     touch()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for _ in range(8):
