@@ -59,5 +59,5 @@ def demo(
     console = out()
     console.print(f"report: {done.report}  (open it in a browser)", markup=False)
     console.print(
-        f"{time.monotonic() - begun:.0f} s. The music was synthesised: the scores prove nothing about real music."
+        f"{time.monotonic() - begun:.0f} s. The music is synthesised: these scores prove nothing about real music."
     )
