@@ -106,8 +106,9 @@ def plain(folder: str) -> dict[str, Any]:
     losses, step = [], 0
     for epoch in (1, 2):
         begun, total = time.perf_counter(), 0.0
+        batches = iter(loader)  # which draws a number of its own, so the seed of the dropout comes after it
         torch.manual_seed(loop.epoch_seed(0, epoch))
-        for batch, target in loader:
+        for batch, target in batches:
             optimizer.param_groups[0]["lr"] = schedule.rate_at(step, recipe.schedule, steps_per_epoch=len(loader))
             optimizer.zero_grad()
             loss = F.cross_entropy(model(batch), target)
