@@ -282,7 +282,7 @@ def test_interrupted_run_leaves_no_listing_and_no_half_file(tmp_path: Path) -> N
 
     with pytest.raises(KeyboardInterrupt):
         synth.write_dataset(tmp_path, artists=2, seconds=0.3, styles=["dustreel"], on_track=stop)
-    assert [path.name for path in tmp_path.rglob("*.*")] == ["dustreel-a00-t00.ogg"]
+    assert sorted(path.name for path in tmp_path.rglob("*.*")) == ["dustreel-a00-t00.flac", "synth.json"]
 
 
 def test_processes_write_the_same_files(tmp_path: Path) -> None:
@@ -294,9 +294,17 @@ def test_processes_write_the_same_files(tmp_path: Path) -> None:
         assert path.read_bytes() == (tmp_path / "2" / path.relative_to(tmp_path / "1")).read_bytes()
 
 
+@pytest.mark.parametrize("other", [{"seed": 1}, {"seconds": 0.4}])
+def test_music_of_two_kinds_is_not_mixed_in_one_folder(tmp_path: Path, other: dict[str, float]) -> None:
+    kind = {"artists": 1, "tracks": 1, "seconds": 0.3, "styles": ["dustreel"]}
+    synth.write_dataset(tmp_path, **kind)  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="choose another folder"):
+        synth.write_dataset(tmp_path, **(kind | other))  # type: ignore[arg-type]
+
+
 def test_minutes_of_ogg_can_be_written(tmp_path: Path) -> None:
     """libsndfile's encoder fails on minutes given at once."""
-    synth.write_dataset(tmp_path, artists=1, tracks=1, seconds=120.0, styles=["nightmoss"])
+    synth.write_dataset(tmp_path, artists=1, tracks=1, seconds=120.0, styles=["nightmoss"], suffix=".ogg")
     assert soundfile.info(next(tmp_path.rglob("*.ogg"))).frames == 120 * SAMPLE_RATE
 
 
