@@ -41,6 +41,9 @@ LAYERS = (
 )
 """Each may import what stands above it. Audio stands above its siblings, which take its types and its rate."""
 
+PARTS = {"_decoders": "audio", "logmel_spec": "logmel"}
+"""Modules that are a part of another one."""
+
 HEAVY = (
     "av", "jinja2", "lightning_fabric", "matplotlib", "numpy", "pydantic", "safetensors", "soundfile", "soxr",
     "tensorboardX", "torch",
@@ -75,7 +78,7 @@ def tree(module: str) -> ast.Module:
 def unit(module: str) -> str:
     """Return what stands in a layer: a subpackage or a module; a module's private parts count as that module."""
     first = module.partition(".")[0]
-    return "synth" if first.startswith("_synth") else {"_decoders": "audio"}.get(first, first)
+    return "synth" if first.startswith("_synth") else PARTS.get(first, first)
 
 
 def within(nodes: list[ast.stmt], *, typing_only: bool = False) -> Iterator[tuple[ast.Import | ast.ImportFrom, bool]]:
