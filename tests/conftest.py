@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ settings.register_profile(
     "genrescope",
     deadline=None,  # the machine may be busy
     max_examples=25,
+    derandomize="CI" in os.environ,  # a change is judged by the same examples each time; elsewhere new ones are tried
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 settings.load_profile("genrescope")
