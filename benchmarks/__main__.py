@@ -21,10 +21,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         data = chosen.data or _synthesised(Path(folder))
         told = "real clips (GTZAN)" if chosen.data else "synthesised music"
+        told_how = " --data DATA" if chosen.data else ""
         parts = [
             "# Benchmarks",
             "",
-            f"Written by `make bench`. Machine: {machine()}. Input: {told}.",
+            f"Written by `python -m benchmarks{told_how}`. Machine: {machine()}. Input: {told}.",
         ]
         for name in chosen.sections or SECTIONS:
             print(f"measuring {name} ...", flush=True)
