@@ -14,8 +14,7 @@ def keep_freed_memory() -> bool:
 
     A step of `mgcc` allocates and frees 2 GB of activations. By default glibc takes every block above 32 MB
     from the kernel and gives it back when freed, and the kernel clears each page again on first touch: on two cores
-    that costs more than all convolutions together (2.1 s a step with it, 0.8 s without). The price is that the
-    process keeps its peak.
+    that was seen to take longer than all convolutions together. The price is that the process keeps its peak.
 
     Returns:
         Whether it was done.
