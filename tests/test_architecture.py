@@ -45,8 +45,8 @@ PARTS = {"_decoders": "audio", "logmel_spec": "logmel"}
 """Modules that are a part of another one."""
 
 HEAVY = (
-    "av", "jinja2", "lightning_fabric", "matplotlib", "numpy", "pydantic", "safetensors", "soundfile", "soxr",
-    "tensorboardX", "torch",
+    "av", "jinja2", "lightning_fabric", "matplotlib", "mutagen", "numpy", "pooch", "pydantic", "requests", "safetensors",
+    "soundfile", "soxr", "tensorboardX", "torch",
 )  # fmt: skip
 
 

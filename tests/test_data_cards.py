@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -24,9 +25,13 @@ if TYPE_CHECKING:
 def test_a_card_fills_in_every_heading(name: str) -> None:
     card = cards.card(name)
     assert card.name == name
-    for heading in ("title", "citation", "terms", "source", "checksum", "size"):
+    for heading in ("title", "citation", "terms", "source", "size"):
         assert len(getattr(card, heading).strip()) > 5, heading
-    assert ":" in card.checksum
+    for archive in card.archives:
+        assert re.fullmatch(r"md5:[0-9a-f]{32}|sha1:[0-9a-f]{40}|sha256:[0-9a-f]{64}", archive.checksum)
+        assert archive.urls
+        assert all(re.match("https?://", url) for url in archive.urls)
+        assert card.by_hand
     assert list(card.genres) == sorted(set(card.genres))
     assert len(card.genres) >= 2
     assert card.known_faults

@@ -63,7 +63,7 @@ def datasets(
         ("citation", card.citation),
         ("terms", card.terms),
         ("source", card.source),
-        ("checksum", card.checksum),
+        *((archive.file, archive.checksum) for archive in card.archives),
         ("size", card.size),
         ("genres", ", ".join(card.genres)),
         ("known faults", "\n".join(card.known_faults)),

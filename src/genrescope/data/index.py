@@ -28,12 +28,14 @@ class Track:
         path: its audio file.
         genre: its label.
         group: what must not be on two sides of a split (its artist or recording); empty where unknown.
+        part: its part in the data set's own official split; empty where there is none.
     """
 
     id: str
     path: Path
     genre: str
     group: str = ""
+    part: str = ""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class IndexRow:
         channels: of the file.
         sha256: of the file's bytes.
         status: `ok`, or the reason why the file could not be used.
+        part: its part in the data set's own official split; empty where there is none.
     """
 
     id: str
@@ -61,6 +64,7 @@ class IndexRow:
     channels: int
     sha256: str
     status: str = "ok"
+    part: str = ""
 
 
 def read_data(data: str) -> tuple[Path, list[Track]]:
@@ -126,7 +130,7 @@ def folder_tracks(root: Path) -> list[Track]:
 
 
 def list_tracks(path: Path) -> list[Track]:
-    """Read a CSV or TSV file with the columns `path`, `genre` and, if wanted, `group`.
+    """Read a CSV or TSV file with the columns `path`, `genre` and, if wanted, `group` and `part`.
 
     Paths are relative to the file. The id is the path as written.
 
@@ -142,7 +146,8 @@ def list_tracks(path: Path) -> list[Track]:
         track_id = name.replace("\\", "/")
         if track_id in tracks:
             raise DataError(f"{path}, line {number}: {name} stands there twice; each track has one genre")
-        tracks[track_id] = Track(track_id, path.parent / name, genre, (row.get("group") or "").strip())
+        group, part = row.get("group", "").strip(), row.get("part", "").strip()
+        tracks[track_id] = Track(track_id, path.parent / name, genre, group, part)
     return list(tracks.values())
 
 
@@ -174,7 +179,8 @@ def read_index(path: Path) -> list[IndexRow]:
     Raises:
         DataError: it is damaged.
     """
-    rows = read_table(path, required=[field.name for field in dataclasses.fields(IndexRow)])
+    names = [field.name for field in dataclasses.fields(IndexRow) if field.name != "part"]  # absent before 0.2
+    rows = read_table(path, required=names)
     try:
         return [
             IndexRow(
@@ -187,6 +193,7 @@ def read_index(path: Path) -> list[IndexRow]:
                 channels=int(row["channels"]),
                 sha256=row["sha256"],
                 status=row["status"],
+                part=row.get("part", ""),
             )
             for row in rows
         ]

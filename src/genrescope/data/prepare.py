@@ -280,7 +280,7 @@ def _row(track: Track, root: Path, facts: dict[str, Any]) -> index.IndexRow:
     inside = path.relative_to(root) if path.is_relative_to(root) else path
     names = ("seconds", "sample_rate", "channels", "sha256", "status")
     return index.IndexRow(
-        track.id, inside.as_posix(), track.genre, track.group, **{name: facts[name] for name in names}
+        track.id, inside.as_posix(), track.genre, track.group, part=track.part, **{name: facts[name] for name in names}
     )
 
 

@@ -67,6 +67,7 @@ class StoredTrack:
         first_frame: where it begins in the array.
         frames: how many frames it has.
         seconds: length of its sound.
+        part: its part in the data set's own official split; empty where there is none.
     """
 
     id: str
@@ -76,6 +77,7 @@ class StoredTrack:
     first_frame: int
     frames: int
     seconds: float
+    part: str = ""
 
 
 @dataclass(frozen=True)
@@ -145,6 +147,7 @@ def open_store(path: str | Path) -> Store:
             first_frame=extent.first_frame,
             frames=extent.frames,
             seconds=rows[extent.id].seconds,
+            part=rows[extent.id].part,
         )
         for extent in sorted(extents, key=lambda extent: extent.id)
     )

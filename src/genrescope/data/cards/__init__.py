@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import importlib
 
-from genrescope.data.cards.card import Card, Official
+from genrescope.data.cards.card import Archive, Card, Official
 from genrescope.errors import DataError, nearest
 
-__all__ = ["Card", "Official", "card", "names"]
+__all__ = ["Archive", "Card", "Official", "card", "names"]
 
 _NAMES = ("gtzan", "synth")
 

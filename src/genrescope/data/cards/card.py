@@ -32,6 +32,25 @@ class Official:
 
 
 @dataclass(frozen=True)
+class Archive:
+    """A file to download for a data set.
+
+    Attributes:
+        file: the name it is saved under.
+        urls: where it can be had, tried in turn.
+        checksum: as `algorithm:digits`.
+        bytes: its size; None where unknown.
+        into: the folder inside the data set's that it is unpacked into; empty for the data set's own.
+    """
+
+    file: str
+    urls: tuple[str, ...]
+    checksum: str
+    bytes: int | None = None
+    into: str = ""
+
+
+@dataclass(frozen=True)
 class Card:
     """A public data set.
 
@@ -41,12 +60,13 @@ class Card:
         citation: the work to cite.
         terms: on what terms it may be used.
         source: where to get it.
-        checksum: of its archive, as `algorithm:digits`, or what stands in for one.
         size: tracks, lengths and bytes, in words.
         genres: its labels, in alphabetical order.
         known_faults: what has been found wrong with it, and by whom.
         tracks: lists the tracks of an unpacked copy.
         splits: its official splits.
+        archives: what `genrescope download` fetches, verifies and unpacks; empty where that is not possible.
+        by_hand: what to do when no download works, a sentence or two.
     """
 
     name: str
@@ -54,9 +74,10 @@ class Card:
     citation: str
     terms: str
     source: str
-    checksum: str
     size: str
     genres: tuple[str, ...]
     known_faults: tuple[str, ...]
     tracks: Callable[[Path], list[Track]]
     splits: tuple[Official, ...] = field(default=())
+    archives: tuple[Archive, ...] = field(default=())
+    by_hand: str = ""

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from genrescope.data import index
-from genrescope.data.cards.card import Card, Official
+from genrescope.data.cards.card import Archive, Card, Official
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,7 +63,6 @@ CARD = Card(
     ),
     terms="Research use only; the clips are excerpts of commercial recordings. Do not redistribute.",
     source="The original host is gone. Public copies: Hugging Face marsyas/gtzan, Kaggle gtzan-dataset.",
-    checksum="md5:5b3d6dddb579ab49814ab86dba69e7c7",
     size="1,000 clips of 30 s, 22,050 Hz mono, 1.2 GB",
     genres=(
         "blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock",
@@ -75,6 +74,14 @@ CARD = Card(
         "jazz.00054 is corrupt in the most common copy: it has no RIFF header.",
     ),
     tracks=tracks,
+    archives=(
+        Archive(
+            file="genres.tar.gz",
+            urls=("https://huggingface.co/datasets/marsyas/gtzan/resolve/main/data/genres.tar.gz",),
+            checksum="md5:5b3d6dddb579ab49814ab86dba69e7c7",
+        ),
+    ),
+    by_hand="Download genres.tar.gz from Hugging Face (marsyas/gtzan) in a browser and unpack it.",
     splits=(
         Official(
             name="gtzan-fault-filtered",

@@ -31,7 +31,6 @@ CARD = Card(
     citation="genrescope (see CITATION.cff)",
     terms="Free of rights: it is computed on your machine from a seed.",
     source="genrescope synth DIR",
-    checksum="seed:0, the same notes everywhere",
     size="as many tracks as asked; ten styles, several artists each",
     genres=tuple(sorted(synth.STYLES)),
     known_faults=("It proves nothing about real music: it exists for demonstrations and tests.",),
