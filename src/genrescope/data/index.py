@@ -211,13 +211,16 @@ def genre_counts(genres: Iterable[str]) -> dict[str, int]:
     return dict(sorted(Counter(genres).items()))
 
 
-def read_table(path: Path, *, required: Iterable[str], strict: bool = False) -> list[dict[str, str]]:
+def read_table(
+    path: Path, *, required: Iterable[str], strict: bool = False, comment: str | None = None
+) -> list[dict[str, str]]:
     """Read a CSV or TSV file with a header line into a dict per row.
 
     Args:
         path: the file.
         required: columns that it must have.
         strict: refuse text that is no UTF-8, as in a table that a person made; our own may hold any file name.
+        comment: how a line above the header begins that is no part of the table.
 
     Raises:
         DataError: it cannot be read, or lacks a required column.
@@ -226,6 +229,8 @@ def read_table(path: Path, *, required: Iterable[str], strict: bool = False) -> 
         text = read_text(path, strict=strict).removeprefix("\ufeff")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read as a table in UTF-8: {error}") from error
+    if comment is not None and text.startswith(comment):
+        text = text.partition("\n")[2]
     header = text.partition("\n")[0]
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter="\t" if "\t" in header else ",")
     missing = [name for name in required if name not in (reader.fieldnames or ())]
