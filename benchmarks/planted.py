@@ -1,0 +1,173 @@
+"""Copies of clips with faults planted in them: what `check` must find, and what it must leave alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from genrescope import audio
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+RATE = audio.SAMPLE_RATE
+Sound: TypeAlias = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a copy is made.
+
+    Attributes:
+        kind: what `check` should call it: a fault's kind, or `exact` or `near` for a duplicate.
+        variant: what is done, in words.
+        family: variants that are counted together.
+        make: writes the copy of a wave beside a stem; returns its path.
+    """
+
+    kind: str
+    variant: str
+    family: str
+    make: Callable[[Sound, Path, np.random.Generator], Path]
+
+
+@dataclass(frozen=True)
+class Planted:
+    """A copy that was made."""
+
+    path: Path
+    original: str
+    recipe: Recipe
+
+
+def plant(originals: dict[str, Path], folder: Path, recipes: Sequence[Recipe], *, seed: int = 0) -> Iterator[Planted]:
+    """Make a copy of every original by every recipe."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, path in originals.items():
+        wave = audio.decode(path)
+        for number, recipe in enumerate(recipes):
+            rng = np.random.default_rng([seed, number, *name.encode()])
+            yield Planted(recipe.make(wave, folder / f"{name}-{number:02d}", rng), name, recipe)
+
+
+# -- writers ----------------------------------------------------------------------------------------------------
+
+
+def with_sndfile(
+    wave: Sound, stem: Path, ending: str = "wav", *, rate: int = RATE, subtype: str | None = "PCM_16"
+) -> Path:
+    """Write with libsndfile."""
+    import soundfile
+
+    path = stem.with_name(f"{stem.name}.{ending}")
+    soundfile.write(path, wave, rate, subtype=subtype, format={"aif": "AIFF"}.get(ending))
+    return path
+
+
+def with_ffmpeg(wave: Sound, stem: Path, ending: str, codec: str, kbps: int, *, rate: int = RATE) -> Path:
+    """Encode with FFmpeg at a bit rate."""
+    import av
+    import soxr
+
+    path = stem.with_name(f"{stem.name}.{ending}")
+    samples = wave if rate == RATE else soxr.resample(wave, RATE, rate)
+    with av.open(str(path), "w") as file:
+        stream: Any = file.add_stream(codec, rate=rate)
+        stream.layout, stream.bit_rate = "mono", kbps * 1000
+        whole = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples[None]), format="fltp", layout="mono")
+        whole.sample_rate, whole.pts = rate, 0
+        queue = av.AudioFifo()
+        for frame in av.AudioResampler(format=stream.codec_context.format.name, layout="mono", rate=rate).resample(
+            whole
+        ):
+            queue.write(frame)
+        while (piece := queue.read(stream.codec_context.frame_size or 1024)) is not None:
+            file.mux(stream.encode(piece))
+        if (rest := queue.read(0, partial=True)) is not None:
+            file.mux(stream.encode(rest))
+        file.mux(stream.encode(None))
+    return path
+
+
+# -- duplicates -------------------------------------------------------------------------------------------------
+
+
+def _encoded(wave: Sound, stem: Path, _: np.random.Generator, *, ending: str, codec: str, kbps: int, rate: int) -> Path:
+    return with_ffmpeg(wave, stem, ending, codec, kbps, rate=rate)
+
+
+def _cut(wave: Sound, stem: Path, rng: np.random.Generator, *, seconds: float) -> Path:
+    count = round(seconds * RATE)
+    begin = int(rng.integers(0, len(wave) - count))
+    return with_sndfile(wave[begin : begin + count], stem)
+
+
+def _shifted(wave: Sound, stem: Path, _: np.random.Generator, *, seconds: float) -> Path:
+    return with_sndfile(wave[round(seconds * RATE) :], stem)
+
+
+def _louder(wave: Sound, stem: Path, _: np.random.Generator, *, decibel: float) -> Path:
+    return with_sndfile(np.clip(wave * np.float32(10 ** (decibel / 20)), -1, 1), stem)
+
+
+def _faster(wave: Sound, stem: Path, _: np.random.Generator, *, percent: float) -> Path:
+    """Change speed and pitch together, as a turntable does."""
+    import soxr
+
+    return with_sndfile(soxr.resample(wave, RATE * (1 + percent / 100), RATE, "VHQ"), stem)
+
+
+def _container(wave: Sound, stem: Path, _: np.random.Generator, *, ending: str, subtype: str) -> Path:
+    exact = np.round(np.clip(wave, -1, 32767 / 32768) * 32768) / np.float32(32768)  # as 16 bits hold it
+    return with_sndfile(exact.astype(np.float32), stem, ending, subtype=subtype)
+
+
+def _vorbis(wave: Sound, stem: Path, _: np.random.Generator, *, quality: float) -> Path:
+    import soundfile
+
+    path = stem.with_name(f"{stem.name}.ogg")
+    soundfile.write(path, wave, RATE, format="OGG", subtype="VORBIS", compression_level=1 - quality)
+    return path
+
+
+CODECS = (
+    ("mp3", "libmp3lame", RATE, (32, 64, 128)),
+    ("opus", "libopus", 48_000, (24, 48, 96)),
+    ("m4a", "aac", RATE, (32, 64, 96)),
+)
+
+NEAR = (
+    *(
+        Recipe(
+            "near",
+            f"{ending} {kbps} kbit/s",
+            "re-encoded",
+            partial(_encoded, ending=ending, codec=codec, kbps=kbps, rate=rate),
+        )
+        for ending, codec, rate, rates in CODECS
+        for kbps in rates
+    ),
+    *(Recipe("near", f"ogg quality {q}", "re-encoded", partial(_vorbis, quality=q)) for q in (0.0, 0.3, 0.7)),
+    *(Recipe("near", f"cut to {s} s", "trimmed", partial(_cut, seconds=s)) for s in (3.0, 5.0, 8.0, 15.0)),
+    *(Recipe("near", f"shifted by {s} s", "shifted", partial(_shifted, seconds=s)) for s in (0.1, 0.5, 2.0, 5.0, 10.0)),
+    *(Recipe("near", f"{db:+} dB", "gain", partial(_louder, decibel=db)) for db in (-20, -12, -6, 3, 6)),
+    *(Recipe("near", f"{p:+} % speed", "speed", partial(_faster, percent=p)) for p in (-1.0, -0.5, 0.5, 1.0)),
+)  # fmt: skip
+"""Copies of the same recording that differ in their samples."""
+
+EXACT = tuple(
+    Recipe("exact", f"{ending} {subtype}", "container", partial(_container, ending=ending, subtype=subtype))
+    for ending, subtype in (
+        ("wav", "PCM_16"),
+        ("flac", "PCM_16"),
+        ("au", "PCM_16"),
+        ("aif", "PCM_16"),
+        ("wav", "FLOAT"),
+    )
+)
+"""Copies with the same samples in another container; they are duplicates of each other."""
