@@ -158,8 +158,9 @@ def _report(card: Card, folder: Path, done: Downloaded, *, quiet: bool) -> None:
 
     for path in done.kept:
         say(f"kept: {path} ({size_text(path.stat().st_size)}); it is not needed any more", quiet=quiet)
-    for name, _ in done.failed:
-        say(f"missing: {name}; run the same command again to try once more", style="yellow")
-    how = "there already" if done.there_already else f"downloaded and unpacked in {done.seconds:.0f} s"
+    for _, reason in done.failed:
+        say(f"missing: {reason}", style="yellow")
+    what = "there already" if done.there_already else "downloaded and unpacked" if done.fetched else "unpacked"
+    how = what if done.there_already else f"{what} in {done.seconds:.0f} s"
     say(f"{card.name}: {done.files:,} files, {size_text(done.bytes)}, in {folder}; {how}", quiet=quiet)
     say(f"next: genrescope check {card.name}:{folder}", quiet=quiet)

@@ -121,7 +121,6 @@ def download(
             if len(card.archives) == 1:
                 raise
             failed.append((archive.file, str(error)))
-            on_note(str(error))
     if len(failed) == len(card.archives):
         raise DataError(f"none of the {len(failed)} archives could be had; {failed[0][1]}")
     sizes = [size for archive in card.archives for size in (run.record.files_of(archive) or {}).values()]
@@ -216,12 +215,16 @@ class _Run:
             self.work.mkdir(parents=True, exist_ok=True)
             for left in self.work.glob("tmp*"):  # by a run that was killed while the checksum was computed
                 left.unlink()
-        path = self._given_by_hand(archive) or self._from_mirrors(archive)
-        with self._staging() as folder:
-            staged = self._staged(archive, path, folder)
-            sizes = {str(name): temporary.stat().st_size for name, temporary in staged.items()}
-            place(staged, self._folder)
-        self.record.add(archive, sizes)
+        try:
+            path = self._given_by_hand(archive) or self._from_mirrors(archive)
+            with self._staging() as folder:
+                staged = self._staged(archive, path, folder)
+                sizes = {str(name): temporary.stat().st_size for name, temporary in staged.items()}
+                place(staged, self._folder)
+            self.record.add(archive, sizes)
+        finally:
+            with contextlib.suppress(OSError):  # it holds something, as a rule
+                self.work.rmdir()
         self.unpacked.append(archive.file)
         if path.parent == self.work and not self._keep:
             path.unlink()

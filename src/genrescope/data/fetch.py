@@ -15,7 +15,7 @@ import re
 import shutil
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from genrescope import __version__, files
 from genrescope.errors import DataError, OutputError
@@ -179,6 +179,18 @@ def need_room(folder: Path, size: int) -> None:
         )
 
 
+def write_all(file: IO[bytes], data: bytes, name: Path) -> None:
+    """Write bytes to an unbuffered file, which may take them in pieces.
+
+    Raises:
+        OutputError: the disk is full, say; it names `name`.
+    """
+    rest = memoryview(data)
+    with writing(name):
+        while rest:
+            rest = rest[file.write(rest) :]
+
+
 def size_text(size: int) -> str:
     """Return a number of bytes in words.
 
@@ -282,13 +294,11 @@ def _receive(
             done += len(chunk)
             if total is not None and done > total:
                 raise DataError(f"it sends more than the {total:,} bytes that it should have")
-            with writing(partial.path):
-                rest = memoryview(chunk)
-                while rest:
-                    rest = rest[file.write(rest) :]
+            write_all(file, chunk, partial.path)
             on_bytes(done, total)
     if total is not None and done < total:
-        raise _BrokenError(f"it announced {total:,} bytes, and the connection ended after {done:,}")
+        source = "it announced" if partial.origin is not None and partial.origin.total is not None else "are expected"
+        raise _BrokenError(f"the connection ended after {done:,} of the {total:,} bytes that {source}")
 
 
 def _chunks(response: Response, patience: Patience) -> Iterator[bytes]:

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import IO, TYPE_CHECKING
 
-from genrescope.data.fetch import CHUNK, need_room
+from genrescope.data.fetch import CHUNK, need_room, write_all
 from genrescope.errors import DataError
 from genrescope.files import writing
 
@@ -263,10 +263,7 @@ def _write(source: IO[bytes], path: Path, member: Member) -> Iterator[int]:
             file = path.open("wb", buffering=0)
         with file:
             while chunk := source.read(CHUNK):
-                with writing(path):
-                    rest = memoryview(chunk)
-                    while rest:
-                        rest = rest[file.write(rest) :]
+                write_all(file, chunk, path)
                 written += len(chunk)
                 yield len(chunk)
     if written != member.size:
