@@ -48,7 +48,7 @@ def evaluated(made: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_commands_are_those_of_the_design() -> None:
-    assert {"demo", "synth", "datasets", "prepare", "split", "train", "evaluate", "predict"} <= set(COMMANDS)
+    assert {"demo", "synth", "datasets", "download", "prepare", "split", "train", "evaluate", "predict"} <= set(COMMANDS)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -219,7 +219,8 @@ def test_datasets_shows_a_card_in_full(name: str) -> None:
     shown = here("datasets", name)
     words = " ".join(shown.out.split())
     card = cards.card(name)
-    for text in (card.citation, card.terms, card.source, card.checksum, ", ".join(card.genres), *card.known_faults):
+    checksums = [archive.checksum for archive in card.archives]
+    for text in (card.citation, card.terms, card.source, *checksums, ", ".join(card.genres), *card.known_faults):
         assert " ".join(text.split()) in words
 
 

@@ -1,4 +1,4 @@
-"""Commands on data: synth, datasets, prepare, split."""
+"""Commands on data: synth, prepare, split."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from typing import Annotated
 
 import typer
 
-from genrescope.cli.console import Jobs, Quiet, Seed, out, progress, resumable, say, table
+from genrescope.cli.console import Jobs, Quiet, Seed, progress, resumable, say
 
 
 def add_to(app: typer.Typer) -> None:
     """Add this module's commands."""
     app.command(epilog="Example: genrescope synth music --artists 8 --tracks 3 --seconds 9")(synth)
-    app.command(epilog="Example: genrescope datasets gtzan")(datasets)
     app.command(epilog="Example: genrescope prepare gtzan:/music/gtzan --out store")(prepare)
     app.command(epilog="Example: genrescope split store --method group --out split.csv")(split)
 
@@ -43,36 +42,6 @@ def synth(
             on_track=lambda done, total: bar.update(task, completed=done, total=total),
         )
     say(f"{written} tracks in {folder}; use them as DATA: synth:{folder}", quiet=quiet)
-
-
-def datasets(
-    name: Annotated[str | None, typer.Argument(help="A card's name; without it all are listed.")] = None,
-) -> None:
-    """Show the data sets that genrescope knows, or one card in full."""
-    from genrescope.data import cards
-
-    if name is None:
-        rows = table("name", "title", "size", "genres", right=("genres",))
-        for each in map(cards.card, cards.names()):
-            rows.add_row(each.name, each.title, each.size, str(len(each.genres)))
-        out().print(rows)
-        return
-    card = cards.card(name)
-    facts = [
-        ("title", card.title),
-        ("citation", card.citation),
-        ("terms", card.terms),
-        ("source", card.source),
-        *((archive.file, archive.checksum) for archive in card.archives),
-        ("size", card.size),
-        ("genres", ", ".join(card.genres)),
-        ("known faults", "\n".join(card.known_faults)),
-        *((f"split {split.name}", f"{split.title}\n{split.citation}") for split in card.splits),
-    ]
-    rows = table("heading", "what is known")
-    for heading, text in facts:
-        rows.add_row(heading, text)
-    out().print(rows)
 
 
 def prepare(
