@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
 import io
@@ -11,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genrescope import audio
-from genrescope.data import cards
+from genrescope.data import cards, genre_map, library
+from genrescope.data.artists import artist_key
 from genrescope.errors import DataError, nearest
 from genrescope.files import csv_line, read_text, write_text
 
@@ -72,7 +74,7 @@ def read_data(data: str) -> tuple[Path, list[Track]]:
 
     Args:
         data: a folder of genre folders; a CSV or TSV file with the columns `path`, `genre` and, if wanted, `group`;
-            or `card:folder`, as `gtzan:/music/gtzan`.
+            `card:folder`, as `gtzan:/music/gtzan`; or `library:folder`, a folder of tagged music.
 
     Returns:
         The folder that paths are relative to, and the tracks.
@@ -86,6 +88,9 @@ def read_data(data: str) -> tuple[Path, list[Track]]:
             raise DataError(f"{data} names no folder; give the data set's, as {name}:/music/{name}")
         root = _existing_folder(Path(folder))
         tracks = cards.card(name).tracks(root)
+    elif name == "library" and folder:
+        root = Path(folder)
+        tracks = library_tracks(root)
     elif Path(data).is_dir():
         root = Path(data)
         tracks = folder_tracks(root)
@@ -97,7 +102,7 @@ def read_data(data: str) -> tuple[Path, list[Track]]:
     else:
         raise DataError(
             f"{data}: no such folder or file. DATA is a folder of genre folders, a CSV or TSV file with the columns "
-            "path and genre, or card:folder (as gtzan:/music/gtzan)"
+            "path and genre, card:folder (as gtzan:/music/gtzan), or library:folder (tagged music)"
         )
     if not tracks:
         raise DataError(
@@ -129,26 +134,82 @@ def folder_tracks(root: Path) -> list[Track]:
     return tracks
 
 
+def library_tracks(root: Path) -> list[Track]:
+    """List the songs of a folder of tagged music whose genre the default genre map knows.
+
+    Others are left out; the command `genrescope library` tells which, and takes a map of one's own.
+
+    Raises:
+        DataError: there is no such folder, no audio in it, or no song with a known genre.
+    """
+    found = library.scan(library.audio_files(root), genre_map.load())
+    if not found.songs:
+        raise DataError(library.nothing_found(root, found))
+    return [Track(song.path.relative_to(root).as_posix(), song.path, song.genre, song.group) for song in found.songs]
+
+
 def list_tracks(path: Path) -> list[Track]:
     """Read a CSV or TSV file with the columns `path`, `genre` and, if wanted, `group` and `part`.
 
-    Paths are relative to the file. The id is the path as written.
+    Paths are relative to the file. The id is the path as written. Without a column `group` a column `artist` gives the
+    groups, its spellings made one as `artist_key` does it.
 
     Raises:
         DataError: a column or a value is missing, or a path stands twice.
     """
-    rows = read_table(path, required=("path", "genre"), strict=True)
-    tracks: dict[str, Track] = {}
-    for number, row in enumerate(rows, start=2):
+    tracks = []
+    for track_id, row in read_rows(path).items():
+        group = row["group"].strip() if "group" in row else artist_key(row.get("artist", ""))
+        part = row.get("part", "").strip()
+        tracks.append(Track(track_id, path.parent / row["path"].strip(), row["genre"].strip(), group, part))
+    return tracks
+
+
+def read_rows(path: Path, *, also: Iterable[str] = ()) -> dict[str, dict[str, str]]:
+    """Read the rows of a table of tracks by the tracks' ids.
+
+    Args:
+        path: a CSV or TSV file with the columns `path` and `genre`.
+        also: further columns that it must have.
+
+    Raises:
+        DataError: a column or a value is missing, or a path stands twice.
+    """
+    tracks: dict[str, dict[str, str]] = {}
+    for number, row in enumerate(_read_listing(path, ("path", "genre", *also)), start=2):
         name, genre = row["path"].strip(), row["genre"].strip()
         if not name or not genre:
             raise DataError(f"{path}, line {number}: path and genre must not be empty")
         track_id = name.replace("\\", "/")
         if track_id in tracks:
             raise DataError(f"{path}, line {number}: {name} stands there twice; each track has one genre")
-        group, part = row.get("group", "").strip(), row.get("part", "").strip()
-        tracks[track_id] = Track(track_id, path.parent / name, genre, group, part)
-    return list(tracks.values())
+        tracks[track_id] = row
+    return tracks
+
+
+def _read_listing(path: Path, required: Sequence[str]) -> list[dict[str, str]]:
+    """Read a table in UTF-8, in which only the names of files that are there may hold other bytes.
+
+    Raises:
+        DataError: it cannot be read, or is in another encoding.
+    """
+    try:
+        return read_table(path, required=required, strict=True)
+    except DataError as error:
+        if not isinstance(error.__cause__, UnicodeDecodeError):
+            raise
+        with contextlib.suppress(DataError):
+            rows = read_table(path, required=required)
+            if all(_is_text(text) for row in rows for name, text in row.items() if name != "path") and all(
+                _is_text(row["path"]) or (path.parent / row["path"].strip()).exists() for row in rows
+            ):
+                return rows
+        raise
+
+
+def _is_text(text: str) -> bool:
+    """Whether text was UTF-8 when it was read."""
+    return not any("\udc80" <= character <= "\udcff" for character in text)
 
 
 def select_genres(tracks: Sequence[Track], genres: Sequence[str] | None) -> list[Track]:

@@ -22,6 +22,7 @@ import numpy as np
 
 from genrescope import audio, files
 from genrescope.data import index, store
+from genrescope.data.groups import assign
 from genrescope.data.journal import JOURNAL_FILE, PARTIAL_FILE, Journal
 from genrescope.errors import AudioError, DataError
 from genrescope.logmel_spec import LogMelSpec
@@ -76,6 +77,7 @@ def prepare(
     out: str | Path,
     *,
     genres: Sequence[str] | None = None,
+    groups: str | None = None,
     jobs: int | None = None,
     spec: LogMelSpec | None = None,
     on_track: Callable[[Progress], None] = lambda _: None,
@@ -83,9 +85,10 @@ def prepare(
     """Make, finish or bring up to date the store of a data set.
 
     Args:
-        data: a folder of genre folders, a CSV or TSV file, or `card:folder`.
+        data: a folder of genre folders, a CSV or TSV file, `card:folder`, or `library:folder`.
         out: the store's folder; made if need be.
         genres: keep only these; None keeps all.
+        groups: where the tracks' groups come from, as `groups.assign` reads it; None keeps those that `data` has.
         jobs: worker processes; None takes one for each core.
         spec: the front end's numbers.
         on_track: called after every track.
@@ -94,7 +97,8 @@ def prepare(
         The finished store, and what was done for it. Tracks that cannot be decoded are left out of it, and named.
 
     Raises:
-        DataError: `data` has no tracks, none of them can be used, or `out` holds something else.
+        DataError: `data` has no tracks, none of them can be used, `groups` knows no group of any, or `out` holds
+            something else.
         OutputError: the store cannot be written; the tracks finished so far are kept for the next run.
     """
     begun = time.monotonic()
@@ -102,6 +106,8 @@ def prepare(
     root, tracks = index.read_data(data)
     tracks = index.select_genres(tracks, genres)
     _refuse_foreign(out)
+    if groups is not None:
+        tracks = assign(tracks, root, groups, table=Path(data) if Path(data).is_file() else None)
     with Journal(out, spec) as journal:
         held = {track.id: facts for track in tracks if (facts := journal.holds(track)) is not None}
         missing = [track for track in tracks if track.id not in held]
