@@ -51,6 +51,19 @@ class Archive:
 
 
 @dataclass(frozen=True)
+class Repeat:
+    """Tracks that repeat each other, or may, as others have found.
+
+    Attributes:
+        kind: how much alike they are; the card's `known_repeats` tells its kinds.
+        tracks: their ids.
+    """
+
+    kind: str
+    tracks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Card:
     """A public data set.
 

@@ -25,14 +25,17 @@ def tracks(root: Path) -> list[index.Track]:
     return index.list_tracks(listing)
 
 
-CARD = Card(
-    name="synth",
-    title="Synthesised music in ten invented styles",
-    citation="genrescope (see CITATION.cff)",
-    terms="Free of rights: it is computed on your machine from a seed.",
-    source="genrescope synth DIR",
-    size="as many tracks as asked; ten styles, several artists each",
-    genres=tuple(sorted(synth.STYLES)),
-    known_faults=("It proves nothing about real music: it exists for demonstrations and tests.",),
-    tracks=tracks,
+CARDS = (
+    Card(
+        name="synth",
+        title="Synthesised music in ten invented styles",
+        citation="genrescope (see CITATION.cff)",
+        terms="Free of rights: it is computed on your machine from a seed.",
+        source="genrescope synth DIR",
+        size="as many tracks as asked; ten styles, several artists each",
+        genres=tuple(sorted(synth.STYLES)),
+        known_faults=("It proves nothing about real music: it exists for demonstrations and tests.",),
+        tracks=tracks,
+        by_hand="Nothing is downloaded: genrescope synth DIR writes it.",
+    ),
 )
