@@ -45,9 +45,18 @@ def synth(
 
 
 def prepare(
-    data: Annotated[str, typer.Argument(help="Folder of genre folders, CSV or TSV file, or card:folder.")],
+    data: Annotated[
+        str, typer.Argument(help="Folder of genre folders, CSV or TSV file, card:folder, or library:folder.")
+    ],
     out: Annotated[Path, typer.Option(help="Folder of the store.")],
     genres: Annotated[str | None, typer.Option(help="Keep only these, as blues,jazz.")] = None,
+    groups: Annotated[
+        str | None,
+        typer.Option(
+            help="Where groups (artists) come from: tags, column:NAME, path:{genre}/{artist}/**, regex:EXPRESSION, "
+            "file:TABLE, or none; by default as DATA has them."
+        ),
+    ] = None,
     jobs: Jobs = None,
     quiet: Quiet = False,
 ) -> None:
@@ -64,8 +73,10 @@ def prepare(
             if at.row is not None and at.row.status != "ok":
                 bar.console.print(f"skipped {at.row.path}: {at.row.status}", style="yellow", markup=False)
 
-        done = preparing.prepare(data, out, genres=wanted, jobs=jobs, on_track=show)
+        done = preparing.prepare(data, out, genres=wanted, groups=groups, jobs=jobs, on_track=show)
     report_store(done, quiet=quiet)
+    if groups not in (None, "none") and (without := sum(not track.group for track in done.store.tracks)):
+        say(f"note: {without} of {len(done.store.tracks)} tracks have no group in {groups}", quiet=quiet)
     if done.failed:
         raise typer.Exit(1)
 
