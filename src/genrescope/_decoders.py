@@ -48,11 +48,12 @@ class AudioInfo:
 
 
 class UnreadableError(Exception):
-    """One decoder's reason; `final` when no other decoder should be asked."""
+    """One decoder's reason; `final` when no other decoder should be asked; `fault` as `AudioError` has it."""
 
-    def __init__(self, reason: str, *, final: bool = False) -> None:
+    def __init__(self, reason: str, *, final: bool = False, fault: str = "unreadable") -> None:
         super().__init__(reason)
         self.final = final
+        self.fault = fault
 
 
 class Reader(Protocol):
@@ -239,7 +240,7 @@ class FFmpegReader:
         self._container.close()
 
     def chunks(self, start: int, count: int | None) -> Iterator[Samples]:
-        """Gather FFmpeg's small frames into blocks, from `start` to `start + count`."""
+        """Gather FFmpeg's small frames into blocks of (frames, channels), from `start` to `start + count`."""
         end = math.inf if count is None else start + count
         held: list[Samples] = []
         size = 0
@@ -257,10 +258,10 @@ class FFmpegReader:
             yield np.concatenate(held)
 
     def _frames(self, start: int) -> Iterator[tuple[int, Samples]]:
-        """Yield each decoded frame's first sample and its sound as (samples, 1).
+        """Yield each decoded frame's first sample and its sound as (samples, channels).
 
-        Channels are mixed here, frame by frame, because their number may change in the middle. Only the mov family
-        has timestamps that are exact to the sample; all others are decoded from the start.
+        The number of channels may change in the middle: frames that have another than the file's are mixed. Only the
+        mov family has timestamps that are exact to the sample; all others are decoded from the start.
         """
         import av
 
@@ -270,13 +271,16 @@ class FFmpegReader:
                 self._container.seek(max(0, int((start / self.rate - 1.0) * 1e6)))
             planar = av.AudioResampler(format="fltp", rate=self.rate)
             base = self._stream.start_time or 0
+            channels = max(1, self.info.channels)
             position = 0
             for frame in self._container.decode(self._stream):
                 if seek and frame.pts is not None and frame.time_base is not None:
                     position = round((frame.pts - base) * float(frame.time_base) * self.rate)
                     seek = False
                 for part in planar.resample(frame):
-                    samples = mixed(part.to_ndarray().T.astype(np.float32, copy=False))[:, None]
+                    samples = part.to_ndarray().T.astype(np.float32, copy=False)
+                    if samples.shape[1] != channels:
+                        samples = np.repeat(mixed(samples)[:, None], channels, axis=1)
                     yield position, samples
                     position += len(samples)
         except (self._error, ValueError) as error:

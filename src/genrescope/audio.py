@@ -12,17 +12,28 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from genrescope._decoders import ArrayReader, AudioInfo, Reader, Source, UnreadableError, decoders, mixed, name_of
+from genrescope._decoders import (
+    ArrayReader,
+    AudioInfo,
+    Reader,
+    Samples,
+    Source,
+    UnreadableError,
+    decoders,
+    mixed,
+    name_of,
+)
 from genrescope.errors import AudioError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 __all__ = [
     "SAMPLE_RATE",
     "SUFFIXES",
     "AudioInfo",
+    "Samples",
     "Source",
     "Wave",
     "blocks",
@@ -48,6 +59,7 @@ SUFFIXES = frozenset(
 
 Wave: TypeAlias = npt.NDArray[np.float32]
 _MARGIN_SECONDS = 0.1  # sound decoded on both sides of an excerpt, so that the resampler's filter sees no edge
+_FILE_FAULT = "file"  # found before any decoder was asked
 _EDGE_SECONDS = 0.1  # a file may fall this short of its header before it counts as truncated
 
 
@@ -71,6 +83,7 @@ def decode(source: Source, *, rate: int = SAMPLE_RATE, offset: float = 0.0, dura
             names each decoder tried and its reason.
     """
     attempts: list[tuple[str, str]] = []
+    fault = _FILE_FAULT
     for opener in decoders(source, attempts):
         try:
             with opener(source) as reader:
@@ -78,15 +91,29 @@ def decode(source: Source, *, rate: int = SAMPLE_RATE, offset: float = 0.0, dura
             return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
         except UnreadableError as error:
             attempts.append((opener.decoder, str(error)))
+            fault = error.fault
             if error.final:
                 break
-    raise AudioError(name_of(source), attempts)
+    raise _failed(source, attempts, fault)
 
 
 def blocks(
-    source: Source, *, rate: int = SAMPLE_RATE, offset: float = 0.0, duration: float | None = None
+    source: Source,
+    *,
+    rate: int = SAMPLE_RATE,
+    offset: float = 0.0,
+    duration: float | None = None,
+    observe: Callable[[AudioInfo, Samples], None] | None = None,
 ) -> Iterator[Wave]:
     """Decode like `decode`, a block at a time, so that memory does not grow with the length of the file.
+
+    Args:
+        source: as `decode`.
+        rate: as `decode`.
+        offset: as `decode`.
+        duration: as `decode`.
+        observe: called with what the file says of itself and with each block as it was decoded, (frames, channels) at
+            the file's own rate, before it is mixed and resampled.
 
     Yields:
         float32 arrays of about a minute each; joined they equal what `decode` returns.
@@ -95,19 +122,21 @@ def blocks(
         AudioError: as `decode`. Once a block was yielded no second decoder is tried.
     """
     attempts: list[tuple[str, str]] = []
+    fault = _FILE_FAULT
     for opener in decoders(source, attempts):
         begun = False
         try:
             with opener(source) as reader:
-                for piece in _mono(reader, rate=rate, offset=offset, duration=duration):
+                for piece in _mono(reader, rate=rate, offset=offset, duration=duration, observe=observe):
                     begun = True
                     yield piece
             return
         except UnreadableError as error:
             attempts.append((opener.decoder, str(error)))
+            fault = error.fault
             if error.final or begun:
                 break
-    raise AudioError(name_of(source), attempts)
+    raise _failed(source, attempts, fault)
 
 
 def probe(source: Source) -> AudioInfo:
@@ -117,15 +146,17 @@ def probe(source: Source) -> AudioInfo:
         AudioError: no decoder knows the file.
     """
     attempts: list[tuple[str, str]] = []
+    fault = _FILE_FAULT
     for opener in decoders(source, attempts):
         try:
             with opener(source) as reader:
                 return reader.info
         except UnreadableError as error:
             attempts.append((opener.decoder, str(error)))
+            fault = error.fault
             if error.final:
                 break
-    raise AudioError(name_of(source), attempts)
+    raise _failed(source, attempts, fault)
 
 
 def files_in(folder: Path) -> list[Path]:
@@ -180,7 +211,20 @@ def from_array(samples: npt.ArrayLike, *, rate: int, to_rate: int = SAMPLE_RATE,
 # -- from a reader's blocks to the wave -------------------------------------------------------------------------
 
 
-def _mono(reader: Reader, *, rate: int, offset: float, duration: float | None) -> Iterator[Wave]:
+def _failed(source: Source, attempts: list[tuple[str, str]], fault: str) -> AudioError:
+    if fault == _FILE_FAULT:  # no decoder was asked
+        fault = "empty" if attempts[0][1].startswith("empty") else "unreadable"
+    return AudioError(name_of(source), attempts, fault)
+
+
+def _mono(
+    reader: Reader,
+    *,
+    rate: int,
+    offset: float,
+    duration: float | None,
+    observe: Callable[[AudioInfo, Samples], None] | None = None,
+) -> Iterator[Wave]:
     """Yield the excerpt's wave in pieces: mixed to mono, resampled, cut to the sample.
 
     `down` source frames last exactly as long as `up` samples of the result. Reading begins on a multiple of `down`,
@@ -199,7 +243,8 @@ def _mono(reader: Reader, *, rate: int, offset: float, duration: float | None) -
     count = None if wanted is None else math.ceil((first + wanted) / up + margin) * down - unit * down
 
     read, given, skip = 0, 0, first - unit * up
-    for piece in _resampled(reader.chunks(unit * down, count), reader.rate, rate):
+    chunks = reader.chunks(unit * down, count)
+    for piece in _resampled(chunks if observe is None else _observed(chunks, reader.info, observe), reader.rate, rate):
         read += len(piece)
         cut = piece[skip:] if skip else piece
         skip = max(0, skip - len(piece))
@@ -210,13 +255,22 @@ def _mono(reader: Reader, *, rate: int, offset: float, duration: float | None) -
             yield cut
     if given == 0:
         past = f"nothing at {offset:g} s" if offset and read == 0 else "no samples"
-        raise UnreadableError(f"empty: {past}", final=True)
+        raise UnreadableError(f"empty: {past}", final=True, fault="empty")
     promised = reader.promised() if unit == 0 and count is None else None
     if promised is not None and read / rate < promised / reader.rate - _EDGE_SECONDS:
         raise UnreadableError(
             f"truncated: the header promises {promised / reader.rate:.2f} s, {read / rate:.2f} s could be read",
             final=True,
+            fault="truncated",
         )
+
+
+def _observed(
+    chunks: Iterator[Samples], info: AudioInfo, observe: Callable[[AudioInfo, Samples], None]
+) -> Iterator[Samples]:
+    for chunk in chunks:
+        observe(info, chunk)
+        yield chunk
 
 
 def _resampled(chunks: Iterator[npt.NDArray[np.float32]], source: int, target: int) -> Iterator[Wave]:
@@ -229,7 +283,8 @@ def _resampled(chunks: Iterator[npt.NDArray[np.float32]], source: int, target: i
         # A sum is finite unless a sample is not (or a thousand samples near 1e38 overflow): one cheap pass.
         if not np.isfinite(mono.sum()) and not np.isfinite(mono).all():
             at = (position + int(np.argmin(np.isfinite(mono)))) / source
-            raise UnreadableError(f"non-finite samples (NaN or infinity), the first at {at:.3f} s", final=True)
+            told = f"non-finite samples (NaN or infinity), the first at {at:.3f} s"
+            raise UnreadableError(told, final=True, fault="non-finite")
         position += len(mono)
         yield mono if stream is None else stream.resample_chunk(mono)
     if stream is not None:

@@ -33,11 +33,13 @@ class AudioError(GenrescopeError):
     Attributes:
         name: the file's path, or what stands for it when bytes were given.
         attempts: pairs of decoder and reason, in the order they were tried.
+        fault: what is wrong in a word: `empty`, `truncated`, `non-finite`, or `unreadable` for all else.
     """
 
-    def __init__(self, name: str, attempts: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, name: str, attempts: Sequence[tuple[str, str]], fault: str = "unreadable") -> None:
         self.name = name
         self.attempts = tuple(attempts)
+        self.fault = fault
         super().__init__(f"{name}: {self.reason}")
 
     @property
@@ -45,8 +47,8 @@ class AudioError(GenrescopeError):
         """The decoders and their reasons on one line."""
         return "; ".join(f"{decoder}: {reason}" for decoder, reason in self.attempts)
 
-    def __reduce__(self) -> tuple[type[AudioError], tuple[str, tuple[tuple[str, str], ...]]]:
-        return AudioError, (self.name, self.attempts)
+    def __reduce__(self) -> tuple[type[AudioError], tuple[str, tuple[tuple[str, str], ...], str]]:
+        return AudioError, (self.name, self.attempts, self.fault)
 
 
 class DataError(GenrescopeError):
