@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -161,8 +162,15 @@ def test_a_missing_file_and_a_folder_are_told_as_the_system_tells_them(tmp_path:
     with pytest.raises(AudioError, match="file: No such file"):
         tags.read(tmp_path / "nowhere.mp3")
     (tmp_path / "folder.mp3").mkdir()
-    with pytest.raises(AudioError, match="file: "):
+    with pytest.raises(AudioError, match="file: not a file"):
         tags.read(tmp_path / "folder.mp3")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.mp3")
+    with pytest.raises(AudioError, match="file: not a file"):
+        tags.read(tmp_path / "pipe.mp3")
 
 
 @given(data=st.data(), suffix=st.sampled_from(FORMATS))

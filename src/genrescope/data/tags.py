@@ -7,6 +7,8 @@ the INFO chunks of wav, QuickTime's own tags, and the formats that mutagen does 
 from __future__ import annotations
 
 import contextlib
+import errno
+import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -71,6 +73,8 @@ def read(path: Path) -> Tags:
         AudioError: they cannot be read; it names each reader tried and its reason.
     """
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for
+            raise OSError(errno.EINVAL, "not a file")
         path.open("rb").close()
     except OSError as error:
         raise AudioError(str(path), [("file", error.strerror or str(error))]) from error
