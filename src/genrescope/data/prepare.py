@@ -2,38 +2,26 @@
 
 from __future__ import annotations
 
-import atexit
-import contextlib
-import multiprocessing
-import multiprocessing.connection
-import os
-import signal
-import threading
 import time
-from collections import deque
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing import resource_tracker
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from genrescope import audio, files
-from genrescope.data import index, store
+from genrescope.data import index, store, workers
 from genrescope.data.groups import assign
 from genrescope.data.journal import JOURNAL_FILE, PARTIAL_FILE, Journal
 from genrescope.errors import AudioError, DataError
 from genrescope.logmel_spec import LogMelSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from genrescope.data.index import Track
     from genrescope.logmel import LogMel
-
-_AHEAD = 4  # tracks in flight for each worker: enough to keep it busy, few enough to bound memory
 
 
 @dataclass(frozen=True)
@@ -114,7 +102,8 @@ def prepare(
         rows = {track.id: _row(track, root, held[track.id]) for track in tracks if track.id in held}
         heard = 0.0
         on_track(Progress(len(held), len(tracks), heard, None))
-        for number, result in enumerate(_computed(missing, spec, jobs or cores()), start=len(held) + 1):
+        results = workers.results(missing, partial(_worker, spec), jobs=jobs, crashed=_crashed)
+        for number, result in enumerate(results, start=len(held) + 1):
             if result.frames is not None:
                 journal.add(result.track.id, result.frames, result.facts())
             heard += result.seconds
@@ -149,20 +138,6 @@ def log_mel_frames(source: audio.Source, log_mel: LogMel) -> tuple[store.Frames,
     return np.concatenate(parts), samples
 
 
-@contextlib.contextmanager
-def _interrupt_held() -> Iterator[None]:
-    """Hold Ctrl-C back while a worker is born, so that it inherits this and leaves Ctrl-C to its parent."""
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    resource_tracker.ensure_running()  # it would lift the mask when it starts
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 # -- workers ----------------------------------------------------------------------------------------------------
 
 
@@ -185,34 +160,12 @@ class _Result:
         return {name: getattr(self, name) for name in names}
 
 
-_log_mel: LogMel | None = None
-
-
-def _start_worker(spec: LogMelSpec) -> None:
-    """Make the worker's front end, once; leave Ctrl-C to the parent, which stops the workers in order."""
-    import torch
-
+def _worker(spec: LogMelSpec) -> Callable[[Track], _Result]:
+    """Make the front end, once in each worker."""
     from genrescope.logmel import LogMel
 
-    global _log_mel  # noqa: PLW0603 - a worker process has no other place to keep what it makes once
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    atexit.register(os._exit, 0)  # taking torch apart at the end would take most of a second
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    torch.set_num_threads(1)
-    _log_mel = LogMel(spec)
-
-
-def _end_with_parent() -> None:
-    """End this process when its parent was killed, rather than wait for work for ever."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    multiprocessing.connection.wait([parent.sentinel])
-    os._exit(1)
-
-
-def _compute_in_worker(track: Track) -> _Result:
-    assert _log_mel is not None
-    return _compute(track, _log_mel)
+    log_mel = LogMel(spec)
+    return lambda track: _compute(track, log_mel)
 
 
 def _compute(track: Track, log_mel: LogMel) -> _Result:
@@ -239,46 +192,8 @@ def _compute(track: Track, log_mel: LogMel) -> _Result:
     )
 
 
-def _computed(tracks: Sequence[Track], spec: LogMelSpec, jobs: int) -> Iterator[_Result]:
-    """Yield the results in the order of the tracks, with a bounded number in flight."""
-    jobs = min(jobs, len(tracks))
-    if jobs <= 1:
-        from genrescope.logmel import LogMel
-
-        log_mel = LogMel(spec)
-        yield from (_compute(track, log_mel) for track in tracks)
-        return
-    waiting = deque(tracks)
-    while waiting:
-        suspects = yield from _pooled(waiting, spec, jobs)
-        # A decoder took its process down. Those in flight are tried again, each in a process of its own.
-        for track in suspects:
-            alone = deque([track])
-            if (yield from _pooled(alone, spec, 1)):
-                yield _Result(track, None, status="the decoder crashed; the file is probably damaged")
-
-
-def _pooled(waiting: deque[Track], spec: LogMelSpec, jobs: int) -> Generator[_Result, None, list[Track]]:
-    """Work through `waiting`; if a worker dies, return the tracks that were in flight.
-
-    Processes are spawned, not forked: the same on every system, and safe beside torch's threads.
-    """
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_start_worker, initargs=(spec,))
-    flying: deque[tuple[Track, Future[_Result]]] = deque()
-    try:
-        while waiting or flying:
-            while waiting and len(flying) < jobs * _AHEAD:
-                with _interrupt_held():
-                    flying.append((waiting[0], pool.submit(_compute_in_worker, waiting[0])))
-                waiting.popleft()
-            yield flying[0][1].result()
-            flying.popleft()
-    except BrokenProcessPool:
-        return [track for track, _ in flying]
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-    return []
+def _crashed(track: Track) -> _Result:
+    return _Result(track, None, status=workers.CRASHED)
 
 
 def _row(track: Track, root: Path, facts: dict[str, Any]) -> index.IndexRow:
@@ -302,8 +217,3 @@ def _refuse_foreign(out: Path) -> None:
     ours = (store.STORE_FILE, store.FRAMES_FILE, JOURNAL_FILE, PARTIAL_FILE)
     if out.is_dir() and any(out.iterdir()) and not any((out / name).exists() for name in ours):
         raise DataError(f"{out} is a folder with other things in it; choose a new or empty folder for the store")
-
-
-def cores() -> int:
-    """Return the number of cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
