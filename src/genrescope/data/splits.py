@@ -1,27 +1,45 @@
-"""Splits: which tracks train, validate and test. Made of tracks, never of windows, so windows cannot leak."""
+"""Splits: which tracks train, validate and test. Made of tracks, never of windows, so windows cannot leak.
+
+A split file is a table `id,part` under one line that tells how it was made and what its fingerprint is:
+
+```
+# genrescope split: stratified-group (seed 0, 5 folds); fingerprint 0123456789abcdef; data fedcba9876543210
+```
+"""
 
 from __future__ import annotations
 
 import random
+import re
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from genrescope.data import cards, index
+from genrescope.data import cards, groups, index, split_methods
 from genrescope.errors import DataError, nearest
 from genrescope.files import csv_line, fingerprint, write_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from genrescope.data.duplicates import Pair
     from genrescope.data.store import StoredTrack
 
 PARTS = ("train", "validation", "test")
 RANDOM_SHARES = {"train": 0.8, "test": 0.2}
 """Shares of the method `random`: those of the original system."""
 SHARES = {"train": 0.7, "validation": 0.15, "test": 0.15}
-"""Shares of the methods `stratified` and `group`."""
+"""Shares of the other methods."""
+
+OFFICIAL = "official"
+"""The method that takes the data set's own split."""
+
+_LONGEST = 10_000  # bytes of the line above the table
+_MARK = "# genrescope split: "
+_LINE = re.compile(
+    re.escape(_MARK) + r"(?P<method>.*); fingerprint (?P<fingerprint>[0-9a-f]{16})(?:; data (?P<data>[0-9a-f]{16}))?\s*"
+)
 
 
 @dataclass(frozen=True)
@@ -32,11 +50,13 @@ class Split:
         parts: part by track id.
         method: how it was made.
         notes: what a reader should know, a sentence each.
+        data: fingerprint of the store that it was made of; empty where unknown.
     """
 
     parts: Mapping[str, str]
     method: str
     notes: tuple[str, ...] = field(default=())
+    data: str = ""
 
     def ids(self, part: str) -> list[str]:
         """Return the ids of a part, sorted.
@@ -46,15 +66,19 @@ class Split:
         """
         found = sorted(track_id for track_id, its in self.parts.items() if its == part)
         if not found:
-            raise DataError(f'the split has no part "{part}"; {nearest(part, sorted(set(self.parts.values())))}')
+            raise DataError(f'the split has no part "{part}"; {nearest(part, list(self.counts))}')
         return found
 
     @property
     def counts(self) -> dict[str, int]:
-        """Number of tracks by part, the customary parts first."""
+        """Number of tracks by part, the customary parts first, then folds by their number."""
         counted = Counter(self.parts.values())
-        order = [part for part in PARTS if part in counted] + sorted(set(counted) - set(PARTS))
-        return {part: counted[part] for part in order}
+        return {part: counted[part] for part in ordered(counted)}
+
+    @property
+    def by_part(self) -> dict[str, list[str]]:
+        """The sorted ids of every part, in the order of `counts`."""
+        return {part: self.ids(part) for part in self.counts}
 
     @property
     def fingerprint(self) -> str:
@@ -62,131 +86,254 @@ class Split:
         return fingerprint(dict(self.parts))
 
 
+def ordered(parts: Iterable[str]) -> list[str]:
+    """Return parts in the order they are shown: the customary ones first, then by number and name.
+
+    Example:
+        >>> ordered(["10", "9", "test", "train"])
+        ['train', 'test', '9', '10']
+    """
+
+    def place(part: str) -> tuple[int, int, str]:
+        number = re.search(r"\d+", part)
+        return PARTS.index(part) if part in PARTS else len(PARTS), int(number.group()) if number else 0, part
+
+    return sorted(set(parts), key=place)
+
+
 def methods() -> list[str]:
     """Return the names that `make` accepts.
 
     Example:
-        >>> methods()
-        ['random', 'stratified', 'group', 'gtzan-fault-filtered']
+        >>> methods()[:5]
+        ['random', 'stratified', 'group', 'stratified-group', 'official']
     """
-    return [*_METHODS, *cards.official_splits()]
+    return [*_METHODS, OFFICIAL, *cards.official_splits()]
+
+
+def is_fixed(method: str) -> bool:
+    """Whether a method is an official split, which knows neither seed nor shares nor folds."""
+    return method == OFFICIAL or method in cards.official_splits()
+
+
+def default_method(tracks: Sequence[StoredTrack]) -> str:
+    """Return the method to take where none was asked for: `stratified-group` where groups are known."""
+    return "stratified-group" if any(track.group for track in tracks) else "stratified"
 
 
 def make(
-    tracks: Sequence[StoredTrack], method: str, *, seed: int = 0, shares: Mapping[str, float] | None = None
+    tracks: Sequence[StoredTrack],
+    method: str,
+    *,
+    seed: int = 0,
+    shares: Mapping[str, float] | None = None,
+    folds: int | None = None,
+    pairs: Sequence[Pair] = (),
 ) -> Split:
     """Make a split of tracks by a method's name.
 
     Args:
         tracks: what to split.
         method: `random` (whole tracks, nothing else looked at; 80/20 as the original system), `stratified` (each
-            genre in the same shares), `group` (no group on two sides, genres balanced as far as groups allow), or an
-            official split's name.
+            genre in the same shares, duplicates kept together), `group` (neither groups nor duplicates on two sides,
+            parts of the right size), `stratified-group` (the same, and genres balanced as far as groups allow),
+            `official` (the data set's own), or an official split's name.
         seed: other seeds give other splits; not used by official ones.
         shares: share by part; they add up to 1.
+        folds: deal into this many parts of equal share, called "1", "2" and so on, for cross-validation.
+        pairs: the duplicates among the tracks; `duplicates.in_store` finds them.
 
     Raises:
         DataError: the method is unknown or does not suit the tracks.
     """
-    official = cards.official_splits()
-    if method in official:
-        if shares is not None:
-            raise DataError(f"the split {method} is fixed; leave out the shares")
-        return _official(tracks, official[method])
-    if method not in _METHODS:
+    asked = list[str]()
+    tracks = sorted(tracks, key=lambda track: track.id)
+    if is_fixed(method):
+        if shares is not None or folds is not None:
+            raise DataError(f"the split {method} is fixed; leave out the {'folds' if shares is None else 'shares'}")
+        made = _own(tracks) if method == OFFICIAL else _published(tracks, cards.official_splits()[method])
+    elif method in _METHODS:
+        by_part = _shares(method, shares, folds, len(tracks))
+        asked = list(by_part)
+        parts = _METHODS[method](tracks, random.Random(seed), by_part, pairs)
+        made = Split(dict(sorted(parts.items())), f"{method} ({_told(method, seed, shares, folds)})")
+    else:
         raise DataError(f'no split method called "{method}"; {nearest(method, methods())}')
-    default = RANDOM_SHARES if method == "random" else SHARES
-    shares = _checked(dict(shares or default))
-    ordered = sorted(tracks, key=lambda track: track.id)
-    parts = _METHODS[method](ordered, random.Random(seed), shares)
-    return Split(dict(sorted(parts.items())), f"{method} (seed {seed})", _cautions(ordered, parts, list(shares)))
+    return replace(made, notes=made.notes + cautions(tracks, made.parts, pairs, asked=asked))
 
 
 def read(path: Path) -> Split:
-    """Read a split file: CSV with the columns `id` and `part`.
+    """Read a split file: CSV with the columns `id` and `part`, made here or elsewhere.
+
+    Where the line above the table tells a fingerprint that its tracks no longer give, the split says so in a note.
 
     Raises:
         DataError: it cannot be read, or names a track twice.
     """
     parts: dict[str, str] = {}
-    for row in index.read_table(path, required=("id", "part")):
+    for row in index.read_table(path, required=("id", "part"), comment=_MARK):
         if row["id"] in parts:
             raise DataError(f"{path}: track {row['id']} stands there twice")
         parts[row["id"]] = row["part"]
-    return Split(parts, f"file {path.name}")
+    line = _line(path)
+    if line is None:
+        return Split(parts, f"file {path.name}")
+    split = Split(parts, line["method"], data=line["data"] or "")
+    if split.fingerprint == line["fingerprint"]:
+        return split
+    note = (
+        f"{path.name} was edited since it was made: its first line tells the fingerprint {line['fingerprint']}, its "
+        f"tracks give {split.fingerprint}"
+    )
+    return replace(split, method=f"{split.method}, edited", notes=(note,))
+
+
+def made_here(path: Path) -> bool:
+    """Whether a file begins as split files do that were made here."""
+    return _line(path) is not None
+
+
+def strangers(split: Split, tracks: Sequence[StoredTrack]) -> tuple[str, ...]:
+    """Say which tracks a split and a store do not have in common, a sentence each; none where it fits.
+
+    Raises:
+        DataError: they have none in common.
+    """
+    ids = {track.id for track in tracks}
+    gone, left_out = sorted(set(split.parts) - ids), sorted(ids - set(split.parts))
+    if ids and len(gone) == len(split.parts):
+        raise DataError(
+            f"none of the split's {len(gone)} tracks is in the store, whose first is {min(ids)}; the split names "
+            f"{gone[0] if gone else 'none'}. Give the store that it was made for, or make one with: genrescope split"
+        )
+    notes = []
+    if gone:
+        notes.append(f"{len(gone)} of the split's {len(split.parts)} tracks are not in the store, such as {gone[0]}")
+    if left_out:
+        notes.append(f"{len(left_out)} tracks of the store are not in the split and take no part")
+    return tuple(notes)
 
 
 def write(split: Split, path: Path) -> None:
     """Write a split file, whole or not at all."""
-    write_text(path, "".join(map(csv_line, [("id", "part"), *sorted(split.parts.items())])))
+    data = f"; data {split.data}" if split.data else ""
+    line = f"{_MARK}{' '.join(split.method.split())}; fingerprint {split.fingerprint}{data}\n"
+    write_text(path, line + "".join(map(csv_line, [("id", "part"), *sorted(split.parts.items())])))
+
+
+def recordings(tracks: Sequence[StoredTrack], pairs: Sequence[Pair]) -> dict[str, str]:
+    """Name the recording of every track: equal for duplicates, and for duplicates of duplicates.
+
+    Args:
+        tracks: the tracks.
+        pairs: the duplicates among them.
+    """
+    joined = groups.join([replace(track, group="") for track in tracks], pairs)
+    return {track.id: f"recording {joined[track.id]}" if joined[track.id] else f"track {track.id}" for track in tracks}
+
+
+def _line(path: Path) -> re.Match[str] | None:
+    with path.open("rb") as file:
+        first = file.readline(_LONGEST)
+    return _LINE.fullmatch(first.decode("utf-8", "surrogateescape").removeprefix("\ufeff").rstrip("\r\n"))
 
 
 # -- the methods ------------------------------------------------------------------------------------------------
 
 
-def _random(tracks: Sequence[StoredTrack], rng: random.Random, shares: Mapping[str, float]) -> dict[str, str]:
-    """Shuffle and cut, as the original system did: neither genres nor artists are looked at."""
+def _random(
+    tracks: Sequence[StoredTrack], rng: random.Random, shares: Mapping[str, float], _: Sequence[Pair]
+) -> dict[str, str]:
+    """Shuffle and cut, as the original system did: neither genres, artists nor duplicates are looked at."""
     shuffled = [track.id for track in tracks]
     rng.shuffle(shuffled)
-    return _cut(shuffled, shares)
+    return split_methods.cut(shuffled, shares)
 
 
-def _stratified(tracks: Sequence[StoredTrack], rng: random.Random, shares: Mapping[str, float]) -> dict[str, str]:
-    """Shuffle and cut each genre by itself."""
-    by_genre: dict[str, list[str]] = defaultdict(list)
-    for track in tracks:
-        by_genre[track.genre].append(track.id)
-    parts: dict[str, str] = {}
-    for genre, ids in by_genre.items():
-        if len(ids) < len(shares):
+def _stratified(
+    tracks: Sequence[StoredTrack], rng: random.Random, shares: Mapping[str, float], pairs: Sequence[Pair]
+) -> dict[str, str]:
+    """Give each part the same share of each genre; duplicates stay together."""
+    genres = index.genre_counts(track.genre for track in tracks)
+    for genre, count in genres.items():
+        if count < len(shares):
             raise DataError(
-                f'genre "{genre}" has {len(ids)} {"track" if len(ids) == 1 else "tracks"}, too few for '
+                f'genre "{genre}" has {count} {"track" if count == 1 else "tracks"}, too few for '
                 f"{len(shares)} parts; add tracks, or leave it out with --genres when preparing"
             )
-        rng.shuffle(ids)
-        parts |= _cut(ids, shares)
-    return parts
+    units = _units(tracks, recordings(tracks, pairs))
+    return _dealt(units, split_methods.whole_targets(genres, shares), rng)
 
 
-def _group(tracks: Sequence[StoredTrack], rng: random.Random, shares: Mapping[str, float]) -> dict[str, str]:
-    """Deal out whole groups, the largest first, each to the part that lacks most of its genres.
+def _group(
+    tracks: Sequence[StoredTrack], rng: random.Random, shares: Mapping[str, float], pairs: Sequence[Pair]
+) -> dict[str, str]:
+    """Deal out whole groups so that the parts have the right sizes; genres are not looked at."""
+    units = _grouped(tracks, pairs, shares)
+    targets = split_methods.exact_targets({"": len(tracks)}, shares)
+    return _dealt(units, targets, rng, genres=False)
 
-    A track whose group is unknown counts as a group of its own. Where a group has one genre, no part exceeds its
-    share of a genre by more than that genre's largest group.
+
+def _stratified_group(
+    tracks: Sequence[StoredTrack], rng: random.Random, shares: Mapping[str, float], pairs: Sequence[Pair]
+) -> dict[str, str]:
+    """Deal out whole groups so that the parts have the right share of every genre, as far as groups allow."""
+    units = _grouped(tracks, pairs, shares)
+    genres = index.genre_counts(track.genre for track in tracks)
+    return _dealt(units, split_methods.exact_targets(genres, shares), rng)
+
+
+_METHODS = {"random": _random, "stratified": _stratified, "group": _group, "stratified-group": _stratified_group}
+
+
+def _grouped(
+    tracks: Sequence[StoredTrack], pairs: Sequence[Pair], shares: Mapping[str, float]
+) -> list[list[StoredTrack]]:
+    """Return what must stay whole: groups, joined where they share a recording.
+
+    A track whose group is unknown counts as a group of its own.
     """
     if not any(track.group for track in tracks):
         raise DataError(
             "no groups are known, so a split by group is impossible. Give DATA as a CSV file with a column "
             'group (the artist), or use the method "stratified"'
         )
-    groups: dict[str, list[StoredTrack]] = defaultdict(list)
+    joined = groups.join(tracks, pairs)
+    units = _units(tracks, {t.id: f"group {joined[t.id]}" if joined[t.id] else f"track {t.id}" for t in tracks})
+    if len(units) < len(shares):
+        raise DataError(f"{len(units)} groups are too few for {len(shares)} parts; add tracks of other artists")
+    return units
+
+
+def _units(tracks: Sequence[StoredTrack], name_of: Mapping[str, str]) -> list[list[StoredTrack]]:
+    """Gather the tracks that stay together, in the order of the tracks."""
+    units: dict[str, list[StoredTrack]] = defaultdict(list)
     for track in tracks:
-        groups[f"group {track.group}" if track.group else f"track {track.id}"].append(track)
-    if len(groups) < len(shares):
-        raise DataError(f"{len(groups)} groups are too few for {len(shares)} parts; add tracks of other artists")
-    lacking = {
-        part: {genre: share * count for genre, count in Counter(track.genre for track in tracks).items()}
-        for part, share in shares.items()
-    }
-    names = sorted(groups)
-    rng.shuffle(names)
-    names.sort(key=lambda name: -len(groups[name]))
-    parts: dict[str, str] = {}
-    for left, name in zip(range(len(names), 0, -1), names, strict=True):
-        counts = Counter(track.genre for track in groups[name])
-        empty = [part for part in shares if part not in parts.values()]
-        open_parts = empty if len(empty) == left else list(shares)  # the last groups go to parts that have none yet
-        part = max(open_parts, key=lambda part: sum(n * lacking[part][genre] for genre, n in counts.items()))
-        for genre, count in counts.items():
-            lacking[part][genre] -= count
-        parts |= {track.id: part for track in groups[name]}
-    return parts
+        units[name_of[track.id]].append(track)
+    return list(units.values())
 
 
-_METHODS = {"random": _random, "stratified": _stratified, "group": _group}
+def _dealt(
+    units: Sequence[Sequence[StoredTrack]], targets: split_methods.Targets, rng: random.Random, *, genres: bool = True
+) -> dict[str, str]:
+    counts = [Counter(track.genre if genres else "" for track in unit) for unit in units]
+    parts = split_methods.deal(counts, targets, rng)
+    return {track.id: part for unit, part in zip(units, parts, strict=True) for track in unit}
 
 
-def _official(tracks: Sequence[StoredTrack], official: cards.Official) -> Split:
+def _own(tracks: Sequence[StoredTrack]) -> Split:
+    """Take the split that the data set itself brings."""
+    parts = {track.id: track.part for track in tracks if track.part}
+    if not parts:
+        raise DataError(
+            "the data set brings no split of its own: no track has a part. Give DATA as a CSV file with a column "
+            f"part, or use another method: {', '.join(_METHODS)}"
+        )
+    left_out = len(tracks) - len(parts)
+    return Split(parts, OFFICIAL, (f"{left_out} tracks have no part and take no part",) if left_out else ())
+
+
+def _published(tracks: Sequence[StoredTrack], official: cards.Official) -> Split:
     """Look every track up in a published split; tell how many of its tracks are present."""
     published = official.parts()
     parts = {}
@@ -200,32 +347,21 @@ def _official(tracks: Sequence[StoredTrack], official: cards.Official) -> Split:
             f"{next(iter(published))}"
         )
     present, whole = Counter(parts.values()), Counter(published.values())
-    told = ", ".join(f"{present[part]} of {whole[part]} {part}" for part in whole)
+    told = ", ".join(f"{present[part]} of {whole[part]} {part}" for part in ordered(whole))
     left_out = len(tracks) - len(parts)
-    return Split(
-        dict(sorted(parts.items())),
-        official.name,
-        (f"tracks present: {told}; {left_out} tracks are not in the split and take no part",),
-    )
+    note = f"tracks present: {told}; {left_out} tracks are not in the split and take no part"
+    return Split(dict(sorted(parts.items())), official.name, (note,))
 
 
-def _cut(ids: Sequence[str], shares: Mapping[str, float]) -> dict[str, str]:
-    """Give each part its share of a shuffled list, to the nearest whole track, and at least one where there are enough.
-
-    Example:
-        >>> Counter(_cut("abcdefghij", {"train": 0.8, "test": 0.2}).values())
-        Counter({'train': 8, 'test': 2})
-    """
-    counts = {part: int(share * len(ids) + 1e-9) for part, share in shares.items()}
-    by_remainder = sorted(shares, key=lambda part: counts[part] - shares[part] * len(ids))
-    for part in by_remainder[: len(ids) - sum(counts.values())]:
-        counts[part] += 1
-    for part in shares:
-        if counts[part] == 0 and len(ids) >= len(shares):
-            counts[max(counts, key=lambda other: counts[other])] -= 1
-            counts[part] = 1
-    dealt = [part for part, count in counts.items() for _ in range(count)]
-    return dict(zip(ids, dealt, strict=True))
+def _shares(method: str, shares: Mapping[str, float] | None, folds: int | None, tracks: int) -> dict[str, float]:
+    """Return the share of each part."""
+    if folds is None:
+        return _checked(dict(shares or (RANDOM_SHARES if method == "random" else SHARES)))
+    if shares is not None:
+        raise DataError("folds have equal shares; give shares or folds, not both")
+    if not 2 <= folds <= tracks:
+        raise DataError(f"{folds} folds of {tracks} tracks; accepted are 2 or more, and no more than tracks")
+    return {str(number): 1 / folds for number in range(1, folds + 1)}
 
 
 def _checked(shares: dict[str, float]) -> dict[str, float]:
@@ -234,20 +370,54 @@ def _checked(shares: dict[str, float]) -> dict[str, float]:
     return shares
 
 
-def _cautions(tracks: Sequence[StoredTrack], parts: Mapping[str, str], asked: Sequence[str]) -> tuple[str, ...]:
-    """Say what a reader of results made with this split should know."""
-    notes = []
+def _told(method: str, seed: int, shares: Mapping[str, float] | None, folds: int | None) -> str:
+    """Say what is needed to make a split again."""
+    told = [f"seed {seed}"]
+    if folds is not None:
+        told.append(f"{folds} folds")
+    if shares is not None and dict(shares) != (RANDOM_SHARES if method == "random" else SHARES):
+        told += [f"{part} {share:.6g}" for part, share in shares.items()]
+    return ", ".join(told)
+
+
+def cautions(
+    tracks: Sequence[StoredTrack], parts: Mapping[str, str], pairs: Sequence[Pair] = (), *, asked: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """Say what a reader of results made with a split should know, a sentence each.
+
+    Args:
+        tracks: the tracks of the store.
+        parts: part by track id.
+        pairs: the duplicates among the tracks.
+        asked: parts that should be there, even if no track has them.
+    """
+    dealt = [track for track in tracks if track.id in parts]
+    notes = _group_cautions(dealt, parts)
+    apart = sum(
+        pair.first in parts and pair.second in parts and parts[pair.first] != parts[pair.second] for pair in pairs
+    )
+    if apart:
+        told = "1 pair of duplicates stands" if apart == 1 else f"{apart} pairs of duplicates stand"
+        notes.append(f"{told} on two sides: scores will look better than they are")
+    for part in ordered([*asked, *parts.values()]):
+        absent = {track.genre for track in dealt} - {track.genre for track in dealt if parts[track.id] == part}
+        if absent:
+            notes.append(f"the part {part} has no track of {', '.join(sorted(absent))}")
+    return tuple(notes)
+
+
+def _group_cautions(tracks: Sequence[StoredTrack], parts: Mapping[str, str]) -> list[str]:
     sides: dict[str, set[str]] = defaultdict(set)
     for track in tracks:
         if track.group:
             sides[track.group].add(parts[track.id])
+    if not sides:
+        return ["no groups are known: the same artist may stand on two sides, which makes scores look better"]
+    notes = []
     torn = sum(len(its) > 1 for its in sides.values())
     if torn:
         notes.append(f"{torn} of {len(sides)} groups stand on two sides: scores will look better than they are")
-    if not sides:
-        notes.append("no groups are known: the same artist may stand on two sides, which makes scores look better")
-    for part in asked:
-        absent = {track.genre for track in tracks} - {track.genre for track in tracks if parts[track.id] == part}
-        if absent:
-            notes.append(f"the part {part} has no track of {', '.join(sorted(absent))}")
-    return tuple(notes)
+    unknown = sum(not track.group for track in tracks)
+    if unknown:
+        notes.append(f"the group of {unknown} of {len(tracks)} tracks is unknown; their artists may stand on two sides")
+    return notes
