@@ -135,12 +135,12 @@ def interrupted(*arguments: object, when: Callable[[], bool], number: int = sign
 
 
 def assert_refused(done: Done, *words: str) -> None:
-    """Nothing could be done: code 2, nothing on stdout, and one line, but for notes, that says why in these words."""
+    """Nothing could be done: code 2, nothing on stdout, and but for notes one line that says why in these words."""
     assert "Traceback" not in done.err, done.err
     assert done.code == 2, done
     assert done.out == ""
     *before, error = done.messages
-    assert [line for line in before if not line.startswith("note: ")] == []
+    assert [line for line in before if not line.startswith(("note: ", "audit: "))] == []
     assert error.startswith("error: ")
     for word in words:
         assert word in error

@@ -231,7 +231,9 @@ def test_a_split_is_a_table_and_its_seed_decides_it(made: World, tmp_path: Path)
     a, b, c = ((tmp_path / name).read_bytes() for name in "abc")
     assert a == b
     assert a != c
-    rows = list(csv.DictReader(io.StringIO(a.decode())))
+    line, _, table = a.decode().partition("\n")
+    assert line.startswith("# genrescope split: stratified (seed 3); fingerprint ")
+    rows = list(csv.DictReader(io.StringIO(table)))
     assert list(rows[0]) == ["id", "part"]
     assert {row["id"] for row in rows} == {f"{genre}/{genre}-{n:02d}.wav" for genre in GENRES for n in range(TRACKS)}
     assert {row["part"] for row in rows} == {"train", "validation", "test"}

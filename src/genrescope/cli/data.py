@@ -1,4 +1,4 @@
-"""Commands on data: synth, prepare, split."""
+"""Commands on data: synth, prepare."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ def add_to(app: typer.Typer) -> None:
     """Add this module's commands."""
     app.command(epilog="Example: genrescope synth music --artists 8 --tracks 3 --seconds 9")(synth)
     app.command(epilog="Example: genrescope prepare gtzan:/music/gtzan --out store")(prepare)
-    app.command(epilog="Example: genrescope split store --method group --out split.csv")(split)
 
 
 def synth(
@@ -28,7 +27,7 @@ def synth(
 ) -> None:
     """Write the synthesised data set: ten invented styles. It proves nothing about real music."""
     from genrescope import synth as music
-    from genrescope.data.prepare import cores
+    from genrescope.data.workers import cores
 
     with resumable("Run the same command again to go on."), progress("tracks", quiet=quiet) as bar:
         task = bar.add_task("synthesising", total=None, detail="")
@@ -81,26 +80,6 @@ def prepare(
         raise typer.Exit(1)
 
 
-def split(
-    store: Annotated[Path, typer.Argument(help="Folder of the store.")],
-    method: Annotated[str, typer.Option(help="random, stratified, group, or an official split's name.")],
-    out: Annotated[Path, typer.Option(help="The split file, CSV.")],
-    seed: Seed = 0,
-    shares: Annotated[str | None, typer.Option(help="As train=0.7,validation=0.15,test=0.15.")] = None,
-    quiet: Quiet = False,
-) -> None:
-    """Split a store's tracks into parts."""
-    from genrescope.data import splits
-    from genrescope.data.store import open_store
-
-    made = splits.make(open_store(store).tracks, method, seed=seed, shares=_shares(shares))
-    splits.write(made, out)
-    told = ", ".join(f"{count} {part}" for part, count in made.counts.items())
-    say(f"{made.method}: {told} tracks; fingerprint {made.fingerprint}; in {out}", quiet=quiet)
-    for note in made.notes:
-        say(f"note: {note}", quiet=quiet)
-
-
 def report_store(done: object, *, quiet: bool) -> None:
     """Say what a run of `prepare` did."""
     from genrescope.data.prepare import Prepared
@@ -114,15 +93,3 @@ def report_store(done: object, *, quiet: bool) -> None:
         f"{done.seconds:.1f} s; fingerprint {done.store.fingerprint}",
         quiet=quiet,
     )
-
-
-def _shares(text: str | None) -> dict[str, float] | None:
-    """Read shares as the command line has them."""
-    from genrescope.errors import DataError
-
-    if text is None:
-        return None
-    try:
-        return {part.strip(): float(share) for part, _, share in (item.partition("=") for item in text.split(","))}
-    except ValueError:
-        raise DataError(f'shares "{text}"; accepted is part=share,part=share, as train=0.8,test=0.2') from None

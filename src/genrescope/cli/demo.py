@@ -29,6 +29,7 @@ def demo(
     The music is computed, so that the demo needs no download; it proves nothing about real music.
     """
     from genrescope.cli import data, predict, train
+    from genrescope.cli.splits import find_pairs
     from genrescope.data import splits
     from genrescope.data.store import open_store
     from genrescope.evaluation.evaluate import evaluate
@@ -43,13 +44,16 @@ def demo(
         data.prepare(f"synth:{music}", store, quiet=quiet)
         say("3/6 split: no artist on two sides", quiet=quiet, style="bold")
         opened = open_store(store)
-        made = splits.make(opened.tracks, "group", shares=SHARES)
+        pairs = find_pairs(opened, quiet=quiet)
+        made = splits.make(opened.tracks, "stratified-group", shares=SHARES, pairs=pairs)
         splits.write(made, folder / "split.csv")
         say(", ".join(f"{count} {part}" for part, count in made.counts.items()) + " tracks", quiet=quiet)
         say("4/6 train: recipe demo", quiet=quiet, style="bold")
+        audit = train.audited(opened, made, pairs, learnt=["train"], quiet=quiet)
         train.run_training(
-            opened, recipe.load("demo"), made, run, parts=["train"], seed=0, device="auto", resume=True, quiet=quiet
-        )
+            opened, recipe.load("demo"), made, run,
+            parts=["train"], seed=0, device="auto", resume=True, quiet=quiet, audit=audit,
+        )  # fmt: skip
         say("5/6 evaluate: the artists that were held out", quiet=quiet, style="bold")
         done = evaluate(run, part="test")
         show_scores(done.result)

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from genrescope.cli.console import Device, Jobs, Quiet, Seed, progress, resumable, say, show_scores
+from genrescope.cli.console import Device, Jobs, Quiet, Seed, out, progress, resumable, say, show_scores, table
+from genrescope.cli.splits import find_pairs
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from rich.progress import Progress
+
+    from genrescope.data.audit import Audit
+    from genrescope.data.duplicates import Pair
     from genrescope.data.splits import Split
     from genrescope.data.store import Store
     from genrescope.training.loop import Step
@@ -26,11 +35,15 @@ def add_to(app: typer.Typer) -> None:
 def train(
     store: Annotated[Path, typer.Argument(help="Folder of the store.")],
     recipe: Annotated[str, typer.Option(help="Name of a recipe, or a TOML file.")],
-    out: Annotated[Path, typer.Option(help="The run folder.")],
+    out: Annotated[Path, typer.Option(help="The run folder, or with --folds the folder of the runs.")],
     split: Annotated[
-        str | None, typer.Option(help="Split file or method; by default group where groups are known, else stratified.")
+        str | None,
+        typer.Option(help="Split file or method; by default stratified-group where groups are known, else stratified."),
     ] = None,
     parts: Annotated[str, typer.Option(help="Parts to learn from, as train,validation.")] = "train",
+    folds: Annotated[
+        int | None, typer.Option(min=2, help="Cross-validate: a run for each of so many folds, and their scores.")
+    ] = None,
     seed: Seed = 0,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Change a key of the recipe, as training.epochs=50.")
@@ -39,21 +52,29 @@ def train(
     device: Device = "auto",
     quiet: Quiet = False,
 ) -> None:
-    """Train a model: a recipe and a store in, a run folder out. Resumable."""
+    """Train a model: a recipe and a store in, a run folder out; the split is audited first. Resumable."""
     from genrescope.data.store import open_store
+    from genrescope.errors import DataError
     from genrescope.training import recipe as recipes
 
     chosen = recipes.load(recipe, dict(map(recipes.parse_change, set_ or [])))
+    if folds and parts != "train":
+        raise DataError("with --folds every run learns from all folds but one; leave out --parts")
     opened = open_store(store)
-    made = choose_split(opened, split, seed=seed)
-    for note in made.notes:
-        say(f"note: {note}", quiet=quiet)
-    with resumable(f"Go on with: genrescope train {store} --recipe {recipe} --out {out} ... --resume"):
-        run_training(
-            opened, chosen, made, out,
-            parts=[part.strip() for part in parts.split(",")], seed=seed, device=device, resume=resume, quiet=quiet,
-        )  # fmt: skip
-    print(out)
+    pairs = find_pairs(opened, quiet=quiet)
+    made = choose_split(opened, split, seed=seed, folds=folds, pairs=pairs)
+    wanted = [part.strip() for part in parts.split(",")]
+    found = audited(opened, made, pairs, learnt=None if folds else wanted, quiet=quiet)
+    folded = f" --folds {folds}" if folds else ""
+    with resumable(f"Go on with: genrescope train {store} --recipe {recipe} --out {out}{folded} ... --resume"):
+        if folds:
+            run_folds(opened, chosen, made, out, pairs=pairs, seed=seed, device=device, resume=resume, quiet=quiet)
+        else:
+            run_training(
+                opened, chosen, made, out,
+                parts=wanted, seed=seed, device=device, resume=resume, quiet=quiet, audit=found,
+            )  # fmt: skip
+            print(out)
 
 
 def evaluate(
@@ -85,19 +106,51 @@ def evaluate(
         raise typer.Exit(1)
 
 
-def choose_split(store: Store, split: str | None, *, seed: int) -> Split:
+def choose_split(
+    store: Store, split: str | None, *, seed: int, folds: int | None = None, pairs: Sequence[Pair] = ()
+) -> Split:
     """Return the split that a file or a method's name stands for.
+
+    Args:
+        store: what it splits.
+        split: a file, a method, or None for the default method.
+        seed: of the method.
+        folds: how many folds it must have; None for parts.
+        pairs: the duplicates in the store.
 
     Raises:
         DataError: it is neither, or does not suit the store.
     """
     from genrescope.data import splits
+    from genrescope.errors import DataError
 
     if split is None:
-        split = "group" if store.has_groups else "stratified"
+        split = splits.default_method(store.tracks)
     if Path(split).is_file():
-        return splits.read(Path(split))
-    return splits.make(store.tracks, split, seed=seed)
+        made = splits.read(Path(split))
+        made = dataclasses.replace(made, notes=made.notes + splits.strangers(made, store.tracks))
+    else:
+        made = splits.make(store.tracks, split, seed=seed, folds=None if splits.is_fixed(split) else folds, pairs=pairs)
+    if folds is not None and len(made.counts) != folds:
+        raise DataError(f"the split {made.method} has {len(made.counts)} parts ({', '.join(made.counts)}), not {folds}")
+    return made
+
+
+def audited(store: Store, split: Split, pairs: Sequence[Pair], *, learnt: Sequence[str] | None, quiet: bool) -> Audit:
+    """Audit a split, and say its notes and what was found.
+
+    Raises:
+        DataError: a part to learn from is not there.
+    """
+    from genrescope.data.audit import audit
+
+    for part in learnt or ():
+        split.ids(part)
+    for note in split.notes:
+        say(f"note: {note}", quiet=quiet)
+    found = audit(store.tracks, split.by_part, pairs, learnt=learnt)
+    say(f"audit: {found.summary}", quiet=quiet, style="" if found.clean else "yellow")
+    return found
 
 
 def run_training(
@@ -111,29 +164,96 @@ def run_training(
     device: str,
     resume: bool,
     quiet: bool,
+    audit: Audit | None = None,
 ) -> None:
     """Train with a progress bar and a line per epoch."""
     from genrescope.training import loop
 
+    with _showing(recipe, quiet=quiet) as (bar, on_step, on_epoch):
+        bar.add_task("training", total=None, detail="")
+        loop.train(
+            store, recipe, split, out,
+            parts=parts, seed=seed, device=device, resume=resume, audit=audit, on_step=on_step, on_epoch=on_epoch,
+        )  # fmt: skip
+    say(f"trained: {out / 'model.safetensors'}", quiet=quiet)
+
+
+def run_folds(
+    store: Store,
+    recipe: Recipe,
+    split: Split,
+    out: Path,
+    *,
+    pairs: Sequence[Pair],
+    seed: int,
+    device: str,
+    resume: bool,
+    quiet: bool,
+) -> None:
+    """Cross-validate with a progress bar and a line per epoch; show the folds' scores."""
+    from genrescope.evaluation.crossval import Fold, cross_validate
+
+    with _showing(recipe, quiet=quiet) as (bar, on_step, on_epoch):
+
+        def on_fold(fold: Fold) -> None:
+            for task in bar.task_ids:
+                bar.remove_task(task)
+            bar.add_task(f"fold {fold.number} of {fold.folds}", total=None, detail="")
+            if not quiet:
+                bar.console.print(f"fold {fold.number} of {fold.folds}: {fold.path}", markup=False)
+
+        done = cross_validate(
+            store, recipe, split, out,
+            pairs=pairs, seed=seed, device=device, resume=resume, on_fold=on_fold, on_step=on_step, on_epoch=on_epoch,
+        )  # fmt: skip
+    show_folds(done.result)
+    say(f"report: {done.report}", quiet=quiet)
+
+
+@contextlib.contextmanager
+def _showing(
+    recipe: Recipe, *, quiet: bool
+) -> Iterator[tuple[Progress, Callable[[Step], None], Callable[[Epoch], None]]]:
+    """Yield a progress bar, and what shows a step on its last task and an epoch as a line."""
     with progress("steps", quiet=quiet) as bar:
-        task = bar.add_task("training", total=None, detail="")
 
         def on_step(at: Step) -> None:
             detail = (
                 f"epoch {at.epoch}  loss {at.loss:.3f}  error {100 * at.error:.1f} %  "
                 f"rate {at.rate:.1e}  {at.windows_per_second:.0f} windows/s"
             )
-            bar.update(task, completed=at.step, total=at.steps, detail=detail)
+            bar.update(bar.task_ids[-1], completed=at.step, total=at.steps, detail=detail)
 
         def on_epoch(row: Epoch) -> None:
             if not quiet:
                 bar.console.print(_line(row, recipe.training.epochs), markup=False)
 
-        loop.train(
-            store, recipe, split, out,
-            parts=parts, seed=seed, device=device, resume=resume, on_step=on_step, on_epoch=on_epoch,
-        )  # fmt: skip
-    say(f"trained: {out / 'model.safetensors'}", quiet=quiet)
+        yield bar, on_step, on_epoch
+
+
+def show_folds(result: dict[str, Any]) -> None:
+    """Print the accuracy of each fold, their mean, and that of all tracks together, to stdout."""
+    from genrescope.evaluation.report import interval, percent
+
+    told = result["crossval"]
+    rows = table("fold", "right", "of", "accuracy", "95 % interval", right=("right", "of", "accuracy"))
+    pooled = result["accuracy"][result["verdict"]]
+    for name, share in [*((fold["fold"], fold["accuracy"]) for fold in told["folds"]), ("all tracks", pooled)]:
+        rows.add_row(
+            name, str(share["correct"]), str(share["total"]), percent(share["value"]), interval(share["interval"])
+        )
+    console = out()
+    console.print(
+        f"{result['model']['recipe']['name']}: {result['data']['split']} of {result['data']['name']}", markup=False
+    )
+    console.print(rows)
+    console.print(
+        f"mean over folds {percent(told['mean'])}, standard deviation {percent(told['deviation'])}", markup=False
+    )
+    if "interval_by_groups" in pooled:
+        console.print(
+            f"95 % interval that resamples whole artists: {interval(pooled['interval_by_groups'])}", markup=False
+        )
 
 
 def _line(row: Epoch, epochs: int) -> str:

@@ -13,6 +13,7 @@ import torch
 
 from genrescope import bundle
 from genrescope.data import splits, windows
+from genrescope.data.audit import clean_sentence
 from genrescope.data.prepare import prepare
 from genrescope.data.store import STORE_FILE, Store, StoredTrack, open_store
 from genrescope.errors import DataError
@@ -59,6 +60,7 @@ class _Subject:
     told: dict[str, Any]
     notes: tuple[str, ...] = ()
     failed: tuple[IndexRow, ...] = ()
+    audit: dict[str, Any] | None = None
 
 
 def evaluate(
@@ -105,8 +107,8 @@ def evaluate(
             default = run or Path()
         folder = Path(out) if out is not None else default
         result = score(loaded, subject.store, subject.tracks)
-        about = {"model": _about(loaded, run), "data": subject.told, "notes": list(subject.notes)}
-        result = {"format": FORMAT, **about, **result}
+        told = {"data": subject.told, "notes": list(subject.notes), "audit": subject.audit}
+        result = {"format": FORMAT, "model": about_model(loaded, run), **told, **result}
         write_json(folder / FILE_NAME, result)
         history = read_history(run) if run is not None else []
         drawn = figures.draw(result, subject.store, subject.tracks, history, folder / "figures")
@@ -118,11 +120,16 @@ def evaluate(
 
 
 def score(loaded: bundle.Bundle, store: Store, tracks: Sequence[StoredTrack]) -> dict[str, Any]:
-    """Score a model on tracks of a store.
+    """Score a model on tracks of a store; what is counted, `summary` tells."""
+    verdict = loaded.header.recipe["evaluation"]["verdict"]
+    return summary(track_rows(loaded, store, tracks), loaded.header.labels, verdict)
 
-    Three accuracies are told: of every track by its first window alone (as the original system counts), of every
-    window, and of every track when its windows vote. The recipe's own verdict, `first` or `vote`, decides which of
-    them the genres, the confusion matrix and the tracks' scores are made of.
+
+def track_rows(loaded: bundle.Bundle, store: Store, tracks: Sequence[StoredTrack]) -> list[dict[str, Any]]:
+    """Return a row per track, as `evaluation.json` has them: what it is, what it was taken for, and how surely.
+
+    `first` is the genre by the first window alone, `vote` the one by all windows; `predicted` and `scores` are those of
+    the recipe's own verdict.
     """
     labels = loaded.header.labels
     device = next(loaded.model.parameters()).device
@@ -131,40 +138,62 @@ def score(loaded: bundle.Bundle, store: Store, tracks: Sequence[StoredTrack]) ->
     scores = scoring.window_scores(loaded.model, bank, placed)
     truth = torch.tensor([labels.index(track.genre) for track in tracks])
     right = torch.bincount(placed.tracks, weights=(scores.argmax(dim=1) == truth[placed.tracks]).double())
+    total = torch.bincount(placed.tracks)
     by_verdict = {
         verdict: scoring.verdicts(scores, placed, verdict=verdict, count=len(tracks)) for verdict in ("first", "vote")
     }
+    genre = {verdict: [labels[best] for best in its.argmax(dim=1)] for verdict, its in by_verdict.items()}
     verdict = loaded.header.recipe["evaluation"]["verdict"]
-    decided = by_verdict[verdict].argmax(dim=1)
-    counts = metrics.confusion(truth.tolist(), decided.tolist(), len(labels))
+    return [
+        {
+            "id": track.id,
+            "genre": track.genre,
+            "predicted": genre[verdict][position],
+            "scores": _named(labels, by_verdict[verdict][position]),
+            "first": genre["first"][position],
+            "vote": genre["vote"][position],
+            "windows": int(total[position]),
+            "windows_right": int(right[position]),
+        }
+        for position, track in enumerate(tracks)
+    ]
+
+
+def summary(rows: Sequence[dict[str, Any]], labels: Sequence[str], verdict: str) -> dict[str, Any]:
+    """Count tracks that were scored.
+
+    Three accuracies are told: of every track by its first window alone (as the original system counts), of every
+    window, and of every track when its windows vote. The recipe's own verdict, `first` or `vote`, decides which of
+    them the genres, the confusion matrix and the tracks' scores are made of.
+
+    Args:
+        rows: a row per track, as `track_rows` returns them.
+        labels: the model's genres.
+        verdict: the recipe's own.
+    """
+    truth = [labels.index(row["genre"]) for row in rows]
+    counts = metrics.confusion(truth, [labels.index(row["predicted"]) for row in rows], len(labels))
     genres = metrics.per_genre(counts, labels)
     f1 = [figures["f1"] for figures in genres.values() if figures["tracks"]]
     return {
         "verdict": verdict,
         "accuracy": {
-            "first": _share(by_verdict["first"], truth),
-            "window": _window_share(right, torch.bincount(placed.tracks)),
-            "vote": _share(by_verdict["vote"], truth),
+            "first": track_share(rows, "first"),
+            "window": _window_share(rows),
+            "vote": track_share(rows, "vote"),
         },
         "macro_f1": sum(f1) / len(f1),
         "genres": genres,
         "labels": list(labels),
         "confusion": counts.tolist(),
         "confused": metrics.confused_pairs(counts, labels),
-        "tracks": [
-            {
-                "id": track.id,
-                "genre": track.genre,
-                "predicted": labels[int(decided[position])],
-                "scores": _named(labels, by_verdict[verdict][position]),
-                "first": labels[int(by_verdict["first"][position].argmax())],
-                "vote": labels[int(by_verdict["vote"][position].argmax())],
-                "windows": int((placed.tracks == position).sum()),
-                "windows_right": int(right[position]),
-            }
-            for position, track in enumerate(tracks)
-        ],
+        "tracks": list(rows),
     }
+
+
+def track_share(rows: Sequence[dict[str, Any]], verdict: str) -> dict[str, Any]:
+    """Return the share of tracks that a verdict, `first` or `vote`, gets right, with its interval."""
+    return metrics.share(sum(row[verdict] == row["genre"] for row in rows), len(rows))
 
 
 def _own_part(loaded: bundle.Bundle, run: Path | None, part: str, moved: str | Path | None) -> _Subject:
@@ -184,6 +213,9 @@ def _own_part(loaded: bundle.Bundle, run: Path | None, part: str, moved: str | P
     wanted = set(splits.read(run / "split.csv").ids(part))
     tracks = [track for track in store.tracks if track.id in wanted]
     notes = list(facts["split"]["notes"])
+    audited = _audited(facts, part)
+    if audited is not None and not audited["clean"]:
+        notes.insert(0, f"audit: {audited['told']}")
     if part in facts["parts"]:
         notes.insert(0, f"the model was trained on the part {part}: these scores say nothing about new music")
     told = {
@@ -193,7 +225,20 @@ def _own_part(loaded: bundle.Bundle, run: Path | None, part: str, moved: str | P
         "part": part,
         "tracks": len(tracks),
     }
-    return _Subject(store, tracks, told, tuple(notes))
+    return _Subject(store, tracks, told, tuple(notes), audit=audited)
+
+
+def _audited(facts: dict[str, Any], part: str) -> dict[str, Any] | None:
+    """Return what the run's audit found on a part; None where it was not audited."""
+    audit: dict[str, Any] | None = facts.get("audit")
+    if audit is None or part in facts["parts"]:
+        return None
+    for each in audit["held_out"]:
+        if each["part"] == part and each["touched"]:
+            return {**each, "clean": False}
+    if audit["clean"]:
+        return {"clean": True, "told": clean_sentence(audit["grouped"], audit["tracks"])}
+    return {"clean": True, "told": f"no {part} track is touched by training tracks; elsewhere: {audit['summary']}"}
 
 
 def _labelled(
@@ -222,7 +267,8 @@ def _labelled(
     return _Subject(store, tracks, told, tuple(notes), tuple(failed))
 
 
-def _about(loaded: bundle.Bundle, run: Path | None) -> dict[str, Any]:
+def about_model(loaded: bundle.Bundle, run: Path | None) -> dict[str, Any]:
+    """Return what made a model, as `evaluation.json` tells it."""
     header = loaded.header
     facts = read_run(run) if run is not None else {}
     return {
@@ -241,14 +287,11 @@ def _about(loaded: bundle.Bundle, run: Path | None) -> dict[str, Any]:
     }
 
 
-def _share(scores: torch.Tensor, truth: torch.Tensor) -> dict[str, Any]:
-    return metrics.share(int((scores.argmax(dim=1) == truth).sum()), len(truth))
-
-
-def _window_share(right: torch.Tensor, total: torch.Tensor) -> dict[str, Any]:
+def _window_share(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Count windows; beside Wilson's interval give the wider one that knows which windows belong together."""
-    by_tracks = metrics.resampled_interval(right.long().tolist(), total.tolist())
-    return metrics.share(int(right.sum()), int(total.sum())) | {"interval_by_tracks": list(by_tracks)}
+    right, total = ([row[name] for row in rows] for name in ("windows_right", "windows"))
+    by_tracks = metrics.resampled_interval(right, total)
+    return metrics.share(sum(right), sum(total)) | {"interval_by_tracks": list(by_tracks)}
 
 
 def _named(labels: Sequence[str], scores: torch.Tensor) -> dict[str, float]:

@@ -44,6 +44,8 @@ def write(result: dict[str, Any], drawn: Sequence[Drawn], path: Path) -> Path:
     template = (importlib.resources.files("genrescope.evaluation") / "template.html").read_text(encoding="utf-8")
     page = environment.from_string(template).render(
         result=result,
+        crossval=result.get("crossval"),
+        notes=[note for note in result["notes"] if not note.startswith("audit: ")],  # the audit stands by itself
         recipe_toml=tomli_w.dumps(result["model"]["recipe"]),
         figures=drawn,
         levels=LEVELS,

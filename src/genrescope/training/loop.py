@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from tensorboardX import SummaryWriter
     from torch import Tensor, nn
 
+    from genrescope.data.audit import Audit
     from genrescope.data.splits import Split
     from genrescope.data.store import Store, StoredTrack
     from genrescope.data.windows import FrameBank, Windows
@@ -68,6 +69,7 @@ def train(
     seed: int = 0,
     device: str = "auto",
     resume: bool = False,
+    audit: Audit | None = None,
     on_step: Callable[[Step], None] = lambda _: None,
     on_epoch: Callable[[Epoch], None] = lambda _: None,
 ) -> Path:
@@ -86,6 +88,7 @@ def train(
         seed: of weights, order and dropout.
         device: `auto`, `cpu`, `cuda` or `mps`.
         resume: go on with the run in `out`, or begin it there if there is none.
+        audit: what was found on two sides of the split; it goes into `run.json`.
         on_step: called after every step.
         on_epoch: called after every epoch.
 
@@ -107,6 +110,7 @@ def train(
         registry.create(recipe.model.name, len(labels), **recipe.model.options)
     folder = RunFolder.begin(
         Path(out), store=store, recipe=recipe, split=split, parts=tuple(parts), seed=seed, resume=resume, device=device,
+        audit=audit,
     )  # fmt: skip
     if folder.finished:
         return folder.path

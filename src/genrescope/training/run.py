@@ -36,6 +36,7 @@ from genrescope.training import recipe as recipes
 if TYPE_CHECKING:
     from torch import nn
 
+    from genrescope.data.audit import Audit
     from genrescope.data.splits import Split
     from genrescope.data.store import Store
     from genrescope.training.recipe import Recipe
@@ -92,6 +93,7 @@ class RunFolder:
         seed: int,
         resume: bool,
         device: str,
+        audit: Audit | None = None,
     ) -> RunFolder:
         """Make the folder, or check that the run in it is this one.
 
@@ -111,7 +113,7 @@ class RunFolder:
             )
         if before is None:
             write_text(path / "recipe.toml", recipes.to_toml(recipe))
-            splits.write(split, path / "split.csv")
+            splits.write(dataclasses.replace(split, data=store.fingerprint), path / "split.csv")
             folder.note(
                 {
                     "status": "running",
@@ -125,6 +127,7 @@ class RunFolder:
                         "counts": split.counts,
                         "fingerprint": split.fingerprint,
                     },
+                    "audit": audit.to_dict(whole=False) if audit is not None else None,
                     "store": str(store.path.resolve()),
                     "data": store.data,
                     "data_fingerprint": store.fingerprint,

@@ -1,0 +1,221 @@
+"""Commands on splits: split, audit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from genrescope.cli.console import Quiet, Seed, out, progress, resumable, say, table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from genrescope.data.audit import Audit
+    from genrescope.data.duplicates import Pair
+    from genrescope.data.split_lists import Matched
+    from genrescope.data.splits import Split
+    from genrescope.data.store import Store
+
+_PAIRS_OF_PARTS = 10  # lines of a table: the folds' pairs beyond are shown where they leak
+_NAMES = 3
+_TOUCHED_BY = ("itself", "exact duplicate", "near duplicate", "artist")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    app.command(epilog="Example: genrescope split store --method stratified-group --folds 5 --out folds.csv")(split)
+    app.command(epilog="Example: genrescope audit store split.csv --json audit.json")(audit)
+
+
+def split(
+    store: Annotated[Path, typer.Argument(help="Folder of the store.")],
+    out: Annotated[Path, typer.Option(help="The split file, CSV.")],
+    method: Annotated[
+        str | None,
+        typer.Option(
+            help="random, stratified, group, stratified-group, official, or an official split's name; by default "
+            "stratified-group where groups are known, else stratified."
+        ),
+    ] = None,
+    seed: Seed = 0,
+    shares: Annotated[str | None, typer.Option(help="As train=0.7,validation=0.15,test=0.15.")] = None,
+    folds: Annotated[int | None, typer.Option(min=2, help="Deal into so many folds instead.")] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Split a store's tracks into parts; groups (artists) and duplicates stay on one side."""
+    import dataclasses
+
+    from genrescope.data import splits
+    from genrescope.data.store import open_store
+
+    opened = open_store(store)
+    pairs = find_pairs(opened, quiet=quiet)
+    made = splits.make(
+        opened.tracks, method or splits.default_method(opened.tracks), seed=seed, shares=_shares(shares), folds=folds,
+        pairs=pairs,
+    )  # fmt: skip
+    splits.write(dataclasses.replace(made, data=opened.fingerprint), out)
+    say(f"{made.method}: {told(made)} tracks; fingerprint {made.fingerprint}; in {out}", quiet=quiet)
+    for note in made.notes:
+        say(f"note: {note}", quiet=quiet)
+
+
+def audit(
+    store: Annotated[Path, typer.Argument(help="Folder of the store.")],
+    split: Annotated[
+        str | None,
+        typer.Argument(help="Split file, table or folder of lists made elsewhere, or a method's name."),
+    ] = None,
+    part: Annotated[
+        list[str] | None, typer.Option(help="A list of a part's files instead of SPLIT, as test=test.txt; repeat it.")
+    ] = None,
+    json: Annotated[Path | None, typer.Option(help="Write all that was found to this file.")] = None,
+    seed: Seed = 0,
+    folds: Annotated[int | None, typer.Option(min=2, help="Folds, where SPLIT is a method's name.")] = None,
+    most: Annotated[int, typer.Option(min=0, help="Leaks of each kind to show; all are in the JSON file.")] = 10,
+    quiet: Quiet = False,
+) -> None:
+    """List every leak of a split, made here or elsewhere: tracks, duplicates, artists on two sides. Code 1 if any."""
+    from genrescope.data.audit import audit as audit_split
+    from genrescope.data.store import open_store
+    from genrescope.files import write_json
+
+    opened = open_store(store)
+    pairs = find_pairs(opened, quiet=quiet)
+    named, sides = _sides(opened, split, part or [], pairs, seed=seed, folds=folds, quiet=quiet)
+    found = audit_split(opened.tracks, sides.items, pairs, unmatched=sides.unmatched)
+    _show(found, named, most=most)
+    if json is not None:
+        about = {"format": 1, "store": str(store), "data_fingerprint": opened.fingerprint, "split": named}
+        write_json(json, about | found.to_dict())
+        say(f"all leaks: {json}", quiet=quiet)
+    if not found.clean:
+        raise typer.Exit(1)
+
+
+def find_pairs(store: Store, *, quiet: bool) -> list[Pair]:
+    """Find the duplicates in a store, with a progress bar; found once, they are read from the store."""
+    from genrescope.data import duplicates
+
+    with resumable("Run the same command again."), progress("tracks", quiet=quiet) as bar:
+        task = bar.add_task("looking for duplicates", total=None, detail="")
+        return duplicates.in_store(store, on_track=lambda done, total: bar.update(task, completed=done, total=total))
+
+
+def told(split: Split) -> str:
+    """Return how many tracks each part has, as `800 train, 200 test`; of folds the smallest and the largest."""
+    counts = split.counts
+    if all(part.isdigit() for part in counts):
+        sizes = sorted(set(counts.values()))
+        return f"{len(counts)} folds of {' to '.join(map(str, dict.fromkeys((sizes[0], sizes[-1]))))}"
+    return ", ".join(f"{count} {part}" for part, count in counts.items())
+
+
+def _sides(
+    store: Store,
+    split: str | None,
+    lists: Sequence[str],
+    pairs: Sequence[Pair],
+    *,
+    seed: int,
+    folds: int | None,
+    quiet: bool,
+) -> tuple[str, Matched]:
+    """Return what SPLIT or the lists are called, and which tracks they name.
+
+    Raises:
+        DataError: both or neither were given, or they cannot be read.
+    """
+    from genrescope.data import split_lists, splits
+    from genrescope.errors import DataError
+
+    if (split is None) == (not lists):
+        raise DataError("give SPLIT or lists: a split file, a method's name, or --part train=FILE --part test=FILE")
+    if split is not None and not Path(split).exists():
+        made = splits.make(store.tracks, split, seed=seed, folds=folds, pairs=pairs)
+        return made.method, split_lists.Matched(made.by_part)
+    if split is None:
+        names = split_lists.read_lists(lists)
+    elif Path(split).is_dir():
+        names = split_lists.read_folder(Path(split))
+    else:
+        names = split_lists.read_table(Path(split))
+        for note in splits.read(Path(split)).notes if splits.made_here(Path(split)) else ():
+            say(f"note: {note}", quiet=quiet)
+    sides = split_lists.match(store.tracks, names)
+    if sides.unmatched:
+        say(f"note: {unmatched_told(sides.unmatched)}", quiet=quiet)
+    return split or ", ".join(lists), sides
+
+
+def unmatched_told(names: Sequence[str]) -> str:
+    """Say how many names are no tracks of the store, and name some."""
+    some = ", ".join(names[:_NAMES]) + (", ..." if len(names) > _NAMES else "")
+    what = "1 name is no track" if len(names) == 1 else f"{len(names)} names are no tracks"
+    return f"{what} of the store, so nothing is known of them: {some}"
+
+
+def _show(found: Audit, split: str, *, most: int) -> None:
+    """Print the counts, the leaks themselves, and the verdict."""
+    from genrescope.data.audit import KINDS
+
+    console = out()
+    items = sum(found.items.values())
+    windows = f", {items} items" if items > sum(found.parts.values()) else ""
+    console.print(f"{split}: {found.tracks} tracks{windows} in {len(found.parts)} parts", markup=False)
+    between = found.between.items()
+    shown = [(pair, counts) for pair, counts in between if len(between) <= _PAIRS_OF_PARTS or any(counts.values())]
+    rows = table("between", *KINDS.values(), right=tuple(KINDS.values()))
+    for (first, second), counts in shown:
+        rows.add_row(f"{first} and {second}", *(str(counts[kind]) for kind in KINDS))
+    console.print(rows)
+    rows = table("held out", "tracks", *_TOUCHED_BY, "any", "share", right=("tracks", *_TOUCHED_BY, "any", "share"))
+    for each in found.held_out:
+        touched = [str(each.by_kind[kind]) for kind in KINDS]
+        rows.add_row(
+            each.part, str(each.tracks), *touched, str(each.touched), f"{100 * each.touched / each.tracks:.1f} %"
+        )
+    console.print(rows)
+    _show_leaks(found, most=most)
+    console.print(("clean: " if found.clean else "leaks: ") + found.summary, markup=False)
+
+
+def _show_leaks(found: Audit, *, most: int) -> None:
+    """Print the first leaks of each kind, and the recordings that are labelled differently."""
+    from genrescope.data.audit import KINDS
+
+    rows = table("leak", "between", "of the first", "and of the second")
+    for kind, name in KINDS.items():
+        leaks = [leak for leak in found.leaks if leak.kind == kind]
+        for leak in leaks[:most]:
+            rows.add_row(
+                f"{name}{f': {leak.group}' if leak.group else ''}", " and ".join(leak.parts), *map(_some, leak.tracks)
+            )
+        if len(leaks) > most:
+            rows.add_row(f"{name}: {len(leaks) - most} more", "", "", "")
+    for conflict in found.conflicts[:most]:
+        labelled = zip(conflict.tracks, conflict.genres, strict=True)
+        rows.add_row("two labels", "", _some([f"{track} ({genre})" for track, genre in labelled]), "")
+    if len(found.conflicts) > most:
+        rows.add_row(f"two labels: {len(found.conflicts) - most} more", "", "", "")
+    if rows.row_count:
+        out().print(rows)
+
+
+def _some(ids: Sequence[str]) -> str:
+    more = f" and {len(ids) - _NAMES} more" if len(ids) > _NAMES else ""
+    return ", ".join(ids[:_NAMES]) + more
+
+
+def _shares(text: str | None) -> dict[str, float] | None:
+    """Read shares as the command line has them."""
+    from genrescope.errors import DataError
+
+    if text is None:
+        return None
+    try:
+        return {part.strip(): float(share) for part, _, share in (item.partition("=") for item in text.split(","))}
+    except ValueError:
+        raise DataError(f'shares "{text}"; accepted is part=share,part=share, as train=0.8,test=0.2') from None

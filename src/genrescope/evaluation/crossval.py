@@ -1,0 +1,217 @@
+"""Cross-validation: a run for each fold, and the scores that every track got from the network that never heard it.
+
+```
+OUT/fold-1 ...       a run folder for each fold, whose test part is that fold
+OUT/split.csv        the folds
+OUT/crossval.json    accuracy by fold, their mean, and of all tracks together with its interval
+OUT/figures/  OUT/report.html
+```
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import statistics
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from genrescope import bundle
+from genrescope.data import groups, splits
+from genrescope.data.audit import audit as audit_split
+from genrescope.data.splits import Split
+from genrescope.errors import DataError
+from genrescope.evaluation import metrics
+from genrescope.evaluation.evaluate import FORMAT, about_model, summary, track_rows, track_share
+from genrescope.files import write_json
+from genrescope.training import loop
+from genrescope.training.devices import choose_device
+from genrescope.training.run import read_run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from genrescope.data.duplicates import Pair
+    from genrescope.data.store import Store
+    from genrescope.training.loop import Step
+    from genrescope.training.recipe import Recipe
+    from genrescope.training.run import Epoch
+
+FILE_NAME = "crossval.json"
+SPLIT_FILE = "split.csv"
+
+
+@dataclass(frozen=True)
+class CrossValidated:
+    """What `cross_validate` did.
+
+    Attributes:
+        result: the content of `crossval.json`.
+        out: the folder it was written to.
+        report: the page to look at.
+    """
+
+    result: dict[str, Any]
+    out: Path
+    report: Path
+
+
+@dataclass(frozen=True)
+class Fold:
+    """A fold whose turn it is to be held out.
+
+    Attributes:
+        name: its part in the split.
+        number: counted from 1, of `folds` in all.
+        folds: how many there are.
+        path: its run folder.
+    """
+
+    name: str
+    number: int
+    folds: int
+    path: Path
+
+
+def cross_validate(
+    store: Store,
+    recipe: Recipe,
+    split: Split,
+    out: str | Path,
+    *,
+    pairs: Sequence[Pair] = (),
+    seed: int = 0,
+    device: str = "auto",
+    resume: bool = False,
+    on_fold: Callable[[Fold], None] = lambda _: None,
+    on_step: Callable[[Step], None] = lambda _: None,
+    on_epoch: Callable[[Epoch], None] = lambda _: None,
+) -> CrossValidated:
+    """Train a network on all folds but one, score it on that one, and so for every fold.
+
+    Each fold's run is an ordinary one that learns from the others; nothing of the fold held out is looked at while it
+    trains. A fold that is finished is not trained again.
+
+    Args:
+        store: the log-mels.
+        recipe: what to train, and how.
+        split: the fold of each track.
+        out: folder of the folds' runs and of the results.
+        pairs: the duplicates among the tracks, for the audit and for the interval over groups.
+        seed: of every fold's training.
+        device: `auto`, `cpu`, `cuda` or `mps`.
+        resume: go on with the cross-validation in `out`, or begin it there if there is none.
+        on_fold: called before each fold.
+        on_step: called after every step.
+        on_epoch: called after every epoch.
+
+    Returns:
+        The scores of every track by the network that had not learnt its fold, and where they were written.
+
+    Raises:
+        DataError: the split is not of folds, or `out` holds something else.
+        TrainingError: the loss of a fold is no longer finite.
+    """
+    from genrescope.evaluation import figures, report
+
+    device, out = choose_device(device), Path(out)
+    folds = _folds(split, out)
+    _refuse_other(out, split, folds, resume=resume)
+    splits.write(dataclasses.replace(split, data=store.fingerprint), out / SPLIT_FILE)
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for fold in folds:
+        on_fold(fold)
+        held_out = _held_out(split, fold.name)
+        loop.train(
+            store, recipe, held_out, fold.path, seed=seed, device=device, resume=True,
+            audit=audit_split(store.tracks, held_out.by_part, pairs), on_step=on_step, on_epoch=on_epoch,
+        )  # fmt: skip
+        loaded = bundle.load(fold.path, device=device)
+        rows[fold.name] = track_rows(loaded, store, [t for t in store.tracks if split.parts.get(t.id) == fold.name])
+    tracks = [track for track in store.tracks if track.id in split.parts]
+    found = audit_split(store.tracks, split.by_part, pairs)
+    result = {
+        "format": FORMAT,
+        "model": about_model(loaded, folds[-1].path),
+        "data": {
+            "name": store.data, "fingerprint": store.fingerprint, "split": split.method, "part": None,
+            "tracks": len(tracks),
+        },
+        "notes": [*([] if found.clean else [f"audit: {found.summary}"]), *split.notes],
+        "audit": {"clean": found.clean, "told": found.summary},
+        **_pooled(folds, rows, loaded, groups.join(tracks, pairs) if any(track.group for track in tracks) else None),
+    }  # fmt: skip
+    write_json(out / FILE_NAME, result)
+    drawn = figures.draw(result, store, tracks, [], out / "figures")
+    return CrossValidated(result, out, report.write(result, drawn, out / "report.html"))
+
+
+def _folds(split: Split, out: Path) -> list[Fold]:
+    """Return the folds in order, each with a run folder of its own."""
+    parts = list(split.counts)
+    if len(parts) < 2 or set(parts) & set(splits.PARTS):
+        raise DataError(
+            f"the split {split.method} has the parts {', '.join(parts)}, which are no folds; make folds with: "
+            "genrescope split STORE --folds 5 --out folds.csv"
+        )
+    names = [re.sub(r"\W+", "-", part.casefold().removeprefix("fold")).strip("-_") for part in parts]
+    if len(set(names)) < len(names) or "" in names:
+        names = [str(number) for number in range(1, len(parts) + 1)]
+    return [
+        Fold(part, number, len(parts), out / f"fold-{name}")
+        for number, (part, name) in enumerate(zip(parts, names, strict=True), start=1)
+    ]
+
+
+def _refuse_other(out: Path, split: Split, folds: Sequence[Fold], *, resume: bool) -> None:
+    """Never train into a folder that holds another run, or folds of another split."""
+    if (out / "run.json").exists():
+        raise DataError(f"{out} holds a run; choose another --out for the cross-validation")
+    begun = any((fold.path / "run.json").exists() for fold in folds) or (out / FILE_NAME).exists()
+    if begun and not resume:
+        raise DataError(f"{out} holds a cross-validation already; go on with it by --resume, or choose another --out")
+    if begun and (out / SPLIT_FILE).exists() and splits.read(out / SPLIT_FILE).fingerprint != split.fingerprint:
+        raise DataError(f"{out} holds a cross-validation over other folds; choose another --out")
+
+
+def _held_out(split: Split, fold: str) -> Split:
+    """Return the split whose test part is one fold, and whose training part is all others."""
+    parts = {track_id: "test" if part == fold else "train" for track_id, part in split.parts.items()}
+    return Split(parts, f"{split.method}, fold {fold.removeprefix('fold').strip()}", split.notes)
+
+
+def _pooled(
+    folds: Sequence[Fold],
+    rows: Mapping[str, list[dict[str, Any]]],
+    loaded: bundle.Bundle,
+    group_of: Mapping[str, str] | None,
+) -> dict[str, Any]:
+    """Count all tracks together, in the form of `evaluation.json`, and by fold."""
+    verdict = loaded.header.recipe["evaluation"]["verdict"]
+    together = sorted((row for its in rows.values() for row in its), key=lambda row: row["id"])
+    counted = summary(together, loaded.header.labels, verdict)
+    if group_of is not None:
+        for level in ("first", "vote"):
+            counted["accuracy"][level]["interval_by_groups"] = list(_by_groups(together, level, group_of))
+    by_fold = {fold: track_share(rows[fold.name], verdict) for fold in folds}
+    values = [share["value"] for share in by_fold.values()]
+    told = {
+        "folds": [{"fold": fold.name, "run": fold.path.name, "accuracy": share} for fold, share in by_fold.items()],
+        "mean": statistics.fmean(values),
+        "deviation": statistics.stdev(values),
+        "seconds": round(sum(read_run(fold.path)["seconds"] for fold in folds), 1),
+    }
+    return {"crossval": told, **counted}
+
+
+def _by_groups(rows: Sequence[dict[str, Any]], level: str, group_of: Mapping[str, str]) -> tuple[float, float]:
+    """Return the interval of the pooled accuracy that knows which tracks are of one group."""
+    right: Counter[str] = Counter()
+    total: Counter[str] = Counter()
+    for row in rows:
+        group = f"group {group_of[row['id']]}" if group_of[row["id"]] else f"track {row['id']}"
+        total[group] += 1
+        right[group] += row[level] == row["genre"]
+    return metrics.resampled_interval([right[group] for group in total], list(total.values()))
