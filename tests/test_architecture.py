@@ -30,7 +30,7 @@ PACKAGE = "genrescope"
 LAYERS = (
     {"errors"},
     {"files"},
-    {"audio"},
+    {"audio", "pages"},
     {"logmel", "synth"},
     {"data", "models"},
     {"bundle"},

@@ -5,81 +5,28 @@ Every figure is drawn twice, for light and for dark pages; the light one is the 
 
 from __future__ import annotations
 
-import io
-import warnings
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.figure import Figure
-from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 
 from genrescope.data import windows
 from genrescope.files import replacing
+from genrescope.pages import drawing
+from genrescope.pages.drawing import hide_rest, panels, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from genrescope.data.store import Store, StoredTrack
+    from genrescope.pages.drawing import Drawn, Theme
     from genrescope.training.run import Epoch
 
-_DPI = 120
-_SCALE = 1.35  # pixels of a figure for each pixel of the page: sharp on a fine screen, still a small file
 _WORST = 6
-
-
-@dataclass(frozen=True)
-class Theme:
-    """Colours of a page.
-
-    Attributes:
-        paper: background.
-        ink: text and axes.
-        faint: grid lines and secondary text.
-        first: colour of the first curve and of bars.
-        second: colour of the second curve.
-        ramp: colours of a share from 0 to 1, paper to full.
-    """
-
-    paper: str
-    ink: str
-    faint: str
-    first: str
-    second: str
-    ramp: tuple[str, str, str]
-
-    @property
-    def colours(self) -> LinearSegmentedColormap:
-        """The ramp as a colour map."""
-        return LinearSegmentedColormap.from_list("share", list(self.ramp))
-
-
-LIGHT = Theme("#ffffff", "#1d2433", "#c9d0dc", "#2f6fb5", "#c8553d", ("#f4f7fb", "#7fb0de", "#123f73"))
-DARK = Theme("#151a22", "#e4e9f1", "#3a4454", "#6fb1f5", "#f08a6e", ("#1b222d", "#2f6fb5", "#a8d3ff"))
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """A figure as PNG bytes in both themes.
-
-    Attributes:
-        name: file name without its ending.
-        title: what it shows.
-        light: PNG for a light page.
-        dark: PNG for a dark page.
-        width: how wide it should stand on a page, in CSS pixels.
-    """
-
-    name: str
-    title: str
-    light: bytes
-    dark: bytes
-    width: int
 
 
 def draw(
@@ -107,15 +54,11 @@ def draw(
         wanted.append(("confused", "The most confused pairs", lambda t: _confused(result, t)))
         wanted.append(("worst", "The most surely mistaken tracks", lambda t: _worst(result, store, by_id, t)))
     wanted.append(("genres", "One log-mel per genre", lambda t: _genres(store, tracks, t)))
-    drawn = []
-    for name, title, make in wanted:
-        light, dark = make(LIGHT), make(DARK)
-        width = round(light.get_figwidth() * _DPI / _SCALE)
-        drawn.append(Drawn(name, title, _png(light), _png(dark), width))
-    for figure in drawn:
+    figures = [drawing.drawn(name, title, make) for name, title, make in wanted]
+    for figure in figures:
         with replacing(folder / f"{figure.name}.png") as temporary:
             temporary.write_bytes(figure.light)
-    return drawn
+    return figures
 
 
 def worst_tracks(result: dict[str, Any], most: int = _WORST) -> list[dict[str, Any]]:
@@ -126,7 +69,7 @@ def worst_tracks(result: dict[str, Any], most: int = _WORST) -> list[dict[str, A
 
 def _curves(history: Sequence[Epoch], theme: Theme) -> Figure:
     """Training loss on the left, error rate on the right, as the article has them."""
-    figure, axes = _panels(theme, 1, 2, size=(9, 3.6))
+    figure, axes = panels(theme, 1, 2, size=(9, 3.6))
     epochs = [row.epoch for row in history]
     for axis, kind in zip(axes, ("loss", "error"), strict=True):
         scale = 100 if kind == "error" else 1
@@ -147,7 +90,7 @@ def _confusion(result: dict[str, Any], theme: Theme) -> Figure:
     labels, counts = result["labels"], np.array(result["confusion"])
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     side = 1.7 + 0.62 * len(labels)
-    figure, (axis,) = _panels(theme, 1, 1, size=(side + 0.6, side))
+    figure, (axis,) = panels(theme, 1, 1, size=(side + 0.6, side))
     axis.imshow(shares, cmap=theme.colours, vmin=0, vmax=1)
     for row, column in np.argwhere(counts > 0):
         dark_cell = shares[row, column] > 0.5
@@ -165,7 +108,7 @@ def _confusion(result: dict[str, Any], theme: Theme) -> Figure:
 
 def _confused(result: dict[str, Any], theme: Theme) -> Figure:
     pairs = result["confused"][::-1]
-    figure, (axis,) = _panels(theme, 1, 1, size=(7, 0.9 + 0.34 * len(pairs)))
+    figure, (axis,) = panels(theme, 1, 1, size=(7, 0.9 + 0.34 * len(pairs)))
     names = [f"{pair['truth']} taken for {pair['predicted']}" for pair in pairs]
     bars = axis.barh(names, [pair["count"] for pair in pairs], color=theme.first, height=0.66)
     axis.bar_label(
@@ -180,13 +123,13 @@ def _confused(result: dict[str, Any], theme: Theme) -> Figure:
 
 def _worst(result: dict[str, Any], store: Store, by_id: dict[str, StoredTrack], theme: Theme) -> Figure:
     chosen = worst_tracks(result)
-    figure, axes = _panels(theme, -(-len(chosen) // 3), min(3, len(chosen)), size=(9, 2.6 * -(-len(chosen) // 3)))
+    figure, axes = panels(theme, -(-len(chosen) // 3), min(3, len(chosen)), size=(9, 2.6 * -(-len(chosen) // 3)))
     for axis, track in zip(axes, chosen, strict=False):
         _log_mel(axis, store, by_id[track["id"]])
         sure = 100 * track["scores"][track["predicted"]]
         title = f"{track['id']}\n{track['genre']}, taken for {track['predicted']} ({sure:.0f} %)"
-        axis.set_title(title.encode("utf-8", "replace").decode(), fontsize=8)
-    _hide_rest(axes, len(chosen))
+        axis.set_title(printable(title), fontsize=8)
+    hide_rest(axes, len(chosen))
     return figure
 
 
@@ -197,11 +140,11 @@ def _genres(store: Store, tracks: Sequence[StoredTrack], theme: Theme) -> Figure
         first.setdefault(track.genre, track)
     columns = min(5, len(first))
     rows = -(-len(first) // columns)
-    figure, axes = _panels(theme, rows, columns, size=(2.1 * columns + 0.6, 2.2 * rows + 0.3))
+    figure, axes = panels(theme, rows, columns, size=(2.1 * columns + 0.6, 2.2 * rows + 0.3))
     for axis, genre in zip(axes, sorted(first), strict=False):
         _log_mel(axis, store, first[genre])
         axis.set_title(genre, fontsize=10)
-    _hide_rest(axes, len(first))
+    hide_rest(axes, len(first))
     return figure
 
 
@@ -213,30 +156,3 @@ def _log_mel(axis: Axes, store: Store, track: StoredTrack) -> None:
     axis.set_xlabel("seconds", fontsize=7)
     axis.set_ylabel("mel band", fontsize=7)
     axis.tick_params(labelsize=7)
-
-
-def _panels(theme: Theme, rows: int, columns: int, *, size: tuple[float, float]) -> tuple[Figure, list[Axes]]:
-    figure = Figure(figsize=size, dpi=_DPI, layout="constrained", facecolor=theme.paper)
-    axes = np.atleast_1d(figure.subplots(rows, columns)).flatten().tolist()
-    for axis in axes:
-        axis.set_facecolor(theme.paper)
-        axis.tick_params(colors=theme.ink)
-        axis.spines[:].set_color(theme.faint)
-        for text in (axis.title, axis.xaxis.label, axis.yaxis.label):
-            text.set_color(theme.ink)
-    return figure, axes
-
-
-def _hide_rest(axes: Sequence[Axes], used: int) -> None:
-    for axis in axes[used:]:
-        axis.set_visible(False)
-
-
-def _png(figure: Figure) -> bytes:
-    for text in figure.findobj(Text):
-        text.set_parse_math(False)  # a name with two dollar signs is no formula
-    buffer = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")  # names in any script; a box stands for it
-        figure.savefig(buffer, format="png", metadata={"Software": None})
-    return buffer.getvalue()
