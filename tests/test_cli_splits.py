@@ -162,6 +162,7 @@ def test_a_split_of_windows_made_elsewhere_shows_its_tracks_on_two_sides(store: 
     assert "24 tracks, 240 items in 2 parts" in done.out
     assert "leaks: 24 of 24 test tracks are training tracks themselves (100 %), 24 share an artist" in done.out
     assert re.search(r"same track: 14 more", done.out)
+    assert done.out.endswith("; 2 names could not be checked\n")
 
 
 def test_lists_of_parts_are_audited(store: Path, tmp_path: Path) -> None:

@@ -195,6 +195,15 @@ def test_what_could_not_be_looked_for_is_said() -> None:
     assert some.summary == "no track, duplicate or artist on two sides; the artist of 1 of 2 tracks is unknown"
 
 
+def test_names_and_parts_that_were_not_checked_are_said() -> None:
+    found = audit(library(2, artists=2), {"train": ["a000", "a001"], "test": []}, [], unmatched=["x", "y"])
+    assert found.summary == (
+        "no track, duplicate or artist on two sides; part test could not be checked: it has no track; "
+        "2 names could not be checked"
+    )
+    assert found.held_out == ()
+
+
 def test_each_kind_has_its_words_and_the_whole_is_told_where_there_are_several() -> None:
     tracks = library(8, artists=8)
     pairs = [Pair("a000", "a004", "exact"), Pair("a001", "a005", "near"), Pair("a001", "a006", "near")]

@@ -143,7 +143,14 @@ class Audit:
 
     @property
     def summary(self) -> str:
-        """What was found, in a sentence."""
+        """What was found, and what could not be checked, in a sentence."""
+        unchecked = [f"part {part} could not be checked: it has no track" for part, n in self.parts.items() if not n]
+        if self.unmatched:
+            unchecked.append(f"{_count(len(self.unmatched), 'name')} could not be checked")
+        return "; ".join([self._found, *unchecked])
+
+    @property
+    def _found(self) -> str:
         told = [each.told for each in (self._all_folds or self.held_out) if each.touched]
         if told:
             return "; ".join(told)
