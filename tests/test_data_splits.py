@@ -204,8 +204,8 @@ def test_the_parts_of_a_set_with_few_dominating_artists_are_balanced() -> None:
         for part, share in splits.SHARES.items():
             assert all(abs(n - 100 * share) <= 3 for n in per_genre(tracks, split)[part].values())
         folds = splits.make(tracks, "stratified-group", seed=seed, folds=5)
-        sizes = folds.counts.values()  # dealt genre by genre, the first fold would get 35 + 28 + 17
-        assert max(sizes) - min(sizes) <= 12
+        counts = folds.counts.values()  # dealt genre by genre, the first fold would get 35 + 28 + 17
+        assert max(counts) - min(counts) <= 12
 
 
 def per_genre(tracks: Sequence[StoredTrack], split: splits.Split) -> dict[str, Counter[str]]:
