@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from genrescope.errors import OutputError
+from genrescope.errors import DataError, OutputError
 
 if TYPE_CHECKING:
     import os
@@ -53,6 +53,24 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
             temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def refuse_foreign(folder: Path, ours: Sequence[str], *, what: str) -> None:
+    """Never write into a folder that holds something else.
+
+    Args:
+        folder: where results are to go; it need not exist.
+        ours: names of which one at least lies in a folder that was made for it.
+        what: what the folder is for, as `the store`.
+
+    Raises:
+        DataError: the folder holds other things, or is a file.
+    """
+    for path in (folder, *folder.parents):
+        if path.is_file():
+            raise DataError(f"{path} is a file; --out names the folder of {what}")
+    if folder.is_dir() and any(folder.iterdir()) and not any((folder / name).exists() for name in ours):
+        raise DataError(f"{folder} is a folder with other things in it; choose a new or empty folder for {what}")
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

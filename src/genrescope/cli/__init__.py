@@ -12,7 +12,7 @@ import sys
 
 import typer
 
-from genrescope.cli import data, datasets, demo, library, predict, splits, train
+from genrescope.cli import check, data, datasets, demo, library, predict, splits, train
 from genrescope.cli.console import version
 from genrescope.errors import GenrescopeError
 
@@ -26,7 +26,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.callback()(version)
-for module in (demo, datasets, library, data, splits, train, predict):
+for module in (demo, datasets, library, check, data, splits, train, predict):
     module.add_to(app)
 
 

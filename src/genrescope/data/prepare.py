@@ -93,7 +93,8 @@ def prepare(
     out, spec = Path(out), spec or LogMelSpec()
     root, tracks = index.read_data(data)
     tracks = index.select_genres(tracks, genres)
-    _refuse_foreign(out)
+    ours = (store.STORE_FILE, store.FRAMES_FILE, JOURNAL_FILE, PARTIAL_FILE)
+    files.refuse_foreign(out, ours, what="the store")
     if groups is not None:
         tracks = assign(tracks, root, groups, table=Path(data) if Path(data).is_file() else None)
     with Journal(out, spec) as journal:
@@ -203,17 +204,3 @@ def _row(track: Track, root: Path, facts: dict[str, Any]) -> index.IndexRow:
     return index.IndexRow(
         track.id, inside.as_posix(), track.genre, track.group, part=track.part, **{name: facts[name] for name in names}
     )
-
-
-def _refuse_foreign(out: Path) -> None:
-    """Never write into a folder that holds something else.
-
-    Raises:
-        DataError: it does, or `out` is a file.
-    """
-    for path in (out, *out.parents):
-        if path.is_file():
-            raise DataError(f"{path} is a file; --out names the folder of the store")
-    ours = (store.STORE_FILE, store.FRAMES_FILE, JOURNAL_FILE, PARTIAL_FILE)
-    if out.is_dir() and any(out.iterdir()) and not any((out / name).exists() for name in ours):
-        raise DataError(f"{out} is a folder with other things in it; choose a new or empty folder for the store")

@@ -1,0 +1,84 @@
+"""The command check."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from genrescope.cli.console import Jobs, Quiet, out, progress, resumable, say, table
+
+if TYPE_CHECKING:
+    from genrescope.data.check.check import Checked, Progress
+
+_LISTED = 12
+_STYLES = {"error": "red", "warning": "yellow", "note": "dim"}
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this module's command."""
+    app.command(epilog="Example: genrescope check gtzan:/music/gtzan --out check-gtzan")(check)
+
+
+def check(
+    data: Annotated[str, typer.Argument(help="Folder of genre folders, CSV or TSV file, or card:folder.")],
+    folder: Annotated[Path, typer.Option("--out", help="Folder of the results.")] = Path("check"),
+    genres: Annotated[str | None, typer.Option(help="Keep only these, as blues,jazz.")] = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print check.json instead of the table.")] = False,
+    jobs: Jobs = None,
+    quiet: Quiet = False,
+) -> None:
+    """Find what is wrong with a data set: damaged files, duplicates, wrong labels, telltale treble. Resumable.
+
+    Exit code 1 when there are errors: files that cannot be learnt from, or one recording under two genres.
+    """
+    from genrescope.data.check.check import check as look
+
+    wanted = [genre.strip() for genre in genres.split(",") if genre.strip()] if genres is not None else None
+    with resumable("Run the same command again to go on."), progress("files", quiet=quiet) as bar:
+        task = bar.add_task("listening", total=None, detail="")
+        heard = 0.0
+
+        def show(at: Progress) -> None:
+            nonlocal heard
+            heard += at.heard.seconds if at.heard else 0.0
+            bar.update(task, completed=at.done, total=at.total, detail=f"{heard / 60:.0f} min of music")
+            if at.done == at.total:
+                bar.update(task, description="comparing")
+
+        done = look(data, folder, genres=wanted, jobs=jobs, on_track=show)
+    if json_:
+        json.dump(done.to_dict(), sys.stdout, indent=2)
+        print()
+    else:
+        _show(done)
+    told = ", ".join(f"{done.count(severity)} {severity}s" for severity in _STYLES)
+    say(
+        f"{len(done.tracks)} tracks, {done.computed} read, {done.seconds:.1f} s: {told}. Look at {done.page}",
+        quiet=quiet,
+    )
+    if done.count("error"):
+        raise typer.Exit(1)
+
+
+def _show(done: Checked) -> None:
+    """Print the findings, some of each kind."""
+    from rich.text import Text
+
+    from genrescope.data.check.faults import KINDS
+
+    rows = table("severity", "kind", "track", "reason")
+    for kind, its in KINDS.items():
+        found = [finding for finding in done.findings if finding.kind == kind]
+        for finding in found[:_LISTED]:
+            named = " = ".join(finding.tracks) or "genre"
+            rows.add_row(Text(its.severity, style=_STYLES[its.severity]), kind, Text(named), Text(finding.reason))
+        if len(found) > _LISTED:
+            rows.add_row("", kind, f"and {len(found) - _LISTED} more", "in check.json")
+    if rows.row_count:
+        out().print(rows)
+    else:
+        out().print("nothing found: every file can be used as it is, and no recording is there twice")

@@ -1,0 +1,61 @@
+"""From a template to one self-contained page, light and dark."""
+
+from __future__ import annotations
+
+import base64
+import importlib.resources
+from typing import TYPE_CHECKING, Any
+
+from genrescope.files import write_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+def render(path: Path, package: str, template: str, **values: Any) -> Path:
+    """Fill in a template of a package and write the page; nothing on it is loaded from elsewhere.
+
+    A template finds the style as `style`, and the filters `percent`, `interval` and `inline`.
+
+    Args:
+        path: where the page goes.
+        package: the package that holds the template.
+        template: its file name.
+        values: what the template names.
+
+    Returns:
+        `path`.
+    """
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {"percent": percent, "interval": interval, "inline": _inline}
+    text = (importlib.resources.files(package) / template).read_text(encoding="utf-8")
+    style = (importlib.resources.files("genrescope.pages") / "style.css").read_text(encoding="utf-8")
+    write_text(path, environment.from_string(text).render(style=style, **values))
+    return path
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+    """Return a share in percent, or a dash for None.
+
+    Example:
+        >>> percent(0.69), percent(None)
+        ('69.0 %', '-')
+    """
+    return "-" if value is None else f"{100 * value:.{digits}f} %"
+
+
+def interval(bounds: Sequence[float] | None) -> str:
+    """Return an interval of shares in percent.
+
+    Example:
+        >>> interval([0.623, 0.75])
+        '62.3 to 75.0 %'
+    """
+    return "-" if bounds is None else f"{100 * bounds[0]:.1f} to {100 * bounds[1]:.1f} %"
+
+
+def _inline(png: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(png).decode()
