@@ -233,7 +233,7 @@ def _showing(
 
 def show_folds(result: dict[str, Any]) -> None:
     """Print the accuracy of each fold, their mean, and that of all tracks together, to stdout."""
-    from genrescope.evaluation.report import interval, percent
+    from genrescope.pages.render import interval, percent
 
     told = result["crossval"]
     rows = table("fold", "right", "of", "accuracy", "95 % interval", right=("right", "of", "accuracy"))
