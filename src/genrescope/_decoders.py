@@ -244,16 +244,21 @@ class FFmpegReader:
         end = math.inf if count is None else start + count
         held: list[Samples] = []
         size = 0
-        for position, samples in self._frames(start):
-            piece = samples[max(0, start - position) : max(0, int(min(end - position, len(samples))))]
-            if len(piece):
-                held.append(piece)
-                size += len(piece)
-            if size >= BLOCK_SECONDS * self.rate:
+        try:
+            for position, samples in self._frames(start):
+                piece = samples[max(0, start - position) : max(0, int(min(end - position, len(samples))))]
+                if len(piece):
+                    held.append(piece)
+                    size += len(piece)
+                if size >= BLOCK_SECONDS * self.rate:
+                    yield np.concatenate(held)
+                    held, size = [], 0
+                if position + len(samples) >= end:
+                    break
+        except UnreadableError:
+            if held:  # how far it came tells a file that was cut short from one that is no music at all
                 yield np.concatenate(held)
-                held, size = [], 0
-            if position + len(samples) >= end:
-                break
+            raise
         if held:
             yield np.concatenate(held)
 

@@ -243,7 +243,7 @@ def _mono(
     count = None if wanted is None else math.ceil((first + wanted) / up + margin) * down - unit * down
 
     read, given, skip = 0, 0, first - unit * up
-    chunks = reader.chunks(unit * down, count)
+    chunks = _until_damage(reader.chunks(unit * down, count), reader.rate)
     for piece in _resampled(chunks if observe is None else _observed(chunks, reader.info, observe), reader.rate, rate):
         read += len(piece)
         cut = piece[skip:] if skip else piece
@@ -263,6 +263,20 @@ def _mono(
             final=True,
             fault="truncated",
         )
+
+
+def _until_damage(chunks: Iterator[Samples], rate: int) -> Iterator[Samples]:
+    """Yield the chunks; when a decoder gives up in the middle, say where."""
+    read = 0
+    try:
+        for chunk in chunks:
+            read += len(chunk)
+            yield chunk
+    except UnreadableError as error:
+        if not read:
+            raise
+        told = f"damaged or cut short after {read / rate:.2f} s: {error}"
+        raise UnreadableError(told, final=error.final, fault="truncated") from error
 
 
 def _observed(

@@ -137,7 +137,7 @@ def check(
             notes.add(heard)
             on_track(Progress(number, len(tracks), heard))
     heard_of = [known[track.id] for track in tracks]
-    compared = [duplicates.Heard(each.id, each.digest, each.marks) for each in heard_of if each.digest]
+    compared = [duplicates.Heard(each.id, each.digest, each.marks) for each in heard_of if each.spread > 0]
     pairs = duplicates.find(compared, frames_per_second=spec.sample_rate / spec.hop)
     findings = faults.judge(tracks, heard_of, pairs)
     done = Checked(

@@ -35,7 +35,7 @@ class Kind:
 KINDS = {
     "unreadable": Kind("error", "no decoder can read the file"),
     "empty": Kind("error", "a file without any sound"),
-    "truncated": Kind("error", "the file ends before its header says"),
+    "truncated": Kind("error", "the file ends before its header says, or is damaged in the middle"),
     "non-finite": Kind("error", "the sound holds NaN or infinity"),
     "silent": Kind("error", "nothing to hear, from the first moment to the last"),
     "constant": Kind("error", "every sample has the same value"),
@@ -119,16 +119,17 @@ def _of_file(track: Track, heard: Heard, rate: int | None) -> Iterator[Finding]:
         level = f"every sample is {heard.peak:g}" if heard.peak else f"{heard.seconds:.1f} s of digital silence"
         yield found("constant" if heard.peak else "silent", level)
         return
-    if heard.silent == 1:
+    channels = list(_of_channels(heard))
+    yield from (found(kind, reason) for kind, reason in channels)
+    if heard.silent == 1 and not channels:  # cancelled channels are silent once they are mixed
         yield found("silent", "its level never reaches -60 dB of full scale")
         return
     if heard.seconds < WINDOW_SECONDS:
         yield found("too-short", f"{heard.seconds:.2f} s; a window has {WINDOW_SECONDS:.2f} s")
-    if heard.silent > MOSTLY:
+    if heard.silent > MOSTLY and not channels:
         yield found("mostly-silent", f"{100 * heard.silent:.0f} % of it is below -60 dB of full scale")
     if heard.clipped > CLIPPED:
         yield found("clipped", f"{100 * heard.clipped:.2g} % of its samples stand in flat tops")
-    yield from (found(kind, reason) for kind, reason in _of_channels(heard))
     if heard.sample_rate / 2 < CUTOFF:
         yield found(
             "low-bandwidth", f"its rate of {heard.sample_rate:,} Hz holds nothing above {heard.sample_rate // 2:,} Hz"
