@@ -6,10 +6,15 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from benchmarks import log_mel, prepare, training
+from benchmarks import duplicates, log_mel, prepare, training
 from benchmarks.measure import machine
 
-SECTIONS = {"log_mel": log_mel.report, "prepare": prepare.report, "training": training.report}
+SECTIONS = {
+    "log_mel": log_mel.report,
+    "prepare": prepare.report,
+    "training": training.report,
+    "duplicates": duplicates.report,
+}
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 
 

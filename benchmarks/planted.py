@@ -171,3 +171,95 @@ EXACT = tuple(
     )
 )
 """Copies with the same samples in another container; they are duplicates of each other."""
+
+
+# -- faults -----------------------------------------------------------------------------------------------------
+
+
+def _bytes(wave: Sound, stem: Path, rng: np.random.Generator, *, ending: str, content: str) -> Path:
+    path = stem.with_name(f"{stem.name}.{ending}")
+    path.write_bytes(b"" if content == "none" else rng.bytes(100_000))
+    return path
+
+
+def _without_sound(wave: Sound, stem: Path, _: np.random.Generator) -> Path:
+    return with_sndfile(wave[:0], stem)
+
+
+def _cut_off(wave: Sound, stem: Path, rng: np.random.Generator, *, ending: str, subtype: str) -> Path:
+    path = with_sndfile(wave, stem, ending, subtype=subtype)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * rng.uniform(0.3, 0.9))])
+    return path
+
+
+def _silent(wave: Sound, stem: Path, _: np.random.Generator, *, share: float, level: float = 0.0) -> Path:
+    count = round(len(wave) * share)
+    return with_sndfile(np.concatenate([wave[count:], np.full(count, level, np.float32)]), stem)
+
+
+def _with_nan(wave: Sound, stem: Path, rng: np.random.Generator) -> Path:
+    broken = wave.copy()
+    broken[int(rng.integers(len(wave)))] = np.nan
+    return with_sndfile(broken, stem, subtype="FLOAT")
+
+
+def _short(wave: Sound, stem: Path, _: np.random.Generator) -> Path:
+    return with_sndfile(wave[: 2 * RATE], stem)
+
+
+def _clipped(wave: Sound, stem: Path, _: np.random.Generator, *, level: float) -> Path:
+    """Clip one sample in a hundred, at a level."""
+    loud = np.float32(np.quantile(np.abs(wave), 0.99))
+    return with_sndfile(np.clip(wave / loud, -1, 1) * np.float32(level), stem)
+
+
+def _misnamed(wave: Sound, stem: Path, _: np.random.Generator, *, ending: str, codec: str) -> Path:
+    path = with_ffmpeg(wave, stem, "mp3", "libmp3lame", 64) if codec == "mp3" else with_sndfile(wave, stem, codec)
+    return path.rename(path.with_suffix(f".{ending}"))
+
+
+def _at_rate(wave: Sound, stem: Path, _: np.random.Generator, *, rate: int) -> Path:
+    import soxr
+
+    return with_sndfile(soxr.resample(wave, RATE, rate), stem, rate=rate)
+
+
+def _upsampled(wave: Sound, stem: Path, _: np.random.Generator, *, rate: int) -> Path:
+    import soxr
+
+    return with_sndfile(soxr.resample(soxr.resample(wave, RATE, rate), rate, RATE), stem)
+
+
+def _stereo(wave: Sound, stem: Path, rng: np.random.Generator, *, other: float) -> Path:
+    """A second channel that is the first one times a number, with faint noise of its own."""
+    noise = rng.normal(0, 1e-4, len(wave)).astype(np.float32) if other else np.zeros(1, np.float32)
+    return with_sndfile(np.stack([wave, wave * np.float32(other) + noise * np.ones_like(wave)], axis=1), stem)
+
+
+FAULTS = (
+    Recipe("unreadable", "random bytes", "unreadable", partial(_bytes, ending="wav", content="random")),
+    Recipe("unreadable", "random bytes, .mp3", "unreadable", partial(_bytes, ending="mp3", content="random")),
+    Recipe("empty", "no bytes", "empty", partial(_bytes, ending="wav", content="none")),
+    Recipe("empty", "a header alone", "empty", _without_sound),
+    *(
+        Recipe("truncated", f"{ending} cut off", "truncated", partial(_cut_off, ending=ending, subtype=subtype))
+        for ending, subtype in (("wav", "PCM_16"), ("flac", "PCM_16"), ("aif", "PCM_16"), ("ogg", "VORBIS"))
+    ),
+    Recipe("silent", "zeros", "silent", partial(_silent, share=1.0)),
+    Recipe("mostly-silent", "70 % zeros", "mostly-silent", partial(_silent, share=0.7)),
+    Recipe("constant", "0.25 throughout", "constant", partial(_silent, share=1.0, level=0.25)),
+    Recipe("non-finite", "one NaN", "non-finite", _with_nan),
+    Recipe("too-short", "2 s", "too-short", _short),
+    Recipe("clipped", "at full scale", "clipped", partial(_clipped, level=1.0)),
+    Recipe("clipped", "then made softer", "clipped", partial(_clipped, level=0.5)),
+    Recipe("wrong-extension", "mp3 named .wav", "wrong-extension", partial(_misnamed, ending="wav", codec="mp3")),
+    Recipe("wrong-extension", "flac named .ogg", "wrong-extension", partial(_misnamed, ending="ogg", codec="flac")),
+    Recipe("unusual-rate", "37,800 Hz", "unusual-rate", partial(_at_rate, rate=37_800)),
+    Recipe("one-sided", "right channel silent", "one-sided", partial(_stereo, other=0.0)),
+    Recipe("out-of-phase", "right channel upside down", "out-of-phase", partial(_stereo, other=-1.0)),
+    Recipe("low-bandwidth", "16 kHz file", "low-bandwidth", partial(_at_rate, rate=16_000)),
+    Recipe("low-bandwidth", "upsampled from 16 kHz", "low-bandwidth", partial(_upsampled, rate=16_000)),
+    Recipe("low-bandwidth", "upsampled from 8 kHz", "low-bandwidth", partial(_upsampled, rate=8_000)),
+)
+"""Copies that cannot be used, or that are not what they seem."""
