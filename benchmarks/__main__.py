@@ -6,7 +6,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from benchmarks import duplicates, log_mel, prepare, training
+from benchmarks import check, duplicates, log_mel, prepare, training
 from benchmarks.measure import machine
 
 SECTIONS = {
@@ -14,6 +14,7 @@ SECTIONS = {
     "prepare": prepare.report,
     "training": training.report,
     "duplicates": duplicates.report,
+    "check": check.report,
 }
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 
