@@ -22,7 +22,7 @@ def report(_: str) -> str:
     lines = [
         f"## Check, {os.cpu_count()} processes",
         "",
-        f"Synthesised clips of {SECONDS:.0f} s in flac, each size in a process of its own. Memory is that of all processes.",
+        f"Synthesised clips of {SECONDS:.0f} s; each size is a process of its own, memory that of all its processes.",
         "",
         "| clips | time, s | of which comparing, s | times real time, per core | peak memory, MB | pairs found |",
         "|---|---|---|---|---|---|",
