@@ -24,11 +24,11 @@ def demo(
     folder: Annotated[Path, typer.Option("--out", help="Folder for all that the demo makes.")] = Path("demo"),
     quiet: Quiet = False,
 ) -> None:
-    """Go the whole way on synthesised music: synth, prepare, split, train, evaluate, predict. Resumable.
+    """Go the whole way on synthesised music: synth, check, prepare, split, train, evaluate, predict. Resumable.
 
     The music is computed, so that the demo needs no download; it proves nothing about real music.
     """
-    from genrescope.cli import data, predict, train
+    from genrescope.cli import check, data, predict, train
     from genrescope.cli.splits import find_pairs
     from genrescope.data import splits
     from genrescope.data.store import open_store
@@ -38,26 +38,28 @@ def demo(
     begun = time.monotonic()
     music, store, run = folder / "music", folder / "store", folder / "run"
     with resumable(f"Go on with: genrescope demo --out {folder}"):
-        say("1/6 synth: ten invented styles, eight artists each", quiet=quiet, style="bold")
+        say("1/7 synth: ten invented styles, eight artists each", quiet=quiet, style="bold")
         data.synth(music, artists=ARTISTS, tracks=TRACKS, seconds=SECONDS, quiet=quiet)
-        say("2/6 prepare: decode, log-mel, store", quiet=quiet, style="bold")
+        say("2/7 check: damaged files, duplicates, telltale treble", quiet=quiet, style="bold")
+        check.check(f"synth:{music}", folder / "check", quiet=quiet)
+        say("3/7 prepare: decode, log-mel, store", quiet=quiet, style="bold")
         data.prepare(f"synth:{music}", store, quiet=quiet)
-        say("3/6 split: no artist on two sides", quiet=quiet, style="bold")
+        say("4/7 split: no artist on two sides", quiet=quiet, style="bold")
         opened = open_store(store)
         pairs = find_pairs(opened, quiet=quiet)
         made = splits.make(opened.tracks, "stratified-group", shares=SHARES, pairs=pairs)
         splits.write(made, folder / "split.csv")
         say(", ".join(f"{count} {part}" for part, count in made.counts.items()) + " tracks", quiet=quiet)
-        say("4/6 train: recipe demo", quiet=quiet, style="bold")
+        say("5/7 train: recipe demo", quiet=quiet, style="bold")
         audit = train.audited(opened, made, pairs, learnt=["train"], quiet=quiet)
         train.run_training(
             opened, recipe.load("demo"), made, run,
             parts=["train"], seed=0, device="auto", resume=True, quiet=quiet, audit=audit,
         )  # fmt: skip
-        say("5/6 evaluate: the artists that were held out", quiet=quiet, style="bold")
+        say("6/7 evaluate: the artists that were held out", quiet=quiet, style="bold")
         done = evaluate(run, part="test")
         show_scores(done.result)
-        say("6/6 predict: songs of artists that the model has never heard", quiet=quiet, style="bold")
+        say("7/7 predict: songs of artists that the model has never heard", quiet=quiet, style="bold")
         songs = [track["id"] for track in done.result["tracks"]]
         predict.predict(run, [music / song for song in songs[:: len(songs) // 5][:5]], quiet=quiet)
     console = out()
