@@ -1,0 +1,156 @@
+"""One model, the same tracks, three splits: `python -m benchmarks.leakage STORE OUT [--seeds 0 1 2]`.
+
+Three folds each time, so that every track is scored by a network that had not learnt its fold. What differs is only
+what is dealt into the folds: windows, tracks, or whole artists (with duplicates joined). Writes the table of
+`docs/datasets.md` and `docs/img/leakage.png`. Resumable: what is done is not done again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import statistics
+from collections import defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from genrescope.data import duplicates, groups, splits
+from genrescope.data.store import Store, open_store
+from genrescope.data.windows import FRAMES
+from genrescope.evaluation.crossval import cross_validate
+from genrescope.evaluation.metrics import resampled_interval
+from genrescope.files import write_json
+from genrescope.pages.drawing import drawn, panels
+from genrescope.training import recipe
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.figure import Figure
+
+    from genrescope.pages.drawing import Theme
+
+DOCS = Path(__file__).parent.parent / "docs"
+BEGIN, END = "<!-- leakage: begin -->", "<!-- leakage: end -->"
+FOLDS, RECIPE, EPOCHS = 3, "demo", 8  # eight epochs are one cycle of its learning rate
+PROTOCOLS = {"windows": "random", "tracks": "random", "artists": "stratified-group"}
+TOLD = {
+    "windows": "windows dealt at random: parts of one song on both sides",
+    "tracks": "tracks dealt at random: one artist, and some recordings, on both sides",
+    "artists": "artists dealt whole, duplicates joined: nothing on both sides",
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.leakage", description=__doc__)
+    parser.add_argument("store", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    chosen = parser.parse_args()
+    store = open_store(chosen.store)
+    results: dict[str, list[dict[str, bool]]] = defaultdict(list)
+    for seed in chosen.seeds:
+        for protocol in PROTOCOLS:
+            results[protocol].append(_verdicts(store, protocol, seed, chosen.out / f"{protocol}-{seed}"))
+    _write(store, results, chosen.seeds)
+
+
+def _verdicts(store: Store, protocol: str, seed: int, out: Path) -> dict[str, bool]:
+    """Cross-validate; return of every track whether the vote of its windows was right."""
+    done = out / "verdicts.json"
+    if not done.exists():
+        dealt = _windows(store) if protocol == "windows" else store
+        pairs = duplicates.in_store(store) if protocol == "artists" else []
+        split = splits.make(dealt.tracks, PROTOCOLS[protocol], seed=seed, folds=FOLDS, pairs=pairs)
+        print(protocol, seed, split.counts, flush=True)
+        result = cross_validate(
+            dealt, recipe.load(RECIPE, {"training.epochs": EPOCHS}), split, out, pairs=pairs, seed=seed, resume=True
+        ).result
+        write_json(done, _votes(result))
+    verdicts: dict[str, bool] = json.loads(done.read_text(encoding="utf-8"))
+    return verdicts
+
+
+def _windows(store: Store) -> Store:
+    """Return the store as one whose tracks are single windows."""
+    cut = [
+        dataclasses.replace(
+            track, id=f"{track.id}#{number}", first_frame=track.first_frame + number * FRAMES, frames=FRAMES
+        )
+        for track in store.tracks
+        for number in range(track.frames // FRAMES)
+    ]
+    return dataclasses.replace(store, tracks=tuple(cut))
+
+
+def _votes(result: dict[str, Any]) -> dict[str, bool]:
+    """Sum the scores of what belongs to one track; windows that are tracks of their own vote together."""
+    scores: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+    truth = {}
+    for row in result["tracks"]:
+        track = row["id"].partition("#")[0]
+        truth[track] = row["genre"]
+        for genre, score in row["scores"].items():
+            scores[track][genre] += score
+    return {track: max(its, key=lambda genre: its[genre]) == truth[track] for track, its in scores.items()}
+
+
+def _write(store: Store, results: dict[str, list[dict[str, bool]]], seeds: Sequence[int]) -> None:
+    joined = groups.join(store.tracks, duplicates.in_store(store))
+    rows = {protocol: _accuracy(runs, joined) for protocol, runs in results.items()}
+    lines = [
+        "| dealt into folds | right, mean of seeds | 95 %, over artists | seeds, lowest to highest |",
+        "|---|---|---|---|",
+    ]
+    for protocol, (mean, low, high, values) in rows.items():
+        lines.append(
+            f"| {TOLD[protocol]} | {100 * mean:.1f} % | {100 * low:.1f} to {100 * high:.1f} % "
+            f"| {100 * min(values):.1f} to {100 * max(values):.1f} % |"
+        )
+    genres = ", ".join(store.genres)
+    lines += [
+        "",
+        f"{len(store.tracks)} tracks ({genres}), recipe `{RECIPE}` for {EPOCHS} epochs, {FOLDS} folds, seeds "
+        f"{', '.join(map(str, seeds))}; a track counts once, by the vote of its windows. The interval resamples whole "
+        "artists.",
+    ]
+    page = DOCS / "datasets.md"
+    text = page.read_text(encoding="utf-8")
+    head, tail = text.partition(BEGIN)[0], text.partition(END)[2]
+    page.write_text(f"{head}{BEGIN}\n" + "\n".join(lines) + f"\n{END}{tail}", encoding="utf-8")
+    picture = drawn("leakage", "", lambda theme: _picture(rows, theme))
+    (DOCS / "img" / "leakage.png").write_bytes(picture.light)
+    print("\n".join(lines))
+
+
+def _accuracy(runs: Sequence[dict[str, bool]], joined: dict[str, str]) -> tuple[float, float, float, list[float]]:
+    right: dict[str, int] = defaultdict(int)
+    total: dict[str, int] = defaultdict(int)
+    for run in runs:
+        for track, verdict in run.items():
+            artist = joined[track] or track
+            right[artist] += verdict
+            total[artist] += 1
+    low, high = resampled_interval([right[artist] for artist in total], list(total.values()))
+    values = [sum(run.values()) / len(run) for run in runs]
+    return statistics.fmean(values), low, high, values
+
+
+def _picture(rows: dict[str, tuple[float, float, float, list[float]]], theme: Theme) -> Figure:
+    figure, (axis,) = panels(theme, 1, 1, size=(8, 2.6))
+    for row, (protocol, (mean, low, high, values)) in enumerate(rows.items()):
+        axis.barh(row, 100 * mean, color=theme.second if protocol != "artists" else theme.first, height=0.6)
+        axis.plot([100 * low, 100 * high], [row, row], color=theme.ink, lw=1.5)
+        axis.plot([100 * value for value in values], [row] * len(values), "o", ms=4, color=theme.ink)
+        axis.text(1, row, f"{100 * mean:.1f} %", va="center", color=theme.paper, fontsize=11, fontweight="bold")
+    axis.set_yticks(range(len(rows)), [f"{name} dealt\ninto folds" for name in rows])
+    axis.invert_yaxis()
+    axis.set_xlim(0, 100)
+    axis.set_xlabel("tracks right, %: mean (bar), seeds (dots), 95 % interval over artists (line)")
+    axis.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+if __name__ == "__main__":
+    main()
