@@ -30,7 +30,7 @@ PACKAGE = "genrescope"
 LAYERS = (
     {"errors"},
     {"files"},
-    {"audio", "pages"},
+    {"audio", "pages", "workers"},
     {"logmel", "synth"},
     {"data", "models"},
     {"bundle"},
@@ -45,8 +45,8 @@ PARTS = {"_decoders": "audio", "logmel_spec": "logmel"}
 """Modules that are a part of another one."""
 
 HEAVY = (
-    "av", "jinja2", "lightning_fabric", "matplotlib", "mutagen", "numpy", "pooch", "pydantic", "requests", "safetensors",
-    "soundfile", "soxr", "tensorboardX", "torch",
+    "av", "jinja2", "lightning_fabric", "matplotlib", "mutagen", "numpy", "pooch", "pydantic", "requests",
+    "safetensors", "soundfile", "soxr", "tensorboardX", "torch",
 )  # fmt: skip
 
 

@@ -15,15 +15,16 @@ import io
 import json
 import math
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from genrescope import files
+from genrescope import files, workers
 from genrescope._synth_band import Band, artist_of, generator, sections
 from genrescope._synth_studio import Hit, Note, perform
 from genrescope._synth_styles import SCALES, STYLES, Style
 from genrescope.audio import SAMPLE_RATE
-from genrescope.errors import DataError, nearest
+from genrescope.errors import DataError, OutputError, nearest
 
 if TYPE_CHECKING:
     import os
@@ -246,18 +247,17 @@ def _written(root: Path, plan: Sequence[_Job], jobs: int) -> Iterator[_Job]:
     there = {job: (root / job.path).exists() for job in plan}
     yield from (job for job in plan if there[job])
     missing = [job for job in plan if not there[job]]
-    if jobs == 1 or len(missing) < 2:
-        yield from (_write(root, job) for job in missing)
-        return
-    import multiprocessing
-    from concurrent.futures import ProcessPoolExecutor
+    yield from workers.results(missing, partial(_writer, root), jobs=jobs, crashed=_crashed)
 
-    # Spawned, not forked: the same on every system, and safe beside other libraries' threads.
-    pool = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
-    try:
-        yield from pool.map(_write, [root] * len(missing), missing)
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+
+def _writer(root: Path) -> Callable[[_Job], _Job]:
+    return partial(_write, root)
+
+
+def _crashed(job: _Job) -> _Job:
+    raise OutputError(
+        f"{job.path} cannot be written: the process that synthesised it was killed (out of memory, perhaps)"
+    )
 
 
 def _write(root: Path, job: _Job) -> _Job:

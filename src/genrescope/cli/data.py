@@ -27,7 +27,7 @@ def synth(
 ) -> None:
     """Write the synthesised data set: ten invented styles. It proves nothing about real music."""
     from genrescope import synth as music
-    from genrescope.data.workers import cores
+    from genrescope.workers import cores
 
     with resumable("Run the same command again to go on."), progress("tracks", quiet=quiet) as bar:
         task = bar.add_task("synthesising", total=None, detail="")

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from genrescope.data.cards import Archive, Card
     from genrescope.data.download import Downloaded, Progress
 
+_LISTED = 4  # archives that are shown; some data sets have a hundred
+
 
 def add_to(app: typer.Typer) -> None:
     """Add this module's commands."""
@@ -42,7 +44,8 @@ def datasets(
         ("citation", card.citation),
         ("terms", card.terms),
         ("source", card.source),
-        *((archive.file, archive.checksum) for archive in card.archives),
+        *((archive.file, archive.checksum) for archive in card.archives[:_LISTED]),
+        *([("more archives", str(len(card.archives) - _LISTED))] if len(card.archives) > _LISTED else []),
         ("size", card.size),
         ("genres", ", ".join(card.genres)),
         ("known faults", "\n".join(card.known_faults)),

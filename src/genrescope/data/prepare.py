@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import time
 from dataclasses import dataclass
 from functools import partial
@@ -10,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from genrescope import audio, files
-from genrescope.data import index, store, workers
+from genrescope import audio, files, workers
+from genrescope.data import index, store
 from genrescope.data.groups import assign
 from genrescope.data.journal import JOURNAL_FILE, PARTIAL_FILE, Journal
 from genrescope.errors import AudioError, DataError
@@ -163,8 +164,12 @@ class _Result:
 
 def _worker(spec: LogMelSpec) -> Callable[[Track], _Result]:
     """Make the front end, once in each worker."""
+    import torch
+
     from genrescope.logmel import LogMel
 
+    if multiprocessing.parent_process() is not None:
+        torch.set_num_threads(1)  # every core has a worker of its own
     log_mel = LogMel(spec)
     return lambda track: _compute(track, log_mel)
 

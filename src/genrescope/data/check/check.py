@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -10,7 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from genrescope.data import duplicates, index, workers
+from genrescope import workers
+from genrescope.data import duplicates, index
 from genrescope.data.check import faults
 from genrescope.data.check.listen import Heard, listen
 from genrescope.files import read_text, refuse_foreign, write_json, writing
@@ -150,8 +152,12 @@ def check(
 
 def _worker(spec: LogMelSpec) -> Callable[[Track], Heard]:
     """Make the front end, once in each worker."""
+    import torch
+
     from genrescope.logmel import LogMel
 
+    if multiprocessing.parent_process() is not None:
+        torch.set_num_threads(1)  # every core has a worker of its own
     return partial(listen, log_mel=LogMel(spec))
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from genrescope.data import workers
+from genrescope import workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Work over many files in processes of their own: in order, bounded in memory, and proof against a decoder's crash."""
+"""Work over many files in processes of their own: in order, bounded in memory, and proof against a crash."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def results(
         items: what to work on.
         make: makes the function that does the work, once in every process; it can be pickled.
         jobs: processes; None takes one for each core. With one, the work is done in this process.
-        crashed: makes the result of an item whose process died, twice.
+        crashed: makes the result of an item whose process died, twice; or raises.
     """
     jobs = min(jobs or cores(), len(items))
     if jobs <= 1:
@@ -105,13 +105,10 @@ _work: Callable[[Any], Any] | None = None
 
 def _start(make: Callable[[], Callable[[Any], Any]]) -> None:
     """Make the worker's function, once; leave Ctrl-C to the parent, which stops the workers in order."""
-    import torch
-
     global _work  # noqa: PLW0603 - a worker process has no other place to keep what it makes once
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     atexit.register(os._exit, 0)  # taking torch apart at the end would take most of a second
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    torch.set_num_threads(1)
     _work = make()
 
 
