@@ -184,7 +184,7 @@ def _pairs(pictured: Sequence[tuple[Pair, Any, Any]], theme: Theme) -> Figure:
             used.append(axis)
             axis.imshow(image, origin="lower", aspect="auto", cmap="magma", extent=(0, image.shape[1] / 43.07, 0, 128))
             told = f"  ({pair.kind}, {100 * pair.share:.0f} %)" if line else ""
-            axis.set_title(printable(name) + told, fontsize=8, loc="left")
+            axis.set_title(printable(name) + told, fontsize=8, loc="left", color=theme.ink)
             axis.set_yticks([])
             axis.tick_params(labelsize=7)
     hide_rest([axis for axis in axes if axis not in used], 0)
