@@ -48,7 +48,9 @@ def evaluated(made: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_commands_are_those_of_the_design() -> None:
-    assert {"demo", "synth", "datasets", "download", "prepare", "split", "train", "evaluate", "predict"} <= set(COMMANDS)
+    assert {"demo", "synth", "datasets", "download", "prepare", "split", "train", "evaluate", "predict"} <= set(
+        COMMANDS
+    )
 
 
 @pytest.mark.parametrize("name", COMMANDS)
