@@ -1,8 +1,12 @@
-"""Run the measurements and write `docs/benchmarks.md`: `python -m benchmarks [--data DATA] [SECTION...]`."""
+"""Run the measurements and write `docs/benchmarks.md`: `python -m benchmarks [--data DATA] [SECTION...]`.
+
+Sections that are not named stay as they are on the page.
+"""
 
 from __future__ import annotations
 
 import argparse
+import re
 import tempfile
 from pathlib import Path
 
@@ -16,6 +20,7 @@ SECTIONS = {
     "duplicates": duplicates.report,
     "check": check.report,
 }
+_MARK = "<!-- section: {} -->"
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 
 
@@ -28,16 +33,25 @@ def main() -> None:
         data = chosen.data or _synthesised(Path(folder))
         told = "real clips (GTZAN)" if chosen.data else "synthesised music"
         told_how = " --data DATA" if chosen.data else ""
-        parts = [
-            "# Benchmarks",
-            "",
-            f"Written by `python -m benchmarks{told_how}`. Machine: {machine()}. Input: {told}.",
-        ]
+        sections = _sections(PAGE.read_text(encoding="utf-8")) if PAGE.exists() and chosen.sections else {}
         for name in chosen.sections or SECTIONS:
             print(f"measuring {name} ...", flush=True)
-            parts += ["", SECTIONS[name](data)]
+            sections[name] = SECTIONS[name](data)
+    header = (
+        f"Written by `python -m benchmarks{told_how}`. Machine: {machine()}. Input: {told}, where not said otherwise."
+    )
+    parts = ["# Benchmarks", "", header]
+    for name in SECTIONS:
+        if name in sections:
+            parts += ["", _MARK.format(name), sections[name]]
     PAGE.write_text("\n".join(parts) + "\n", encoding="utf-8")
     print(f"written: {PAGE}")
+
+
+def _sections(page: str) -> dict[str, str]:
+    """Return the sections of the page by their names."""
+    pieces = re.split(_MARK.format("(\\w+)"), page)[1:]
+    return {name: text.strip() for name, text in zip(pieces[::2], pieces[1::2], strict=True)}
 
 
 def _synthesised(folder: Path) -> str:
