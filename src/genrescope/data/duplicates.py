@@ -35,9 +35,9 @@ _CROWD = 256  # a key that more places share tells nothing
 _DRIFT = 16  # frames: hits whose offsets are as near as that speak for the same alignment, at whatever speed
 _ENOUGH_HITS = 4
 _KEPT_HITS = 256  # of each pair and pass: plenty to find the alignment
-_ENOUGH_SHARED, _ENOUGH_OVERLAP, _ENOUGH_SHARE = 12, 1.5, 0.55
-"""What makes a near duplicate: landmarks and seconds in common, and their share. Copies share 0.6 and more; different
-recordings 0.2 and less, but up to 0.5 where one sequencer plays both: same tempo, same sounds, same pattern."""
+_ENOUGH_SHARED, _ENOUGH_OVERLAP, _ENOUGH_SHARE = 12, 1.5, 0.6
+"""What makes a near duplicate: landmarks and seconds in common, and their share. Copies share 0.65 and more; different
+recordings 0.2 and less, but up to 0.6 where one sequencer plays both: same tempo, same sounds, same pattern."""
 FILE_NAME = "duplicates.json"
 FORMAT = 1
 

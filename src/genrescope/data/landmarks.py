@@ -1,8 +1,9 @@
 """Landmarks: the spectral peaks that a recording keeps when it is re-encoded, cut, or made louder.
 
-A landmark is a point of the log-mel that is the highest in its neighbourhood in time and frequency. Codecs, gain and
-noise move the levels around it but rarely the point itself. The idea is A. Wang's (An industrial-strength audio search
-algorithm, ISMIR 2003); on mel bands instead of FFT bins a change of speed by 1 % stays within a band.
+A landmark is a point of the log-mel that is the highest in its neighbourhood in time and frequency, and stands out.
+Codecs, gain and noise move the levels around it but rarely the point itself. The idea is A. Wang's (An
+industrial-strength audio search algorithm, ISMIR 2003); on mel bands instead of FFT bins a change of speed by 1 %
+stays within a band.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ Landmarks: TypeAlias = npt.NDArray[np.int32]
 BANDS = 128
 _REACH_FRAMES, _REACH_BANDS = 5, 6  # a landmark is the highest within 0.12 s and 6 bands: about 26 a second of music
 _ABOVE_SILENCE = 0.5  # in the log-mel's natural logarithm
+_PROMINENCE = 1.0  # above the neighbourhood's mean: the highest point of a flat one is another in every copy
+_BLOCK = 1 << 13  # frames that are searched at once: the memory for an hour of music is that for three minutes
 
 _FAN = 5  # each landmark is tied to the pairs of the next five ones
 _NEAREST, _FARTHEST = 2, 43  # frames to those: 46 ms to 1 s
@@ -44,15 +47,30 @@ def landmarks(frames: Frames, *, silence: float) -> Landmarks:
     Returns:
         int32 (landmarks,), sorted by frame, then band.
     """
+    found = []
+    for begin in range(0, len(frames), _BLOCK):
+        before = min(begin, _REACH_FRAMES + 1)
+        block = frames[begin - before : begin + _BLOCK + _REACH_FRAMES]
+        at = np.stack(_peaks(block, silence + _ABOVE_SILENCE))
+        at = at[:, (at[0] >= before) & (at[0] < before + _BLOCK)]
+        found.append((begin - before + at[0]) * BANDS + at[1])
+    return np.concatenate(found).astype(np.int32) if found else np.zeros(0, np.int32)
+
+
+def _peaks(frames: Frames, least: float) -> tuple[Ints, Ints]:
+    """Return frame and band of every point that is the highest around, stands out, and is above `least`."""
     import torch
     import torch.nn.functional as F
 
+    time = (2 * _REACH_FRAMES + 1, 1), 1, (_REACH_FRAMES, 0)
+    bands = (1, 2 * _REACH_BANDS + 1), 1, (0, _REACH_BANDS)
     levels = torch.from_numpy(np.ascontiguousarray(frames)).float()[None, None]
-    highest = F.max_pool2d(levels, (1, 2 * _REACH_BANDS + 1), 1, (0, _REACH_BANDS))
-    highest = F.max_pool2d(highest, (2 * _REACH_FRAMES + 1, 1), 1, (_REACH_FRAMES, 0))
-    found = (levels == highest) & (levels > silence + _ABOVE_SILENCE)
+    highest = F.max_pool2d(F.max_pool2d(levels, *bands), *time)
+    mean = F.avg_pool2d(F.avg_pool2d(levels, *bands, count_include_pad=False), *time, count_include_pad=False)
+    found = (levels == highest) & (levels > mean + _PROMINENCE) & (levels > least)
+    found[..., 1:, :] &= ~found[..., :-1, :].clone()  # a steady tone is one event, where it begins
     frame, band = np.nonzero(found[0, 0].numpy())
-    return (frame * BANDS + band).astype(np.int32)
+    return frame, band
 
 
 def keys(marks: Landmarks) -> tuple[npt.NDArray[np.uint32], Ints]:
@@ -78,8 +96,6 @@ def keys(marks: Landmarks) -> tuple[npt.NDArray[np.uint32], Ints]:
             key = (key * 64 + frame[b] - frame[at]) * 64 + frame[c] - frame[at]
             found.append(key)
             begins.append(at)
-    if not found:
-        return np.zeros(0, np.uint32), np.zeros(0, np.int64)
     # Fibonacci hashing spreads the 33 bits of a key evenly; its upper half is kept.
     hashed = np.concatenate(found).astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(32)
     position = np.concatenate(begins)
