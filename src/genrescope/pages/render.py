@@ -12,11 +12,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from markupsafe import Markup
+
+    from genrescope.pages.drawing import Drawn
+
 
 def render(path: Path, package: str, template: str, **values: Any) -> Path:
     """Fill in a template of a package and write the page; nothing on it is loaded from elsewhere.
 
-    A template finds the style as `style`, and the filters `percent`, `interval` and `inline`.
+    A template finds the style as `style`, and the filters `percent`, `interval` and `picture` (for figures).
 
     Args:
         path: where the page goes.
@@ -30,7 +34,7 @@ def render(path: Path, package: str, template: str, **values: Any) -> Path:
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"percent": percent, "interval": interval, "inline": _inline}
+    environment.filters |= {"percent": percent, "interval": interval, "picture": _picture}
     text = (importlib.resources.files(package) / template).read_text(encoding="utf-8")
     style = (importlib.resources.files("genrescope.pages") / "style.css").read_text(encoding="utf-8")
     write_text(path, environment.from_string(text).render(style=style, **values))
@@ -57,5 +61,18 @@ def interval(bounds: Sequence[float] | None) -> str:
     return "-" if bounds is None else f"{100 * bounds[0]:.1f} to {100 * bounds[1]:.1f} %"
 
 
-def _inline(png: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(png).decode()
+_PICTURE = """<figure>
+<figcaption>{title}</figcaption>
+<picture>
+<source srcset="{dark}" media="(prefers-color-scheme: dark)">
+<img src="{light}" alt="{title}" width="{width}">
+</picture>
+</figure>"""
+
+
+def _picture(figure: Drawn) -> Markup:
+    """Return a figure in both themes, its bytes within the page."""
+    from markupsafe import Markup
+
+    light, dark = (f"data:image/png;base64,{base64.b64encode(png).decode()}" for png in (figure.light, figure.dark))
+    return Markup(_PICTURE).format(title=figure.title, light=light, dark=dark, width=figure.width)
