@@ -221,7 +221,7 @@ def test_datasets_shows_a_card_in_full(name: str) -> None:
     shown = here("datasets", name)
     words = " ".join(shown.out.split())
     card = cards.card(name)
-    checksums = [archive.checksum for archive in card.archives]
+    checksums = [archive.checksum for archive in card.archives[:4]]  # of a hundred archives the rest are counted
     for text in (card.citation, card.terms, card.source, *checksums, ", ".join(card.genres), *card.known_faults):
         assert " ".join(text.split()) in words
 

@@ -55,7 +55,8 @@ def check(
         print()
     else:
         _show(done)
-    told = ", ".join(f"{done.count(severity)} {severity}s" for severity in _STYLES)
+    counts = {severity: done.count(severity) for severity in _STYLES}
+    told = ", ".join(f"{count} {severity}{'s' if count != 1 else ''}" for severity, count in counts.items())
     say(
         f"{len(done.tracks)} tracks, {done.computed} read, {done.seconds:.1f} s: {told}. Look at {done.page}",
         quiet=quiet,
