@@ -138,7 +138,7 @@ def align(first: Landmarks, second: Landmarks, hits: Ints) -> Alignment:
     frame, band = np.divmod(first.astype(np.int64), BANDS)
     picture, other = _widened(second), second // BANDS
     best = Alignment(stretch, offset, 0, 0, 0.0)
-    for shift in (-1.0, 0.0, 1.0):
+    for shift in (0.0, -1.0, 1.0):  # of equally good ones the fitted offset
         placed = np.round(stretch * frame + offset + shift).astype(np.int64)
         inside = (placed >= 0) & (placed < len(picture))
         here = placed[inside]
