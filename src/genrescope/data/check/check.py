@@ -15,6 +15,7 @@ from genrescope import workers
 from genrescope.data import duplicates, index
 from genrescope.data.check import faults
 from genrescope.data.check.listen import Heard, listen
+from genrescope.errors import DataError
 from genrescope.files import read_text, refuse_foreign, write_json, writing
 from genrescope.logmel_spec import LogMelSpec
 
@@ -119,7 +120,7 @@ def check(
         The faults, each with its reason and severity.
 
     Raises:
-        DataError: `data` has no tracks, or `out` holds something else.
+        DataError: `data` has no tracks, or `out` holds something else or cannot be read.
         OutputError: the results cannot be written; what was heard is kept for the next run.
     """
     from genrescope.data.check import page
@@ -172,15 +173,21 @@ class _Notes:
         self._path = path
         self._known: dict[str, Heard] = {}
         self._file: IO[str] | None = None
-        if path.exists():
-            for line in read_text(path).splitlines():
-                try:
-                    noted = json.loads(line)
-                    if noted.pop("format") == FORMAT:
-                        heard = Heard.from_dict(noted)
-                        self._known[heard.id] = heard
-                except (ValueError, TypeError, KeyError, AttributeError):
-                    continue
+        for line in self._read().splitlines():
+            try:
+                noted = json.loads(line)
+                if noted.pop("format") == FORMAT:
+                    heard = Heard.from_dict(noted)
+                    self._known[heard.id] = heard
+            except (ValueError, TypeError, KeyError, AttributeError):
+                continue
+
+    def _read(self) -> str:
+        try:
+            return read_text(self._path) if self._path.exists() else ""
+        except OSError as error:
+            told = f"{self._path} cannot be read: {error.strerror or error}"
+            raise DataError(f"{told}. Remove it, or choose another folder for the results") from error
 
     def __enter__(self) -> _Notes:
         return self

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -36,7 +35,7 @@ KINDS = {
     "unreadable": Kind("error", "no decoder can read the file"),
     "empty": Kind("error", "a file without any sound"),
     "truncated": Kind("error", "the file ends before its header says, or is damaged in the middle"),
-    "non-finite": Kind("error", "the sound holds NaN or infinity"),
+    "non-finite": Kind("error", "the sound holds NaN or infinity, or samples next to it"),
     "silent": Kind("error", "nothing to hear, from the first moment to the last"),
     "constant": Kind("error", "every sample has the same value"),
     "label-conflict": Kind("error", "one recording under two genres: one of the labels is wrong for this data set"),
@@ -99,7 +98,7 @@ def judge(tracks: Sequence[Track], heard: Sequence[Heard], pairs: Sequence[Pair]
         finding for track, sound in zip(tracks, heard, strict=True) for finding in _of_file(track, sound, rate)
     ]  # fmt: skip
     found += _of_pairs(pairs, {track.id: track.genre for track in tracks})
-    found += _of_genres([track for track, sound in zip(tracks, heard, strict=True) if not sound.fault])
+    found += _of_genres(tracks, heard)
     order = list(KINDS)
     return sorted(found, key=lambda finding: (order.index(finding.kind), finding.tracks, finding.reason))
 
@@ -113,7 +112,7 @@ def _of_file(track: Track, heard: Heard, rate: int | None) -> Iterator[Finding]:
     if not heard.codec:
         return
     ending = track.path.suffix.lstrip(".")
-    if not suits(heard.codec, ending):
+    if ending and not suits(heard.codec, ending):
         yield found("wrong-extension", f"its name ends in .{ending}, but it is {heard.codec}")
     if heard.spread == 0:
         level = f"every sample is {heard.peak:g}" if heard.peak else f"{heard.seconds:.1f} s of digital silence"
@@ -162,10 +161,11 @@ def _of_pairs(pairs: Sequence[Pair], genre: dict[str, str]) -> Iterator[Finding]
             yield Finding("label-conflict", both, f"{genre[pair.first]} and {genre[pair.second]}; {how}")
 
 
-def _of_genres(usable: Sequence[Track]) -> Iterator[Finding]:
-    members: dict[str, list[Track]] = defaultdict(list)
-    for track in usable:
-        members[track.genre].append(track)
+def _of_genres(tracks: Sequence[Track], heard: Sequence[Heard]) -> Iterator[Finding]:
+    members: dict[str, list[Track]] = {track.genre: [] for track in tracks}
+    for track, sound in zip(tracks, heard, strict=True):
+        if not sound.fault:
+            members[track.genre].append(track)
     for genre, its in sorted(members.items()):
         if len(its) < FEWEST_TRACKS:
             yield Finding("few-tracks", (), f"{genre}: {len(its)} usable; {FEWEST_TRACKS} are the least")

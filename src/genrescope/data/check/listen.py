@@ -34,6 +34,7 @@ _SEGMENT = 2048  # samples: 10.8 Hz to a bin
 _BAND = 10  # bins: 108 Hz
 _LOWEST_CLIFF = 10  # bands: no cliff is sought below 1 kHz
 _FLOOR = 1e-14  # -140 dB
+_ABSURD = 1e12  # amplitude: sums of squares beyond overflow; floats scaled as 32-bit integers stay below
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,8 @@ def listen(track: Track, log_mel: LogMel) -> Heard:
     try:
         stat = track.path.stat()
         size, mtime = stat.st_size, stat.st_mtime_ns
-        return _measured(track, log_mel, size, mtime)
+        with np.errstate(over="ignore", invalid="ignore"):  # of absurd samples, which are told instead
+            return _measured(track, log_mel, size, mtime)
     except AudioError as error:
         return Heard(track.id, size, mtime, error.fault, error.reason)
     except OSError as error:
@@ -118,6 +120,8 @@ def _measured(track: Track, log_mel: LogMel, size: int, mtime: int) -> Heard:
     source, mono = _Source(), _Mono()
     blocks = audio.blocks(track.path, rate=log_mel.spec.sample_rate, observe=source.add)
     frames = np.concatenate([part.half().numpy() for part in log_mel.stream(mono.passing(blocks))])
+    if source.peak > _ABSURD:
+        return Heard(track.id, size, mtime, "non-finite", f"samples as large as {source.peak:.0e}; full scale is 1")
     cutoff, cliff = _cliff(mono.spectrum(), log_mel.spec.sample_rate)
     cut = cut_short(track.path)
     return Heard(
