@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import soundfile
+import torch
 from cli_support import leftovers
 from conftest import RATE, Samples, encode, genre_folders, noise, tone, write
 from hypothesis import given
@@ -31,7 +32,7 @@ from genrescope.errors import DataError, OutputError
 from genrescope.logmel import LogMel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 SECONDS = 5.0
 
@@ -56,7 +57,8 @@ def integers(wave: Samples) -> Any:
 
 def too_loud(wave: Samples) -> Samples:
     """Clip one sample in a hundred."""
-    return np.clip(wave / np.quantile(np.abs(wave), 0.99), -1, 1).astype(np.float32)
+    clipped: Samples = np.clip(wave / np.quantile(np.abs(wave), 0.99), -1, 1).astype(np.float32)
+    return clipped
 
 
 def named(path: Path, container: str, wave: Samples) -> Path:
@@ -81,6 +83,21 @@ def with_nan(wave: Samples) -> Samples:
     broken = wave.copy()
     broken[len(broken) // 2] = np.nan
     return broken
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Let torch use one thread: on a busy machine the others would wait for each other far longer than they work."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def unpictured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw no page, which takes most of the time of a check of some files; other tests look at pages."""
+    monkeypatch.setattr(page, "write", lambda checked: checked.page)
 
 
 # -- every kind, planted ---------------------------------------------------------------------------------------------
@@ -207,6 +224,7 @@ def test_the_results_tell_the_same(checked: Checked) -> None:
     assert leftovers(checked.out) == []
 
 
+@pytest.mark.usefixtures("unpictured")
 def test_clean_music_has_no_fault(tmp_path: Path) -> None:
     """At 44.1 kHz; the mp3 with 128 kbit/s, whose own cut-off lies above what a model hears."""
     for number in range(12):
@@ -220,6 +238,7 @@ def test_clean_music_has_no_fault(tmp_path: Path) -> None:
     assert check(str(tmp_path / "music"), tmp_path / "out", jobs=1).findings == ()
 
 
+@pytest.mark.usefixtures("unpictured")
 def test_one_file_may_have_several_faults(tmp_path: Path) -> None:
     wave = too_loud(song(19)[: 2 * RATE])
     path = tmp_path / "music" / "jazz" / "song.mp3"
@@ -229,6 +248,7 @@ def test_one_file_may_have_several_faults(tmp_path: Path) -> None:
     assert kinds == ["too-short", "clipped", "one-sided", "wrong-extension", "few-tracks", "unusual-rate"]
 
 
+@pytest.mark.usefixtures("unpictured")
 def test_files_that_were_cut_off_are_errors(tmp_path: Path) -> None:
     endings = ["aif", "flac", "m4a", "mp3", "ogg", "opus", "wav"]
     folder, rate = tmp_path / "music" / "jazz", 48_000
@@ -352,7 +372,7 @@ def test_the_level_of_channels_is_measured(tmp_path: Path, log_mel: LogMel) -> N
         "upside down": (np.stack([left, -left], 1), 0, 100),
     }
     for name, (wave, balance, cancelled) in expected.items():
-        heard = heard_of(write(tmp_path / f"{name}.wav", wave.astype(np.float32), subtype="FLOAT"), log_mel)
+        heard = heard_of(write(tmp_path / f"{name}.wav", wave, subtype="FLOAT"), log_mel)
         assert heard.channels == wave.ndim, name
         assert heard.balance == pytest.approx(balance, abs=0.1), name
         assert min(heard.cancelled, 100) == pytest.approx(cancelled, abs=0.1), name
@@ -364,7 +384,7 @@ def test_flat_tops_are_three_in_a_row_and_not_of_faint_sound(tmp_path: Path, log
         wave[400 * run : 400 * run + (2 if run < 50 else 4)] = 0.6
     share = 50 * 4 / len(wave)
     assert heard_of(write(tmp_path / "loud.wav", wave), log_mel).clipped == pytest.approx(share, abs=1e-6)
-    assert heard_of(write(tmp_path / "faint.wav", wave / 10), log_mel).clipped == 0
+    assert heard_of(write(tmp_path / "faint.wav", 0.1 * wave), log_mel).clipped == 0
 
 
 def test_moments_of_silence_are_counted_on_both_sides_of_minus_60_db(tmp_path: Path, log_mel: LogMel) -> None:
@@ -386,6 +406,7 @@ def test_the_cliff_stands_where_the_treble_was_cut_off(hz: int, tmp_path: Path, 
     assert whole.cliff < 3
 
 
+@pytest.mark.usefixtures("unpictured")
 def test_samples_beyond_all_reason_are_told_and_stop_nothing(tmp_path: Path) -> None:
     music = tmp_path / "music"
     for level in (1e12, 1e13, 1e30, 3e38):
@@ -492,6 +513,7 @@ def test_an_ogg_file_that_was_cut_says_how(ending: str, tmp_path: Path) -> None:
         assert told == (f"truncated: {reason}" if reason else ""), size
 
 
+@pytest.mark.usefixtures("unpictured")
 @pytest.mark.parametrize("ending", OGG)
 def test_a_check_finds_an_ogg_file_that_was_cut_anywhere(ending: str, tmp_path: Path) -> None:
     content, pages = ogg(tmp_path, ending)
@@ -518,6 +540,7 @@ def test_other_containers_are_left_to_their_decoders(ending: str, tmp_path: Path
 # -- duplicates ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("unpictured")
 def test_the_same_samples_are_one_recording_in_whatever_container(tmp_path: Path) -> None:
     wave = integers(song(1))
     for name in ("a/1.wav", "a/2.flac", "a/3.au", "b/4.aiff"):
@@ -546,6 +569,7 @@ def test_a_negative_zero_sounds_as_a_positive_one(tmp_path: Path, log_mel: LogMe
     assert one.digest == two.digest
 
 
+@pytest.mark.usefixtures("unpictured")
 def test_files_without_sound_are_no_duplicates_of_each_other(tmp_path: Path) -> None:
     for number in range(2):
         for name, level in (("silent", 0.0), ("constant", 0.25)):
@@ -572,6 +596,7 @@ def results(out: Path) -> tuple[Any, list[str]]:
     return json.loads((out / FILE_NAME).read_text(encoding="utf-8")), notes
 
 
+@pytest.mark.usefixtures("unpictured")
 def test_a_second_run_reads_nothing_and_finds_the_same(music: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     seen: list[tuple[int, int]] = []
@@ -586,6 +611,7 @@ def test_a_second_run_reads_nothing_and_finds_the_same(music: Path, tmp_path: Pa
     assert second.findings == first.findings
 
 
+@pytest.mark.usefixtures("unpictured")
 def test_only_a_file_that_has_changed_is_read_again(music: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     before = check(str(music), out, jobs=1)
@@ -605,6 +631,7 @@ def test_only_a_file_that_has_changed_is_read_again(music: Path, tmp_path: Path)
     assert check(str(music), out, jobs=1).computed == 0
 
 
+@pytest.mark.usefixtures("unpictured")
 def test_a_new_file_alone_is_read_and_one_that_is_gone_is_forgotten(music: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     check(str(music), out, jobs=1)
@@ -618,6 +645,7 @@ def test_a_new_file_alone_is_read_and_one_that_is_gone_is_forgotten(music: Path,
     assert found(second)["label-conflict"] == {("jazz/new.wav", "rock/rock-00.wav")}
 
 
+@pytest.mark.usefixtures("unpictured")
 def test_some_genres_can_be_checked_first(music: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     some = check(str(music), out, genres=["rock"], jobs=1)
@@ -625,6 +653,7 @@ def test_some_genres_can_be_checked_first(music: Path, tmp_path: Path) -> None:
     assert check(str(music), out, jobs=1).computed == 2
 
 
+@pytest.mark.usefixtures("unpictured")
 def test_a_listed_file_that_is_missing_is_unreadable_until_it_comes_back(music: Path, tmp_path: Path) -> None:
     listing, out = tmp_path / "tracks.csv", tmp_path / "out"
     rows = [f"music/{path.parent.name}/{path.name},{path.parent.name}" for path in sorted(music.rglob("*.wav"))]
@@ -655,6 +684,7 @@ def test_files_that_vanish_while_they_are_checked_stop_nothing(music: Path, tmp_
     assert checked.page.exists()
 
 
+@pytest.mark.usefixtures("unpictured")
 @pytest.mark.parametrize("tail", ['{"format": 1, "id": "jazz/ja', 'null\n[1]\n{"format": 1}\n{}\n\x00\xff'])
 def test_a_damaged_line_of_the_notes_costs_one_file(tail: str, music: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
@@ -667,6 +697,7 @@ def test_a_damaged_line_of_the_notes_costs_one_file(tail: str, music: Path, tmp_
     assert check(str(music), out, jobs=1).computed == 0
 
 
+@pytest.mark.usefixtures("unpictured")
 def test_notes_of_another_version_are_not_believed(music: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     check(str(music), out, jobs=1)
@@ -675,6 +706,7 @@ def test_notes_of_another_version_are_not_believed(music: Path, tmp_path: Path) 
     assert check(str(music), out, jobs=1).computed == 4
 
 
+@pytest.mark.usefixtures("unpictured")
 def test_an_interrupted_run_leaves_no_half_result_and_goes_on(music: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
 
