@@ -329,9 +329,9 @@ def test_each_pass_holds_its_part_of_the_keys(originals: list[Heard]) -> None:
     tracks = [each.marks for each in originals]
     starts = np.cumsum([0, *map(len, tracks)])
     whole = duplicates._packed(tracks, starts, 0, 1)
-    parts = [duplicates._packed(tracks, starts, number, 7) for number in range(7)]
+    parts = [duplicates._packed(tracks, starts, number, 8) for number in range(8)]
     np.testing.assert_array_equal(np.sort(np.concatenate(parts)), whole)
-    assert max(map(len, parts)) < 1.5 * len(whole) / 7
+    assert max(map(len, parts)) < 1.5 * len(whole) / 8
 
 
 @given(seed=st.integers(0, 2**32 - 1), later=st.integers(0, 200))

@@ -150,6 +150,16 @@ def test_blocks_do_not_matter(seed: int, frames: int, block: int) -> None:
         np.testing.assert_array_equal(marks_of(levels), whole)
 
 
+@pytest.mark.parametrize("block", [5, 6, 7, 11, 12, 13, 1000])
+def test_a_block_knows_why_the_frame_before_it_is_none(block: int) -> None:
+    """Frame 11 is in the shadow of frame 6, so the tone begins at frame 12, whatever block that is in."""
+    levels = hushed(40)
+    levels[6, 40], levels[11:20, 40] = 3, 2
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_BLOCK", block)
+        assert (marks_of(levels) // BANDS).tolist() == [6, 12]
+
+
 def test_a_steady_tone_is_one_event() -> None:
     held = marks_of(np.where(np.arange(BANDS) == 40, 2, hushed(400)).astype(np.float16))
     assert held.tolist() == [40]
@@ -211,6 +221,17 @@ def test_keys_are_as_many_as_is_said(seed: int) -> None:
     assert (key % 2 == 0).all()  # the half that is used
     assert ((at >= 0) & (at < len(marks))).all()
     assert 0.7 * KEYS_PER_LANDMARK < len(key) / len(marks) < 1.15 * KEYS_PER_LANDMARK
+
+
+@pytest.mark.parametrize(
+    ("frames", "tied"),
+    [((0, 1, 1), False), ((0, 1, 2), False), ((0, 2, 2), True), ((0, 20, 42), True), ((0, 20, 43), False)],
+)
+def test_keys_tie_what_is_neither_at_once_nor_far_away(frames: tuple[int, ...], tied: bool) -> None:
+    bands = np.random.default_rng(0).integers(0, BANDS, (40, 3))
+    marks = [np.sort(np.array(frames) * BANDS + each).astype(np.int32) for each in bands]
+    assert (sum(len(keys(each)[0]) for each in marks) > 10) == tied  # about half of them are used
+    assert tied or sum(len(keys(each)[0]) for each in marks) == 0
 
 
 @given(seed=seeds, other=seeds)
@@ -276,3 +297,13 @@ def test_only_what_both_hold_is_counted(seed: int) -> None:
     assert laid.offset == pytest.approx(start, abs=1)
     assert laid.share > 0.95
     assert laid.overlap == pytest.approx(common[-1] // BANDS - common[0] // BANDS, abs=12)
+
+
+@given(seed=seeds)
+def test_a_copy_without_treble_is_a_whole_copy(seed: int) -> None:
+    """What a codec takes away speaks against neither."""
+    marks = scattered(seed, seconds=20)
+    dull = marks[marks % BANDS < 100]
+    laid, back = align(marks, dull, hits(marks, dull)), align(dull, marks, hits(dull, marks))
+    assert min(laid.share, back.share) > 0.98
+    assert min(laid.shared, back.shared) >= 0.98 * len(dull)
