@@ -61,7 +61,7 @@ def hushed(frames: int) -> Frames:
 
 
 def marks_of(frames: Frames) -> Landmarks:
-    return landmarks(frames, silence=SILENCE)
+    return landmarks(frames)
 
 
 def scattered(seed: int, *, seconds: float = 10.0) -> Landmarks:

@@ -13,7 +13,7 @@ import hashlib
 import json
 from collections import defaultdict
 from dataclasses import dataclass
-from itertools import combinations, pairwise
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,17 +24,17 @@ from genrescope.errors import OutputError
 from genrescope.files import read_text, write_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from genrescope.data.store import Store
 
-ENTRIES = 1 << 25
+ENTRIES = 1 << 23
 """Keys that are held in memory at once; more are searched in several passes."""
 _REPEATS = 4  # occurrences of a key in one track that are used: a loop would repeat it without end
-_CROWD = 256  # a key that more places share tells nothing
+_CROWD = 64  # a key that more places share tells nothing
 _DRIFT = 16  # frames: hits whose offsets are as near as that speak for the same alignment, at whatever speed
-_ENOUGH_HITS = 4
-_KEPT_HITS = 256  # of each pair and pass: plenty to find the alignment
+_ENOUGH_HITS = 8  # copies have tens; of those planted one in a thousand has fewer than eleven
+_KEPT_HITS = 256  # of each pair: plenty to find the alignment
 _ENOUGH_SHARED, _ENOUGH_OVERLAP, _ENOUGH_SHARE = 12, 1.5, 0.6
 """What makes a near duplicate: landmarks and seconds in common, and their share. Copies share 0.65 and more; different
 recordings 0.2 and less, but up to 0.6 where one sequencer plays both: same tempo, same sounds, same pattern."""
@@ -120,7 +120,7 @@ def in_store(store: Store, *, on_track: Callable[[int, int], None] = lambda *_: 
     for number, track in enumerate(store.tracks, start=1):
         frames = store.frames[track.first_frame : track.first_frame + track.frames]
         digest = hashlib.blake2b(frames.tobytes(), digest_size=16).hexdigest()
-        heard.append(Heard(track.id, digest, landmarks(frames, silence=store.spec.silence)))
+        heard.append(Heard(track.id, digest, landmarks(frames)))
         on_track(number, len(store.tracks))
     pairs = find(heard, frames_per_second=store.spec.sample_rate / store.spec.hop)
     with contextlib.suppress(OutputError):  # a store on a read-only disk is searched anew each time
@@ -163,13 +163,20 @@ def candidates(tracks: Sequence[Landmarks], *, entries: int = ENTRIES) -> list[H
     starts = np.cumsum([0, *map(len, tracks)])
     frame = np.concatenate([marks // BANDS for marks in tracks]) if tracks else np.zeros(0, np.int32)
     passes = max(1, -(-int(starts[-1]) * KEYS_PER_LANDMARK // entries))
-    gathered: dict[tuple[int, int], list[Ints]] = defaultdict(list)
-    for number in range(passes):
-        packed = _packed(tracks, starts, number, passes)
-        for pair, hits in _hits(packed, starts, frame):
-            gathered[pair].append(hits)
-    found = (Hits(first, second, np.concatenate(hits)) for (first, second), hits in gathered.items())
-    return sorted((hits for hits in found if _agree(hits)), key=lambda hits: (hits.first, hits.second))
+    parts = [_hits(_packed(tracks, starts, number, passes), starts, frame) for number in range(passes)]
+    pair, frames = (np.concatenate(each) for each in zip(*parts, strict=True))
+    order = np.lexsort((frames[:, 1], frames[:, 0], pair))  # the same however many passes there were
+    pair, frames = pair[order], frames[order]
+    edges = np.flatnonzero(np.diff(pair, prepend=-1, append=-1))
+    found = []
+    for at in np.flatnonzero(np.diff(edges) >= _ENOUGH_HITS):
+        begin, end = edges[at], edges[at + 1]
+        first, second = divmod(int(pair[begin]), len(starts))
+        step = max(1, (end - begin) // _KEPT_HITS)
+        hits = Hits(first, second, frames[begin:end:step].astype(np.int64))
+        if _agree(hits):
+            found.append(hits)
+    return found
 
 
 def _packed(tracks: Sequence[Landmarks], starts: Ints, number: int, passes: int) -> npt.NDArray[np.uint64]:
@@ -188,10 +195,14 @@ def _packed(tracks: Sequence[Landmarks], starts: Ints, number: int, passes: int)
 
 def _hits(
     packed: npt.NDArray[np.uint64], starts: Ints, frame: npt.NDArray[np.int32]
-) -> Iterator[tuple[tuple[int, int], Ints]]:
-    """Yield, for every two tracks that share a key of this pass, the frames where their shared keys begin."""
+) -> tuple[Ints, npt.NDArray[np.int32]]:
+    """Return every two places in different tracks that share a key of this pass.
+
+    Returns:
+        int64 (hits,), the number of the pair of tracks; int32 (hits, 2), the frames where the key begins in either.
+    """
     key, place, track = _telling(packed, starts)
-    pairs, frames = [], []
+    pairs, frames = [np.zeros(0, np.int64)], [np.zeros((0, 2), np.int32)]
     here = np.arange(len(key))
     for ahead in range(1, _CROWD):
         here = here[here + ahead < len(key)]
@@ -201,14 +212,7 @@ def _hits(
         other = here[track[here] != track[here + ahead]]
         pairs.append(track[other] * len(starts) + track[other + ahead])
         frames.append(np.stack([frame[place[other]], frame[place[other + ahead]]], axis=1))
-    if not pairs:
-        return
-    pair, both = np.concatenate(pairs), np.concatenate(frames)
-    order = np.argsort(pair, kind="stable")
-    pair, both = pair[order], both[order]
-    for begin, end in pairwise(np.flatnonzero(np.diff(pair, prepend=-1, append=-1))):
-        first, second = divmod(int(pair[begin]), len(starts))
-        yield (first, second), both[begin : end : max(1, (end - begin) // _KEPT_HITS)].astype(np.int64)
+    return np.concatenate(pairs), np.concatenate(frames)
 
 
 def _telling(packed: npt.NDArray[np.uint64], starts: Ints) -> tuple[npt.NDArray[np.uint32], Ints, Ints]:

@@ -23,8 +23,7 @@ Landmarks: TypeAlias = npt.NDArray[np.int32]
 
 BANDS = 128
 _REACH_FRAMES, _REACH_BANDS = 5, 6  # a landmark is the highest within 0.12 s and 6 bands: about 26 a second of music
-_ABOVE_SILENCE = 0.5  # in the log-mel's natural logarithm
-_PROMINENCE = 1.0  # above the neighbourhood's mean: the highest point of a flat one is another in every copy
+_PROMINENCE = 1.0  # above the neighbourhood's mean, in the log-mel's natural logarithm: a flat one has no highest point
 _BLOCK = 1 << 13  # frames that are searched at once: the memory for an hour of music is that for three minutes
 
 _FAN = 5  # each landmark is tied to the pairs of the next five ones
@@ -37,12 +36,11 @@ _SPEEDS = np.arange(-0.0215, 0.0216, 0.0005) + 1  # two copies whose speeds diff
 _NEAR = 2.0  # frames: hits whose offsets are as near as that agree
 
 
-def landmarks(frames: Frames, *, silence: float) -> Landmarks:
+def landmarks(frames: Frames) -> Landmarks:
     """Find the landmarks of a log-mel.
 
     Args:
         frames: float16 (frames, mels), of at most 128 mels.
-        silence: the log-mel of silence.
 
     Returns:
         int32 (landmarks,), sorted by frame, then band.
@@ -51,14 +49,14 @@ def landmarks(frames: Frames, *, silence: float) -> Landmarks:
     for begin in range(0, len(frames), _BLOCK):
         before = min(begin, _REACH_FRAMES + 1)
         block = frames[begin - before : begin + _BLOCK + _REACH_FRAMES]
-        at = np.stack(_peaks(block, silence + _ABOVE_SILENCE))
+        at = np.stack(_peaks(block))
         at = at[:, (at[0] >= before) & (at[0] < before + _BLOCK)]
         found.append((begin - before + at[0]) * BANDS + at[1])
     return np.concatenate(found).astype(np.int32) if found else np.zeros(0, np.int32)
 
 
-def _peaks(frames: Frames, least: float) -> tuple[Ints, Ints]:
-    """Return frame and band of every point that is the highest around, stands out, and is above `least`."""
+def _peaks(frames: Frames) -> tuple[Ints, Ints]:
+    """Return frame and band of every point that is the highest around and stands out."""
     import torch
     import torch.nn.functional as F
 
@@ -67,7 +65,7 @@ def _peaks(frames: Frames, least: float) -> tuple[Ints, Ints]:
     levels = torch.from_numpy(np.ascontiguousarray(frames)).float()[None, None]
     highest = F.max_pool2d(F.max_pool2d(levels, *bands), *time)
     mean = F.avg_pool2d(F.avg_pool2d(levels, *bands, count_include_pad=False), *time, count_include_pad=False)
-    found = (levels == highest) & (levels > mean + _PROMINENCE) & (levels > least)
+    found = (levels == highest) & (levels > mean + _PROMINENCE)
     found[..., 1:, :] &= ~found[..., :-1, :].clone()  # a steady tone is one event, where it begins
     frame, band = np.nonzero(found[0, 0].numpy())
     return frame, band

@@ -136,7 +136,7 @@ def _measured(track: Track, log_mel: LogMel, size: int, mtime: int) -> Heard:
         cutoff=round(cutoff),
         cliff=round(cliff, 1),
         digest=mono.digest.hexdigest(),
-        marks=landmarks(frames, silence=log_mel.spec.silence),
+        marks=landmarks(frames),
     )
 
 
