@@ -226,7 +226,7 @@ def test_rates_follow_the_schedule_and_steps_are_counted(store: Store, split: Sp
     assert [step.step for step in steps] == [1, 2, 3, 4, 5, 6]  # six windows, four at a time
     assert {step.steps for step in steps} == {6}
     assert [step.epoch for step in steps] == [1, 1, 2, 2, 3, 3]
-    expected = [rate_at(number, wanted.schedule, steps_per_epoch=2) for number in range(6)]
+    expected = [rate_at(number, wanted.schedule, steps_per_epoch=2, epochs=3) for number in range(6)]
     assert [step.rate for step in steps] == pytest.approx(expected)
     assert [row.rate for row in history(tmp_path / "run")] == pytest.approx(expected[1::2])
 

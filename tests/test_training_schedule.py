@@ -26,12 +26,12 @@ def test_three_cycles_worked_out_by_hand() -> None:
 def test_the_published_schedule_worked_out_by_hand() -> None:
     schedule = recipe.load("mgcc").schedule
     per_epoch = 25  # 800 windows in steps of 32
-    assert rate_at(0, schedule, steps_per_epoch=per_epoch) == pytest.approx(1e-5)
-    assert rate_at(125, schedule, steps_per_epoch=per_epoch) == pytest.approx(1e-5 + 0.5 * (1e-3 - 1e-5))
-    assert rate_at(250, schedule, steps_per_epoch=per_epoch) == pytest.approx(1e-3)
-    assert rate_at(500, schedule, steps_per_epoch=per_epoch) == pytest.approx(1e-5)
-    assert rate_at(624, schedule, steps_per_epoch=per_epoch) == pytest.approx(1e-5 + 0.495e-3 * 124 / 250)
-    assert rate_at(750, schedule, steps_per_epoch=per_epoch) == pytest.approx(1e-5 + 0.495e-3)
+    assert rate_at(0, schedule, steps_per_epoch=per_epoch, epochs=30) == pytest.approx(1e-5)
+    assert rate_at(125, schedule, steps_per_epoch=per_epoch, epochs=30) == pytest.approx(1e-5 + 0.5 * (1e-3 - 1e-5))
+    assert rate_at(250, schedule, steps_per_epoch=per_epoch, epochs=30) == pytest.approx(1e-3)
+    assert rate_at(500, schedule, steps_per_epoch=per_epoch, epochs=30) == pytest.approx(1e-5)
+    assert rate_at(624, schedule, steps_per_epoch=per_epoch, epochs=30) == pytest.approx(1e-5 + 0.495e-3 * 124 / 250)
+    assert rate_at(750, schedule, steps_per_epoch=per_epoch, epochs=30) == pytest.approx(1e-5 + 0.495e-3)
 
 
 @given(step=st.floats(0, 1e5), **RATES)
@@ -77,4 +77,4 @@ def test_impossible_arguments_are_refused(step: float, half_cycle: float) -> Non
 
 def test_a_constant_schedule_is_the_highest_rate() -> None:
     schedule = recipe.load("mgcc", {"schedule.name": "constant"}).schedule
-    assert {rate_at(step, schedule, steps_per_epoch=7) for step in range(0, 999, 50)} == {1e-3}
+    assert {rate_at(step, schedule, steps_per_epoch=7, epochs=200) for step in range(0, 999, 50)} == {1e-3}

@@ -24,6 +24,8 @@ from genrescope.models import registry
 if TYPE_CHECKING:
     from torch import nn
 
+    from genrescope.data.windows import Padding
+
 FORMAT = 1
 FILE_NAME = "model.safetensors"
 _KEY = "genrescope"
@@ -40,6 +42,8 @@ class Header:
         labels: the genres, in the order of the logits.
         front_end: the numbers of the log-mel.
         window: frames in a window.
+        hop: frames from one window to the next; 0 stands for a whole window.
+        padding: what fills a window that a song is too short for, `silence` or `repeat`.
         recipe: the whole recipe it was trained with.
         data: fingerprint of the store it was trained on.
         scores: its figures, by split, part and level, each with its interval.
@@ -55,6 +59,8 @@ class Header:
     recipe: dict[str, Any]
     data: str
     made_with: str
+    hop: int = 0
+    padding: Padding = "silence"
     scores: dict[str, Any] = field(default_factory=dict)
     licence: str = "unspecified: the terms of the training data apply"
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from genrescope.logmel_spec import LogMelSpec
 
-__all__ = ["LogMel", "LogMelSpec", "hz_to_mel", "mel_filters", "mel_to_hz"]
+__all__ = ["LogMel", "LogMelSpec", "hz_to_mel", "mel_centres", "mel_filters", "mel_to_hz"]
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -240,10 +240,24 @@ def mel_filters(spec: LogMelSpec) -> npt.NDArray[np.float64]:
     Band m rises from edge m to edge m + 1 and falls to edge m + 2, edges evenly spaced in mel. "Slaney" norm divides
     by half the band's width in Hz, so that every triangle has area one and white noise gives level bands.
     """
-    low, high = hz_to_mel([spec.f_min, spec.f_max])
-    edges = mel_to_hz(np.linspace(low, high, spec.n_mels + 2))
+    edges = _mel_edges(spec)
     bins = np.arange(spec.n_fft // 2 + 1) * spec.sample_rate / spec.n_fft
     rising = (bins - edges[:-2, None]) / np.diff(edges)[:-1, None]
     falling = (edges[2:, None] - bins) / np.diff(edges)[1:, None]
     triangles: npt.NDArray[np.float64] = np.maximum(0, np.minimum(rising, falling))
     return triangles * (2 / (edges[2:] - edges[:-2]))[:, None]
+
+
+def mel_centres(spec: LogMelSpec) -> npt.NDArray[np.float64]:
+    """Return the frequency in the middle of every band, in Hz, shape (n_mels,).
+
+    Example:
+        >>> mel_centres(LogMelSpec()).round(1)[[0, 127]].tolist()
+        [23.4, 10762.2]
+    """
+    return _mel_edges(spec)[1:-1]
+
+
+def _mel_edges(spec: LogMelSpec) -> npt.NDArray[np.float64]:
+    low, high = hz_to_mel([spec.f_min, spec.f_max])
+    return mel_to_hz(np.linspace(low, high, spec.n_mels + 2))

@@ -20,6 +20,7 @@ FRAMES = 128
 """Frames in a window: 2.97 s."""
 
 Which = Literal["first", "all"]
+Padding = Literal["silence", "repeat"]
 
 _T = TypeVar("_T")
 
@@ -51,13 +52,16 @@ class Windows:
             yield self.take(chosen)
 
 
-def place(tracks: Sequence[StoredTrack], which: Which = "all", *, length: int = FRAMES) -> Windows:
-    """Place windows side by side in every track.
+def place(
+    tracks: Sequence[StoredTrack], which: Which = "all", *, length: int = FRAMES, hop: int | None = None
+) -> Windows:
+    """Place windows side by side, or overlapping, in every track.
 
     Args:
         tracks: where each track lies.
         which: `first`, one window a track, at its beginning; or `all`, as many whole ones as fit.
         length: frames in a window.
+        hop: frames from one window to the next; None places them side by side.
 
     Returns:
         The windows, track after track. A track that is shorter than a window gets one all the same.
@@ -68,13 +72,33 @@ def place(tracks: Sequence[StoredTrack], which: Which = "all", *, length: int = 
         >>> len(place([song])), len(place([song], "first"))
         (10, 1)
     """
+    hop = hop or length
     starts, ends, owners = [], [], []
     for position, track in enumerate(tracks):
-        count = 1 if which == "first" else max(1, track.frames // length)
-        starts += [track.first_frame + number * length for number in range(count)]
+        count = 1 if which == "first" else max(1, (track.frames - length) // hop + 1)
+        starts += [track.first_frame + number * hop for number in range(count)]
         ends += [track.first_frame + track.frames] * count
         owners += [position] * count
     return Windows(torch.tensor(starts), torch.tensor(ends), torch.tensor(owners))
+
+
+def draw(tracks: Sequence[StoredTrack], chosen: Tensor, *, length: int, generator: torch.Generator) -> Windows:
+    """Place a window at random in each of the chosen tracks.
+
+    Args:
+        tracks: where each track lies.
+        chosen: int64 (windows,), positions in `tracks`; a track may stand there several times.
+        length: frames in a window; a track that is shorter gets its window at its beginning.
+        generator: source of the randomness.
+
+    Returns:
+        The windows, in the order of `chosen`.
+    """
+    first = torch.tensor([track.first_frame for track in tracks])[chosen]
+    frames = torch.tensor([track.frames for track in tracks])[chosen]
+    room = (frames - length).clamp(min=0) + 1
+    shift = (torch.rand(len(chosen), generator=generator, dtype=torch.float64) * room).long()
+    return Windows(first + shift, first + frames, chosen)
 
 
 def chunks(values: Tensor, size: int) -> tuple[Tensor, ...]:
@@ -91,13 +115,15 @@ class FrameBank:
 
     Args:
         frames: float16 of shape (frames, n_mels).
-        silence: value of a band in silence, which fills what a short track lacks.
+        silence: value of a band in silence.
         device: where the model is.
+        padding: what fills a window that its track is too short for: `silence`, or the track again and again.
     """
 
-    def __init__(self, frames: Frames, *, silence: float, device: torch.device) -> None:
+    def __init__(self, frames: Frames, *, silence: float, device: torch.device, padding: Padding = "silence") -> None:
         self._frames = torch.from_numpy(frames)
         self._silence = silence
+        self._padding = padding
         self._device = device
         if device.type != "cpu" and _fits(self._frames, device):
             self._frames = self._frames.to(device)
@@ -108,6 +134,9 @@ class FrameBank:
         rows = windows.starts[:, None] + torch.arange(length)
         inside = rows < windows.ends[:, None]
         short = not bool(inside.all())
+        if short and self._padding == "repeat":  # such a window begins where its track does
+            lasts = (windows.ends - windows.starts)[:, None]
+            rows, short = windows.starts[:, None] + torch.arange(length) % lasts, False
         rows = rows.clamp_(max=len(self._frames) - 1).to(home)
         images = self._frames[rows].float()
         if short:

@@ -133,9 +133,10 @@ def track_rows(loaded: bundle.Bundle, store: Store, tracks: Sequence[StoredTrack
     """
     labels = loaded.header.labels
     device = next(loaded.model.parameters()).device
-    bank = windows.FrameBank(store.frames, silence=store.spec.silence, device=device)
-    placed = windows.place(tracks, "all", length=loaded.header.window)
-    scores = scoring.window_scores(loaded.model, bank, placed)
+    header = loaded.header
+    bank = windows.FrameBank(store.frames, silence=store.spec.silence, device=device, padding=header.padding)
+    placed = windows.place(tracks, "all", length=header.window, hop=header.hop)
+    scores = scoring.window_scores(loaded.model, bank, placed, length=header.window)
     truth = torch.tensor([labels.index(track.genre) for track in tracks])
     right = torch.bincount(placed.tracks, weights=(scores.argmax(dim=1) == truth[placed.tracks]).double())
     total = torch.bincount(placed.tracks)

@@ -166,10 +166,10 @@ class Classifier:
     def judge(self, name: str, frames: Frames, seconds: float) -> Prediction:
         """Classify a song by its log-mel, as `hear` returns it."""
         front_end, length = self.header.front_end, self.header.window
-        bank = windows.FrameBank(frames, silence=front_end.silence, device=self._device)
+        bank = windows.FrameBank(frames, silence=front_end.silence, device=self._device, padding=self.header.padding)
         whole = StoredTrack(name, name, "", "", first_frame=0, frames=len(frames), seconds=seconds)
-        placed = windows.place([whole], length=length)
-        scores = scoring.window_scores(self._model, bank, placed)
+        placed = windows.place([whole], length=length, hop=self.header.hop)
+        scores = scoring.window_scores(self._model, bank, placed, length=length)
         mean = self._named(scoring.track_scores(scores, placed.tracks, count=1)[0])
         ranked = dict(sorted(mean.items(), key=lambda item: -item[1]))
         genre = next(iter(ranked))

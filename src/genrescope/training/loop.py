@@ -16,11 +16,14 @@ from genrescope import bundle
 from genrescope.data import windows
 from genrescope.errors import DataError, TrainingError
 from genrescope.models import registry
+from genrescope.models.inputs import Normalise
 from genrescope.training import scoring
+from genrescope.training.batches import Batches, epoch_seed
 from genrescope.training.devices import choose_device
 from genrescope.training.memory import keep_freed_memory
 from genrescope.training.run import Epoch, RunFolder
 from genrescope.training.schedule import rate_at
+from genrescope.training.state import TrainingState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,7 +35,7 @@ if TYPE_CHECKING:
     from genrescope.data.audit import Audit
     from genrescope.data.splits import Split
     from genrescope.data.store import Store, StoredTrack
-    from genrescope.data.windows import FrameBank, Windows
+    from genrescope.data.windows import FrameBank
     from genrescope.training.recipe import Recipe
 
 
@@ -117,22 +120,25 @@ def train(
 
     torch.manual_seed(seed)
     model = _channels_last(registry.create(recipe.model.name, len(labels), **recipe.model.options))
+    _measure_inputs(model, store, learnt)
     fabric = Fabric(accelerator=device, devices=1, precision=recipe.training.precision)
-    wrapped, optimizer = fabric.setup(model, _optimizer(model, recipe, device))
-    _start_velocity(optimizer)
-    history = folder.load_checkpoint(model, optimizer)
+    state = TrainingState(model.to(fabric.device), recipe, device)
+    wrapped, optimizer = fabric.setup(model, state.optimizer)
+    history = folder.load_checkpoint(state)
 
-    bank = windows.FrameBank(store.frames, silence=store.spec.silence, device=fabric.device)
-    placed = windows.place(learnt, recipe.windows.train)
-    targets = torch.tensor([labels.index(track.genre) for track in learnt])[placed.tracks].to(fabric.device)
+    padding = recipe.windows.padding
+    bank = windows.FrameBank(store.frames, silence=store.spec.silence, device=fabric.device, padding=padding)
+    batches = Batches(store, bank, learnt, labels, recipe=recipe, seed=seed)
     with SummaryWriter(str(folder.path / "tensorboard"), purge_step=len(history) + 1) as board:
         for number in range(len(history) + 1, recipe.training.epochs + 1):
+            if state.ended:
+                break
             began = time.monotonic()
             last = _epoch(
-                number, fabric=fabric, model=wrapped, optimizer=optimizer, bank=bank, placed=placed, targets=targets,
+                number, fabric=fabric, model=wrapped, optimizer=optimizer, state=state, batches=batches,
                 recipe=recipe, seed=seed, on_step=on_step,
             )  # fmt: skip
-            loss_out, error_out = _validate(model, bank, held_out, labels, recipe.evaluation.verdict)
+            loss_out, error_out = _validate(state.judged, bank, held_out, labels, recipe)
             row = Epoch(
                 epoch=number,
                 step=last.step,
@@ -145,11 +151,15 @@ def train(
                 windows_per_second=last.windows_per_second,
             )
             history.append(row)
-            folder.save_checkpoint(model, optimizer, history)
+            state.after_epoch(loss_out)
+            folder.save_checkpoint(state, history)
             folder.write_history(history)
             _chart(board, row)
             on_epoch(row)
-    return _finish(folder, model, recipe, store, labels=labels, tracks=learnt, history=history)
+    return _finish(
+        folder, state.result(), recipe, store,
+        labels=labels, tracks=learnt, windows_learnt=batches.windows, history=history,
+    )  # fmt: skip
 
 
 def _epoch(
@@ -158,40 +168,37 @@ def _epoch(
     fabric: Fabric,
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
-    bank: FrameBank,
-    placed: Windows,
-    targets: Tensor,
+    state: TrainingState,
+    batches: Batches,
     recipe: Recipe,
     seed: int,
     on_step: Callable[[Step], None],
 ) -> Step:
     """Show the network every window once; return where the training stands after the last step."""
-    order = draw_order(len(placed), seed, 0 if recipe.windows.order == "fixed" else number)
-    batches = windows.chunks(order, recipe.training.batch_size)
-    images_of = bank.batches(placed.take(batch) for batch in batches)
     total_loss, wrong, seen, step = 0.0, 0, 0, (number - 1) * len(batches)
+    epochs = recipe.training.epochs
     began = time.monotonic()
     torch.manual_seed(epoch_seed(seed, number))  # for dropout
     model.train()
-    for batch, (_, images) in zip(batches, images_of, strict=True):
-        rate = rate_at(step, recipe.schedule, steps_per_epoch=len(batches))
+    for images, target in batches.epoch(number):
+        rate = rate_at(step, recipe.schedule, steps_per_epoch=len(batches), epochs=epochs)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        target = targets[batch.to(targets.device)]
-        logits = model(images)
-        loss = F.cross_entropy(logits, target)
+        logits = model(images).float()
+        loss = F.cross_entropy(logits, target, label_smoothing=recipe.training.label_smoothing)
         fabric.backward(loss)
         optimizer.step()
         optimizer.zero_grad()
+        state.after_step()
 
         step += 1
-        seen += len(batch)
-        total_loss += _finite(loss, number, step, rate) * len(batch)
-        wrong += int((logits.argmax(dim=1) != target).sum())
+        seen += len(images)
+        total_loss += _finite(loss, number, step, rate) * len(images)
+        wrong += int((logits.argmax(dim=1) != target.argmax(dim=1)).sum())
         told = Step(
             epoch=number,
             step=step,
-            steps=len(batches) * recipe.training.epochs,
+            steps=len(batches) * epochs,
             loss=total_loss / seen,
             error=wrong / seen,
             rate=rate,
@@ -209,6 +216,7 @@ def _finish(
     *,
     labels: list[str],
     tracks: Sequence[StoredTrack],
+    windows_learnt: int,
     history: Sequence[Epoch],
 ) -> Path:
     """Write the model file and close the run."""
@@ -217,7 +225,9 @@ def _finish(
         options=recipe.model.options,
         labels=tuple(labels),
         front_end=store.spec,
-        window=windows.FRAMES,
+        window=recipe.windows.frames,
+        hop=recipe.windows.hop,
+        padding=recipe.windows.padding,
         recipe=recipe.model_dump(),
         data=store.fingerprint,
         made_with=genrescope.__version__,
@@ -229,7 +239,7 @@ def _finish(
             "labels": labels,
             "parameters": registry.count_parameters(model),
             "tracks": len(tracks),
-            "windows": len(windows.place(tracks, recipe.windows.train)),
+            "windows": windows_learnt,
             "epochs": len(history),
             "seconds": round(sum(row.seconds for row in history), 1),
         }
@@ -268,34 +278,12 @@ def _channels_last(model: nn.Module) -> nn.Module:
     return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
-def _optimizer(model: nn.Module, recipe: Recipe, device: str) -> torch.optim.Optimizer:
-    """SGD as CNTK has it: with unit gain the gradient enters the velocity with weight 1 - momentum."""
-    momentum = recipe.optimizer.momentum
-    return torch.optim.SGD(
-        model.parameters(),
-        lr=recipe.schedule.base_rate,
-        momentum=momentum,
-        dampening=momentum if recipe.optimizer.unit_gain else 0.0,
-        weight_decay=recipe.optimizer.weight_decay,
-        fused=device in ("cpu", "cuda"),
-    )
-
-
-def _start_velocity(optimizer: torch.optim.Optimizer) -> None:
-    """Begin with a velocity of zero, as CNTK; PyTorch would begin with the first gradient, undamped."""
-    for group in optimizer.param_groups:
-        for parameter in group["params"]:
-            optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
-
-
-def draw_order(count: int, seed: int, epoch: int) -> Tensor:
-    """Draw an epoch's order of windows; `epoch` 0 stands for the one order of all epochs."""
-    return torch.randperm(count, generator=torch.Generator().manual_seed(epoch_seed(seed, -1 - epoch)))
-
-
-def epoch_seed(seed: int, epoch: int) -> int:
-    """Mix a seed and an epoch's number (negative for orders) so that neighbours share nothing."""
-    return (seed * 0x9E3779B97F4A7C15 + epoch * 0xBF58476D1CE4E5B9 + 0x94D049BB133111EB) % 2**63
+def _measure_inputs(model: nn.Module, store: Store, tracks: Sequence[StoredTrack]) -> None:
+    """Let a network that normalises its input measure what is normal: on the training tracks alone."""
+    for module in model.modules():
+        if isinstance(module, Normalise):
+            lie = ((track.first_frame, track.first_frame + track.frames) for track in tracks)
+            module.measure(torch.from_numpy(store.frames[begin:end]) for begin, end in lie)
 
 
 def _finite(loss: Tensor, epoch: int, step: int, rate: float) -> float:
@@ -309,13 +297,14 @@ def _finite(loss: Tensor, epoch: int, step: int, rate: float) -> float:
 
 
 def _validate(
-    model: nn.Module, bank: FrameBank, tracks: list[StoredTrack], labels: list[str], verdict: str
+    model: nn.Module, bank: FrameBank, tracks: list[StoredTrack], labels: list[str], recipe: Recipe
 ) -> tuple[float | None, float | None]:
     """Return loss and error on the validation tracks, or None twice where there are none."""
     if not tracks:
         return None, None
-    placed = windows.place(tracks, "all" if verdict == "vote" else "first")
-    scores = scoring.window_scores(model, bank, placed)
+    verdict, its = recipe.evaluation.verdict, recipe.windows
+    placed = windows.place(tracks, "all" if verdict == "vote" else "first", length=its.frames, hop=its.hop)
+    scores = scoring.window_scores(model, bank, placed, length=its.frames)
     truth = torch.tensor([labels.index(track.genre) for track in tracks])
     loss = F.nll_loss(scores.clamp(min=1e-30).log(), truth[placed.tracks])
     decided = scoring.verdicts(scores, placed, verdict=verdict, count=len(tracks)).argmax(dim=1)

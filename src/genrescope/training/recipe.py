@@ -10,13 +10,15 @@ from typing import Annotated, Any, Literal
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from genrescope.data.windows import Which  # noqa: TC001 - pydantic reads the annotation
+from genrescope.data.windows import Padding  # noqa: TC001 - pydantic reads the annotation
 from genrescope.errors import RecipeError, nearest
 
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 _Share = Annotated[float, Field(ge=0, lt=1)]
 _Positive = Annotated[float, Field(gt=0)]
 _Count = Annotated[int, Field(ge=1)]
+_Amount = Annotated[float, Field(ge=0)]
+_Portion = Annotated[float, Field(ge=0, le=1)]
 
 
 class _Section(BaseModel):
@@ -29,47 +31,95 @@ class ModelSection(_Section):
     name: str
     """A name of the model registry."""
     dropout: _Share = 0.5
-    """Share of each dense layer's outputs that is dropped in training."""
-    norm_samples: Annotated[float, Field(ge=0)] = 0.0
+    """Share of a dense layer's inputs or outputs that is dropped in training."""
+    norm_samples: _Amount = 0.0
     """Time constant of batch norm's running statistics in samples, as CNTK has it; 0 takes PyTorch's."""
 
     @property
     def options(self) -> dict[str, Any]:
         """The keyword arguments of the network."""
-        return self.model_dump(exclude={"name"})
+        return {"dropout": self.dropout} | ({"norm_samples": self.norm_samples} if self.norm_samples else {})
 
 
 class WindowsSection(_Section):
     """What the network hears of a track."""
 
-    train: Which
-    """`first`: only the first 2.97 s of each track, as the original; `all`: every whole window."""
+    train: Literal["first", "all", "random"]
+    """`first`: only the first window of each track, as the original; `all`: every whole window, side by side;
+    `random`: in every epoch others, anywhere in the track."""
     order: Literal["fixed", "shuffled"]
     """`fixed`: one random order for all epochs, as the original; `shuffled`: a new one for each."""
+    frames: _Count = 128
+    """Length of a window; a second has 43.07 frames."""
+    overlap: _Share = 0.0
+    """Share of a window that the next one hears again when a track is scored."""
+    padding: Padding = "silence"
+    """What fills a window that its track is too short for: `silence`, or the track again and again."""
+    crops: _Count = 1
+    """Random windows of each track in an epoch."""
+    balance: Literal["tracks", "genres", "artists"] = "tracks"
+    """Whose random windows are as many: every track's, every genre's, or in every genre every artist's, tempered by the
+    square root of how many tracks an artist has."""
+
+    @property
+    def hop(self) -> int:
+        """Frames from one window to the next when a track is scored."""
+        return max(1, round(self.frames * (1 - self.overlap)))
+
+
+class AugmentSection(_Section):
+    """How a window is changed before it is learnt, so that what is not its genre does not count. 0 is off."""
+
+    tempo: _Share = 0.0
+    """Up to this share faster or slower, the pitch unchanged."""
+    semitones: _Amount = 0.0
+    """Up to so many semitones higher or lower, the tempo unchanged."""
+    gain_db: _Amount = 0.0
+    """Up to so many dB softer or louder."""
+    equaliser_db: _Amount = 0.0
+    """Standard deviation, in dB, of a random smooth curve over the bands: another master of the same music."""
+    low_pass: _Portion = 0.0
+    """Share of windows that lose their treble above a random frequency, as codecs and old sources do."""
+    noise: _Portion = 0.0
+    """Share of windows that get white noise, 10 to 40 dB below them."""
+    background: _Portion = 0.0
+    """Share of windows that get another one of the same genre mixed in, 6 to 20 dB below."""
+    time_mask: _Share = 0.0
+    """Two stretches of up to this share of the window are blanked (SpecAugment)."""
+    frequency_mask: _Share = 0.0
+    """Two ranges of up to this share of the bands are blanked (SpecAugment)."""
+    mixup: _Amount = 0.0
+    """Parameter of the Beta distribution that two windows and their labels are mixed by."""
 
 
 class OptimizerSection(_Section):
-    """Stochastic gradient descent with momentum."""
+    """How a gradient becomes a step."""
 
+    name: Literal["sgd", "adamw"] = "sgd"
+    """Gradient descent with momentum, or Adam with decoupled weight decay."""
     momentum: _Share
-    """Share of the velocity that is kept from step to step."""
+    """Share of the velocity, or of Adam's first moment, that is kept from step to step."""
     unit_gain: bool
-    """CNTK's momentum, `v = m v + (1 - m) g`; without it PyTorch's, `v = m v + g`, whose steps are larger."""
-    weight_decay: Annotated[float, Field(ge=0)]
-    """L2: this times the weight is added to every gradient."""
+    """For `sgd`: CNTK's momentum, `v = m v + (1 - m) g`; without it PyTorch's, `v = m v + g`, with larger steps."""
+    weight_decay: _Amount
+    """`sgd`: this times the weight is added to every gradient; `adamw`: every weight but biases and norms shrinks by
+    this times the rate."""
 
 
 class ScheduleSection(_Section):
     """The learning rate over time."""
 
-    name: Literal["triangular2", "constant"]
-    """`triangular2`: up and down between two rates, the swing halved after each cycle; `constant`: `max_rate`."""
+    name: Literal["triangular2", "constant", "one-cycle", "cosine"]
+    """`triangular2`: up and down between two rates, the swing halved after each cycle; `constant`: `max_rate`;
+    `one-cycle`: up once and down once, along half cosines; `cosine`: only down."""
     base_rate: _Positive
     """Lowest rate."""
     max_rate: _Positive
     """Highest rate."""
     half_cycle_epochs: _Positive
-    """Epochs from the lowest to the highest rate."""
+    """Epochs from the lowest to the highest rate; for `triangular2`."""
+    warm_up: _Portion = 0.25
+    """Share of all steps in which the rate climbs; for `one-cycle`."""
 
     @model_validator(mode="after")
     def _ordered(self) -> ScheduleSection:
@@ -87,6 +137,13 @@ class TrainingSection(_Section):
     """Windows in a step; the last step of an epoch takes what is left."""
     precision: Precision
     """Arithmetic: `32-true`, or mixed precision with `bf16-mixed` or `16-mixed`."""
+    label_smoothing: _Share = 0.0
+    """Share of each label that is spread over all genres: labels are not always right."""
+    weight_average: _Share = 0.0
+    """Decay per step of an exponential moving average of the weights, which becomes the model; 0 is off."""
+    patience: Annotated[int, Field(ge=0)] = 0
+    """Epochs without a lower validation loss after which training stops, and the best epoch's weights are kept; 0 is
+    off. Needs a validation part."""
 
 
 class EvaluationSection(_Section):
@@ -104,6 +161,7 @@ class Recipe(_Section):
     """Why it exists, in a line."""
     model: ModelSection
     windows: WindowsSection
+    augment: AugmentSection
     optimizer: OptimizerSection
     schedule: ScheduleSection
     training: TrainingSection

@@ -6,7 +6,7 @@ RUN/split.csv           part by track id
 RUN/run.json            versions, commit, machine, seconds, fingerprints, status
 RUN/history.csv         a row per epoch
 RUN/tensorboard/        the same, as TensorBoard events
-RUN/checkpoint/         weights, velocity and history after the last epoch; gone once the training has ended
+RUN/checkpoint/         all that the next epoch depends on; gone once the training has ended
 RUN/model.safetensors   the model file
 ```
 """
@@ -34,12 +34,11 @@ from genrescope.files import fingerprint, read_text, write_json, write_text
 from genrescope.training import recipe as recipes
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from genrescope.data.audit import Audit
     from genrescope.data.splits import Split
     from genrescope.data.store import Store
     from genrescope.training.recipe import Recipe
+    from genrescope.training.state import TrainingState
 
 
 @dataclass(frozen=True)
@@ -155,19 +154,15 @@ class RunFolder:
         """Whether the training has ended."""
         return (self.path / "run.json").exists() and read_run(self.path)["status"] == "finished"
 
-    def save_checkpoint(self, model: nn.Module, optimizer: torch.optim.Optimizer, history: list[Epoch]) -> None:
+    def save_checkpoint(self, state: TrainingState, history: list[Epoch]) -> None:
         """Write all that the next epoch depends on into one file, whole or not at all."""
-        tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
-        for number, state in optimizer.state_dict()["state"].items():
-            tensors[f"velocity.{number}"] = state["momentum_buffer"]
-        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         metadata = {
             "identity": self.identity,
             "history": json.dumps([dataclasses.asdict(epoch) for epoch in history]),
         }
-        bundle.save_tensors(self._checkpoint, tensors, metadata)
+        bundle.save_tensors(self._checkpoint, state.tensors(), metadata)
 
-    def load_checkpoint(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> list[Epoch]:
+    def load_checkpoint(self, state: TrainingState) -> list[Epoch]:
         """Take up the last checkpoint, if there is one; return the history so far.
 
         Raises:
@@ -178,11 +173,7 @@ class RunFolder:
         tensors, metadata = bundle.load_tensors(self._checkpoint)
         if metadata.get("identity") != self.identity:
             raise TrainingError(f"{self._checkpoint} belongs to another run; remove it or choose another --out")
-        states = {name.removeprefix("model."): t for name, t in tensors.items() if name.startswith("model.")}
-        model.load_state_dict(states)
-        velocities = [state["momentum_buffer"] for state in optimizer.state.values()]
-        for number, velocity in enumerate(velocities):
-            velocity.copy_(tensors[f"velocity.{number}"])
+        state.load(tensors)
         self.note({"resumed": read_run(self.path)["resumed"] + 1})
         return [Epoch(**row) for row in json.loads(metadata["history"])]
 

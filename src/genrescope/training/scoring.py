@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from genrescope.data.windows import FRAMES
+
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
@@ -16,7 +18,7 @@ BATCH = 32
 
 
 @torch.inference_mode()
-def window_scores(model: nn.Module, bank: FrameBank, windows: Windows) -> Tensor:
+def window_scores(model: nn.Module, bank: FrameBank, windows: Windows, *, length: int = FRAMES) -> Tensor:
     """Return each window's probabilities, float32 of shape (windows, genres), on the CPU.
 
     The network is put into evaluation mode and back.
@@ -24,7 +26,8 @@ def window_scores(model: nn.Module, bank: FrameBank, windows: Windows) -> Tensor
     was_training = model.training
     model.eval()
     try:
-        scores = [model(images).float().softmax(dim=1).cpu() for _, images in bank.batches(windows.split(BATCH))]
+        cut = bank.batches(windows.split(BATCH), length=length)
+        scores = [model(images).float().softmax(dim=1).cpu() for _, images in cut]
     finally:
         model.train(was_training)
     return torch.cat(scores)

@@ -1,0 +1,207 @@
+"""Augmentation: a window is changed as recordings differ, so that the network learns what they have in common.
+
+What is random is drawn on the CPU from the training's seed (`draw`), apart from its use (`apply`), which works on a
+whole batch where it lies. The same draws give the same batch. Level, equaliser, low-pass, noise and background act on
+the power of each band, as they would on the wave; the log-mel's floor is taken off before and put back after.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+
+from genrescope.logmel import mel_centres
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
+
+    from genrescope.logmel_spec import LogMelSpec
+    from genrescope.training.recipe import AugmentSection
+
+_KNOTS = 6  # of the equaliser's curve
+_LOWEST_CUT = 2_000.0  # Hz
+_STEEPNESS = 60.0  # dB that a low-pass takes away in the band above its cut
+_NOISE_DB = 10.0, 40.0
+_BACKGROUND_DB = 6.0, 20.0
+_MASKS = 2
+
+
+@dataclass(frozen=True)
+class Draws:
+    """All that is random of a batch; each has a row for every window.
+
+    Attributes:
+        stretch: (batch,), frames heard in the time of one.
+        transpose: (batch,), frequency heard in the place of 1.
+        curve: (batch, 6), dB at knots that stand evenly over the bands, level included.
+        cut: (batch,), frequency above which all is taken away, in Hz; infinite for nothing.
+        noise: (batch,), dB of noise against the window; minus infinity for none.
+        guest: (batch,), share in [0, 1) that picks a window of the same genre.
+        background: (batch,), dB of that window against its own level; minus infinity for none.
+        time_masks: (batch, 2, 2), begin and length, as shares of the window.
+        frequency_masks: (batch, 2, 2), begin and length, as shares of the bands.
+        partner: int64 (batch,), the window that is mixed in, with its label.
+        share: (batch,), what is kept of the window itself.
+    """
+
+    stretch: Tensor
+    transpose: Tensor
+    curve: Tensor
+    cut: Tensor
+    noise: Tensor
+    guest: Tensor
+    background: Tensor
+    time_masks: Tensor
+    frequency_masks: Tensor
+    partner: Tensor
+    share: Tensor
+
+    def to(self, device: torch.device) -> Draws:
+        """Return the same on a device."""
+        return replace(self, **{each.name: getattr(self, each.name).to(device) for each in fields(self)})
+
+
+class Augment:
+    """A recipe's changes.
+
+    Args:
+        section: what is changed, and how much.
+        spec: the front end's numbers.
+    """
+
+    def __init__(self, section: AugmentSection, spec: LogMelSpec) -> None:
+        self._section, self._spec = section, spec
+        self._centres = torch.from_numpy(mel_centres(spec)).float()
+
+    def source_frames(self, frames: int) -> int:
+        """Return how many frames must be cut for a window of `frames`: faster music needs more."""
+        return math.ceil(frames * (1 + self._section.tempo))
+
+    def draw(self, count: int, generator: Generator) -> Draws:
+        """Draw all that is random of a batch of `count` windows; as much is drawn whatever is switched off."""
+        its = self._section
+
+        def uniform(*shape: int) -> Tensor:
+            return torch.rand(count, *shape, generator=generator)
+
+        def either_way() -> Tensor:
+            return 2 * uniform() - 1
+
+        def some(share: float, values: Tensor, otherwise: float) -> Tensor:
+            return torch.where(uniform() < share, values, torch.tensor(otherwise))
+
+        stretch, transpose = 1 + its.tempo * either_way(), 2 ** (its.semitones * either_way() / 12)
+        curve = its.gain_db * either_way()[:, None] + its.equaliser_db * torch.randn(count, _KNOTS, generator=generator)
+        top = math.log(self._spec.f_max / _LOWEST_CUT)
+        cut = some(its.low_pass, _LOWEST_CUT * torch.exp(top * uniform()), math.inf)
+        noise = some(its.noise, -_between(_NOISE_DB, uniform()), -math.inf)
+        guest, background = uniform(), some(its.background, -_between(_BACKGROUND_DB, uniform()), -math.inf)
+        masks = [_masks(uniform(_MASKS), uniform(_MASKS), most) for most in (its.time_mask, its.frequency_mask)]
+        partner = torch.randperm(count, generator=generator)
+        share = _beta(its.mixup, uniform()) if its.mixup else torch.ones(count)
+        return Draws(stretch, transpose, curve, cut, noise, guest, background, masks[0], masks[1], partner, share)
+
+    def apply(self, images: Tensor, labels: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
+        """Change a batch.
+
+        Args:
+            images: log-mels, float32 (batch, 1, n_mels, source frames).
+            labels: probabilities, float32 (batch, genres).
+            draws: what was drawn for it.
+
+        Returns:
+            Log-mels of (batch, 1, n_mels, frames), and labels of the same shape as before.
+        """
+        its, draws = self._section, draws.to(images.device)
+        if its.tempo or its.semitones:
+            images = self._warped(images, draws)
+        if its.gain_db or its.equaliser_db or its.low_pass or its.noise or its.background:
+            images = self._coloured(images, labels, draws)
+        if its.mixup:
+            own = draws.share[:, None]
+            images = torch.lerp(images[draws.partner], images, own[:, :, None, None])
+            labels = torch.lerp(labels[draws.partner], labels, own)
+        if its.time_mask or its.frequency_mask:
+            images = _masked(images, draws)
+        return images, labels
+
+    def _warped(self, images: Tensor, draws: Draws) -> Tensor:
+        """Read the picture at other times and frequencies, between the points linearly."""
+        length = round(images.shape[3] / (1 + self._section.tempo))
+        columns = torch.arange(length, device=images.device) * draws.stretch[:, None]
+        centres = self._centres.to(images.device)
+        wanted = (centres * (1 / draws.transpose)[:, None]).contiguous()  # heard at f: what was at f / transpose
+        above = torch.searchsorted(centres, wanted).clamp(1, len(centres) - 1)
+        low, high = centres[above - 1], centres[above]
+        rows = above - 1 + ((wanted - low) / (high - low)).clamp(0, 1)
+        grid = torch.empty(len(images), images.shape[2], length, 2, device=images.device)
+        grid[..., 0] = (2 * columns / (images.shape[3] - 1) - 1)[:, None, :]
+        grid[..., 1] = (2 * rows / (images.shape[2] - 1) - 1)[:, :, None]
+        return F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=True)
+
+    def _coloured(self, images: Tensor, labels: Tensor, draws: Draws) -> Tensor:
+        """Change the power of the bands."""
+        floor = self._spec.floor
+        power = (images.exp() - floor).clamp_(min=0)
+        if self._section.background:
+            level = (
+                10 ** (draws.background / 10)
+                * (mean := power.mean(dim=(1, 2, 3)))
+                / (mean + floor)[guests := _guests(labels, draws.guest)]
+            )
+            power = power + level[:, None, None, None] * power[guests]
+        decibels = F.interpolate(
+            draws.curve[:, None], size=images.shape[2], mode="linear", align_corners=True
+        ).unsqueeze(3)
+        if self._section.low_pass:
+            over = (self._centres.to(images.device) > draws.cut[:, None]).float()
+            decibels = decibels - _STEEPNESS * over[:, None, :, None]
+        power = power * 10 ** (decibels / 10)
+        if self._section.noise:
+            power = power + (10 ** (draws.noise / 10) * power.mean(dim=(1, 2, 3)))[:, None, None, None]
+        return (power + floor).log_()
+
+
+def _between(ends: tuple[float, float], at: Tensor) -> Tensor:
+    return ends[0] + (ends[1] - ends[0]) * at
+
+
+def _masks(lengths: Tensor, begins: Tensor, most: float) -> Tensor:
+    """Return begins and lengths, (batch, masks, 2); each mask lies inside."""
+    lengths = most * lengths
+    return torch.stack([begins * (1 - lengths), lengths], dim=2)
+
+
+def _beta(parameter: float, at: Tensor) -> Tensor:
+    """Return the quantiles of Beta(a, a) at uniform numbers, folded to [0.5, 1], from a fine table."""
+    middles = (torch.arange(4096, dtype=torch.float64) + 0.5) / 4096
+    shares = torch.cumsum((middles * (1 - middles)) ** (parameter - 1), dim=0)
+    found = middles[torch.searchsorted(shares / shares[-1], at.double()).clamp(max=4095)].float()
+    return torch.maximum(found, 1 - found)
+
+
+def _guests(labels: Tensor, at: Tensor) -> Tensor:
+    """Return for each window another one of its genre, or itself where there is none: (batch,)."""
+    genre = labels.argmax(dim=1)
+    same = (genre[:, None] == genre).fill_diagonal_(False)
+    count = same.sum(dim=1)
+    chosen = (at * count).long()
+    order = same.cumsum(dim=1) - 1
+    found = (same & (order == chosen[:, None])).int().argmax(dim=1)
+    return torch.where(count > 0, found, torch.arange(len(labels), device=labels.device))
+
+
+def _masked(images: Tensor, draws: Draws) -> Tensor:
+    """Fill the masks with each window's mean."""
+    hidden = torch.zeros_like(images, dtype=torch.bool)
+    for masks, dim in ((draws.frequency_masks, 2), (draws.time_masks, 3)):
+        size = images.shape[dim]
+        at = (torch.arange(size, device=images.device) + 0.5) / size
+        begin, length = masks[:, :, 0, None], masks[:, :, 1, None]
+        covered = ((at >= begin) & (at < begin + length)).any(dim=1)
+        hidden |= covered[:, None, :, None] if dim == 2 else covered[:, None, None, :]
+    return torch.where(hidden, images.mean(dim=(2, 3), keepdim=True), images)

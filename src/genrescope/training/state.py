@@ -1,0 +1,135 @@
+"""All that the next epoch depends on: weights, the optimizer's memory, averaged weights, the best ones so far."""
+
+from __future__ import annotations
+
+import copy
+import math
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from genrescope.training.recipe import Recipe
+
+_BEST_LOSS = "best_loss"
+
+
+class TrainingState:
+    """A network on its way.
+
+    Args:
+        model: the network.
+        recipe: what trains it.
+        device: where it is.
+    """
+
+    def __init__(self, model: nn.Module, recipe: Recipe, device: str) -> None:
+        self.model = model
+        self.optimizer = make_optimizer(model, recipe, device)
+        self._decay = recipe.training.weight_average
+        self._patience = recipe.training.patience
+        self._average = copy.deepcopy(model).requires_grad_(False) if self._decay else None
+        self._updates = 0
+        self._best: dict[str, Tensor] = {}
+        self._best_loss = math.inf
+        self._worse = 0
+
+    @property
+    def judged(self) -> nn.Module:
+        """The network that is scored and kept: the averaged one where weights are averaged."""
+        return self.model if self._average is None else self._average
+
+    @torch.no_grad()
+    def after_step(self) -> None:
+        """Let the average follow the weights; in the beginning faster."""
+        if self._average is None:
+            return
+        self._updates += 1
+        decay = min(self._decay, (1 + self._updates) / (10 + self._updates))
+        mine = self._average.state_dict()
+        for name, tensor in self.model.state_dict().items():
+            if tensor.is_floating_point():
+                mine[name].lerp_(tensor, 1 - decay)
+            else:
+                mine[name].copy_(tensor)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the validation loss has not fallen for as long as the recipe waits."""
+        return 0 < self._patience <= self._worse
+
+    def after_epoch(self, validation_loss: float | None) -> None:
+        """Note how good the epoch was."""
+        if not self._patience or validation_loss is None:
+            return
+        if validation_loss < self._best_loss:
+            self._best_loss, self._worse = validation_loss, 0
+            self._best = {name: tensor.detach().clone() for name, tensor in self.judged.state_dict().items()}
+        else:
+            self._worse += 1
+
+    def result(self) -> nn.Module:
+        """Return the network to keep, in the best epoch's state where there is a patience."""
+        if self._best:
+            self.judged.load_state_dict(self._best)
+        return self.judged
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return everything as tensors by name, for a checkpoint."""
+        found = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
+        for number, memory in self.optimizer.state_dict()["state"].items():
+            found |= {f"optimizer.{number}.{name}": value for name, value in memory.items() if torch.is_tensor(value)}
+        if self._average is not None:
+            found |= {f"average.{name}": tensor for name, tensor in self._average.state_dict().items()}
+        found |= {f"best.{name}": tensor for name, tensor in self._best.items()}
+        counts = torch.tensor([self._updates, self._worse], dtype=torch.int64)
+        found |= {"counts": counts, _BEST_LOSS: torch.tensor(self._best_loss, dtype=torch.float64)}
+        return {name: tensor.detach().cpu().contiguous() for name, tensor in found.items()}
+
+    def load(self, tensors: dict[str, Tensor]) -> None:
+        """Take up what `tensors` returned."""
+
+        def under(prefix: str) -> dict[str, Tensor]:
+            return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
+
+        self.model.load_state_dict(under("model."))
+        parameters = [each for group in self.optimizer.param_groups for each in group["params"]]
+        for name, tensor in under("optimizer.").items():
+            number, _, key = name.partition(".")
+            parameter = parameters[int(number)]
+            # Laid out as its parameter is: arithmetic in another order would end in other last digits.
+            like = torch.empty_like(parameter) if tensor.shape == parameter.shape else torch.empty_like(tensor)
+            self.optimizer.state[parameter][key] = like.copy_(tensor)
+        if self._average is not None:
+            self._average.load_state_dict(under("average."))
+        self._best = under("best.")
+        self._best_loss = float(tensors[_BEST_LOSS])
+        self._updates, self._worse = tensors["counts"].tolist()
+
+
+def make_optimizer(model: nn.Module, recipe: Recipe, device: str) -> torch.optim.Optimizer:
+    """Return the recipe's optimizer, ready for the first step.
+
+    `sgd` is CNTK's: with unit gain the gradient enters the velocity with weight 1 - momentum, and the velocity begins
+    at zero, where PyTorch's own would begin with the first gradient, undamped. `adamw` lets biases and the weights of
+    norms be: source, I. Loshchilov and F. Hutter, Decoupled weight decay regularization, 2019.
+    """
+    its, fused = recipe.optimizer, device in ("cpu", "cuda")
+    if its.name == "adamw":
+        shrunk = [each for each in model.parameters() if each.ndim > 1]
+        kept = [each for each in model.parameters() if each.ndim <= 1]
+        groups = [{"params": shrunk, "weight_decay": its.weight_decay}, {"params": kept, "weight_decay": 0.0}]
+        return torch.optim.AdamW(groups, lr=recipe.schedule.base_rate, betas=(its.momentum, 0.999), fused=fused)
+    optimizer = torch.optim.SGD(
+        model.parameters(),
+        lr=recipe.schedule.base_rate,
+        momentum=its.momentum,
+        dampening=its.momentum if its.unit_gain else 0.0,
+        weight_decay=its.weight_decay,
+        fused=fused,
+    )
+    for parameter in model.parameters():
+        optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+    return optimizer
