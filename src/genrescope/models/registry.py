@@ -15,7 +15,7 @@ from torch import nn
 
 from genrescope.errors import RecipeError, nearest
 
-_FAMILIES = ("mgcc", "vgg")
+_FAMILIES = ("mgcc", "pooled", "vgg")
 _VARIANTS: dict[str, Callable[..., nn.Module]] = {}
 
 Variant = Callable[..., nn.Module]
@@ -32,7 +32,7 @@ def names() -> list[str]:
 
     Example:
         >>> names()
-        ['mgcc', 'mgcc-small', 'vgg-16', 'vgg-32']
+        ['mgcc', 'mgcc-small', 'pooled-svm', 'vgg-16', 'vgg-32']
     """
     for family in _FAMILIES:
         importlib.import_module(f"genrescope.models.{family}")

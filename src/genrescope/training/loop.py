@@ -6,7 +6,7 @@ import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
@@ -109,14 +109,17 @@ def train(
     device = choose_device(device)
     keep_freed_memory()
     learnt, held_out, labels = _tracks(store, split, parts)
-    with torch.device("meta"):  # a wrong name or option is found before anything is written
-        registry.create(recipe.model.name, len(labels), **recipe.model.options)
+    if recipe.classifier.kernel == "none":
+        with torch.device("meta"):  # a wrong name or option is found before anything is written
+            registry.create(recipe.model.name, len(labels), **recipe.model.options)
     folder = RunFolder.begin(
         Path(out), store=store, recipe=recipe, split=split, parts=tuple(parts), seed=seed, resume=resume, device=device,
         audit=audit,
     )  # fmt: skip
     if folder.finished:
         return folder.path
+    if recipe.classifier.kernel != "none":
+        return _fit(folder, recipe, store, learnt=learnt, held_out=held_out, labels=labels, on_epoch=on_epoch)
 
     torch.manual_seed(seed)
     model = _channels_last(registry.create(recipe.model.name, len(labels), **recipe.model.options))
@@ -157,7 +160,7 @@ def train(
             _chart(board, row)
             on_epoch(row)
     return _finish(
-        folder, state.result(), recipe, store,
+        folder, state.result(), recipe, store, options=recipe.model.options,
         labels=labels, tracks=learnt, windows_learnt=batches.windows, history=history,
     )  # fmt: skip
 
@@ -208,12 +211,44 @@ def _epoch(
     return told
 
 
+def _fit(
+    folder: RunFolder,
+    recipe: Recipe,
+    store: Store,
+    *,
+    learnt: list[StoredTrack],
+    held_out: list[StoredTrack],
+    labels: list[str],
+    on_epoch: Callable[[Epoch], None],
+) -> Path:
+    """Fit a classifier that has no epochs; its history has one row."""
+    from genrescope.training import classical
+
+    began = time.monotonic()
+    bank = windows.FrameBank(
+        store.frames, silence=store.spec.silence, device=torch.device("cpu"), padding=recipe.windows.padding
+    )
+    model = classical.fit(bank, learnt, labels, recipe)
+    seconds = time.monotonic() - began
+    (loss, error), (loss_out, error_out) = (_validate(model, bank, its, labels, recipe) for its in (learnt, held_out))
+    heard = len(windows.place(learnt, length=recipe.windows.frames, hop=recipe.windows.hop))
+    row = Epoch(1, 1, 0.0, loss or 0.0, error or 0.0, loss_out, error_out, seconds, heard / seconds)
+    folder.write_history([row])
+    on_epoch(row)
+    options = {"vectors": len(model.vectors), "kernel": model.kernel}
+    return _finish(
+        folder, model, recipe, store,
+        options=options, labels=labels, tracks=learnt, windows_learnt=heard, history=[row],
+    )  # fmt: skip
+
+
 def _finish(
     folder: RunFolder,
     model: nn.Module,
     recipe: Recipe,
     store: Store,
     *,
+    options: dict[str, Any],
     labels: list[str],
     tracks: Sequence[StoredTrack],
     windows_learnt: int,
@@ -222,7 +257,7 @@ def _finish(
     """Write the model file and close the run."""
     header = bundle.Header(
         model=recipe.model.name,
-        options=recipe.model.options,
+        options=options,
         labels=tuple(labels),
         front_end=store.spec,
         window=recipe.windows.frames,

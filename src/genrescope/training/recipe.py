@@ -146,6 +146,17 @@ class TrainingSection(_Section):
     off. Needs a validation part."""
 
 
+class ClassifierSection(_Section):
+    """A classifier that is fitted at once, to pooled statistics, in place of a network that is trained."""
+
+    kernel: Literal["none", "rbf", "linear"] = "none"
+    """`none`: the network is trained by gradient descent; else a support vector machine with that kernel is fitted."""
+    c: _Positive = 10.0
+    """Price of a window on the wrong side; larger fits closer."""
+    gamma: _Positive = 0.3
+    """For `rbf`: `exp(-gamma |x - y|^2 / features)`; larger fits closer."""
+
+
 class EvaluationSection(_Section):
     """Which figure is the recipe's own."""
 
@@ -165,6 +176,7 @@ class Recipe(_Section):
     optimizer: OptimizerSection
     schedule: ScheduleSection
     training: TrainingSection
+    classifier: ClassifierSection
     evaluation: EvaluationSection
 
 

@@ -1,0 +1,104 @@
+"""Fitting a support vector machine: no epochs, and the same run folder."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from genrescope.data import windows
+from genrescope.models.pooled import PooledStatistics, PooledSVM
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from genrescope.data.store import StoredTrack
+    from genrescope.data.windows import FrameBank
+    from genrescope.training.recipe import ClassifierSection, Recipe
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+_FOLDS = 4
+_SHARPEST = np.geomspace(0.1, 30, 60)
+
+
+def fit(bank: FrameBank, tracks: Sequence[StoredTrack], labels: Sequence[str], recipe: Recipe) -> PooledSVM:
+    """Fit one machine for each genre to the windows of the tracks.
+
+    How sure it may be is found by machines that were fitted without some of the artists, on those artists.
+
+    Args:
+        bank: the log-mels.
+        tracks: what is learnt.
+        labels: the genres, in the order of the logits.
+        recipe: windows and classifier.
+    """
+    its = recipe.windows
+    placed = windows.place(tracks, length=its.frames, hop=its.hop)
+    points = _statistics(bank, placed, its.frames)
+    genre = np.array([labels.index(track.genre) for track in tracks])[placed.tracks.numpy()]
+    artist = np.array([track.group or f"track {track.id}" for track in tracks])[placed.tracks.numpy()]
+    centre, spread = points.mean(axis=0), points.std(axis=0) + 1e-6
+    points = (points - centre) / spread
+    machines = [_machine(points, genre == label, recipe.classifier) for label in range(len(labels))]
+    model = _assembled(machines, points, recipe.classifier)
+    values = {"centre": centre, "spread": spread, "sharpness": _sharpness(points, genre, artist, recipe.classifier)}
+    with torch.no_grad():
+        for name, value in values.items():
+            getattr(model, name).copy_(torch.as_tensor(value))
+    return model
+
+
+@torch.inference_mode()
+def _statistics(bank: FrameBank, placed: windows.Windows, length: int) -> Floats:
+    statistics = PooledStatistics()
+    found = [statistics(images.cpu()).numpy() for _, images in bank.batches(placed.split(32), length=length)]
+    return np.concatenate(found).astype(np.float64)
+
+
+def _machine(points: Floats, own: npt.NDArray[np.bool_], section: ClassifierSection) -> Any:
+    from sklearn.svm import SVC, LinearSVC
+
+    if section.kernel == "linear":
+        return LinearSVC(C=section.c, class_weight="balanced", random_state=0, max_iter=20_000).fit(points, own)
+    return SVC(C=section.c, gamma=section.gamma / points.shape[1], class_weight="balanced").fit(points, own)
+
+
+def _assembled(machines: Sequence[Any], points: Floats, section: ClassifierSection) -> PooledSVM:
+    """Put the machines' numbers together; vectors that several share stand there once."""
+    if section.kernel == "linear":
+        vectors, weights = np.concatenate([each.coef_ for each in machines]), np.eye(len(machines))
+    else:
+        used = np.unique(np.concatenate([each.support_ for each in machines]))
+        vectors, weights = points[used], np.zeros((len(machines), len(used)))
+        for row, each in zip(weights, machines, strict=True):
+            row[np.searchsorted(used, each.support_)] = each.dual_coef_[0]
+    model = PooledSVM(len(machines), vectors=len(vectors), kernel=section.kernel)
+    bias = np.concatenate([each.intercept_ for each in machines])
+    values = {"vectors": vectors, "weights": weights, "bias": bias, "gamma": section.gamma / points.shape[1]}
+    with torch.no_grad():
+        for name, value in values.items():
+            getattr(model, name).copy_(torch.as_tensor(value))
+    return model
+
+
+def _sharpness(
+    points: Floats, genre: npt.NDArray[np.int64], artist: npt.NDArray[np.str_], section: ClassifierSection
+) -> float:
+    """Return the factor that makes the decisions on unheard artists most probable; 1 where there are too few."""
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    folds = min(_FOLDS, *(len(set(artist[genre == label])) for label in np.unique(genre)))
+    if folds < 2:
+        return 1.0
+    decisions = np.zeros((len(points), genre.max() + 1))
+    for learnt, held in StratifiedGroupKFold(folds, shuffle=True, random_state=0).split(points, genre, artist):
+        for label in range(decisions.shape[1]):
+            machine = _machine(points[learnt], genre[learnt] == label, section)
+            decisions[held, label] = machine.decision_function(points[held])
+    losses = []
+    for factor in _SHARPEST:
+        logits = torch.from_numpy(decisions * factor)
+        losses.append(float(torch.nn.functional.cross_entropy(logits, torch.from_numpy(genre))))
+    return float(_SHARPEST[int(np.argmin(losses))])
