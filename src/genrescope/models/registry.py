@@ -15,7 +15,7 @@ from torch import nn
 
 from genrescope.errors import RecipeError, nearest
 
-_FAMILIES = ("mgcc", "pooled", "vgg")
+_FAMILIES = ("attentive", "bands", "mgcc", "pooled", "residual", "vgg")
 _VARIANTS: dict[str, Callable[..., nn.Module]] = {}
 
 Variant = Callable[..., nn.Module]
@@ -31,8 +31,8 @@ def names() -> list[str]:
     """Return the names of all variants.
 
     Example:
-        >>> names()
-        ['mgcc', 'mgcc-small', 'pooled-svm', 'vgg-16', 'vgg-32']
+        >>> names()[:4]
+        ['attentive-128', 'bands-8', 'mgcc', 'mgcc-small']
     """
     for family in _FAMILIES:
         importlib.import_module(f"genrescope.models.{family}")
