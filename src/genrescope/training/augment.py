@@ -28,6 +28,7 @@ _STEEPNESS = 60.0  # dB that a low-pass takes away in the band above its cut
 _NOISE_DB = 10.0, 40.0
 _BACKGROUND_DB = 6.0, 20.0
 _MASKS = 2
+_ROUNDING = 1e-6  # frames; far more than arithmetic errs by, and far less than is heard
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class Augment:
 
     def source_frames(self, frames: int) -> int:
         """Return how many frames must be cut for a window of `frames`: faster music needs more."""
-        return math.ceil(frames * (1 + self._section.tempo))
+        return math.ceil(frames * (1 + self._section.tempo) - _ROUNDING)
 
     def draw(self, count: int, generator: Generator) -> Draws:
         """Draw all that is random of a batch of `count` windows; as much is drawn whatever is switched off."""
@@ -102,7 +103,8 @@ class Augment:
         guest, background = uniform(), some(its.background, -_between(_BACKGROUND_DB, uniform()), -math.inf)
         masks = [_masks(uniform(_MASKS), uniform(_MASKS), most) for most in (its.time_mask, its.frequency_mask)]
         partner = torch.randperm(count, generator=generator)
-        share = _beta(its.mixup, uniform()) if its.mixup else torch.ones(count)
+        at = uniform()
+        share = _beta(its.mixup, at) if its.mixup else torch.ones(count)
         return Draws(stretch, transpose, curve, cut, noise, guest, background, masks[0], masks[1], partner, share)
 
     def apply(self, images: Tensor, labels: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
@@ -131,7 +133,7 @@ class Augment:
 
     def _warped(self, images: Tensor, draws: Draws) -> Tensor:
         """Read the picture at other times and frequencies, between the points linearly."""
-        length = round(images.shape[3] / (1 + self._section.tempo))
+        length = math.floor(images.shape[3] / (1 + self._section.tempo) + _ROUNDING)  # undoes source_frames
         columns = torch.arange(length, device=images.device) * draws.stretch[:, None]
         centres = self._centres.to(images.device)
         wanted = (centres * (1 / draws.transpose)[:, None]).contiguous()  # heard at f: what was at f / transpose
@@ -177,11 +179,17 @@ def _masks(lengths: Tensor, begins: Tensor, most: float) -> Tensor:
 
 
 def _beta(parameter: float, at: Tensor) -> Tensor:
-    """Return the quantiles of Beta(a, a) at uniform numbers, folded to [0.5, 1], from a fine table."""
+    """Return the quantiles of Beta(a, a) at uniform numbers, folded to [0.5, 1], from a fine table.
+
+    The density is `(x (1 - x))^(a - 1)`, which has a pole at 0 where a < 1. Over `v = (2 x)^b`, b the lesser of a
+    and 1, it has none, since `dv ~ x^(b - 1) dx`: what is left is `x^(a - b) (1 - x)^(a - 1)`, with x at most 1/2.
+    """
+    power = min(parameter, 1.0)
     middles = (torch.arange(4096, dtype=torch.float64) + 0.5) / 4096
-    shares = torch.cumsum((middles * (1 - middles)) ** (parameter - 1), dim=0)
-    found = middles[torch.searchsorted(shares / shares[-1], at.double()).clamp(max=4095)].float()
-    return torch.maximum(found, 1 - found)
+    lesser = middles ** (1 / power) / 2
+    heights = (parameter - power) * lesser.log() + (parameter - 1) * torch.log1p(-lesser)
+    shares = torch.cumsum((heights - heights.max()).exp(), dim=0)
+    return 1 - lesser[torch.searchsorted(shares / shares[-1], at.double()).clamp(max=4095)].float()
 
 
 def _guests(labels: Tensor, at: Tensor) -> Tensor:

@@ -1,0 +1,388 @@
+"""Each change does to a window what it says, alone; what is off does nothing, and the same draws do the same."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+from conftest import tone
+from hypothesis import given
+from hypothesis import strategies as st
+
+from genrescope.logmel import LogMel, mel_centres
+from genrescope.logmel_spec import LogMelSpec
+from genrescope.training.augment import Augment, Draws, _beta, _guests
+from genrescope.training.recipe import AugmentSection
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    from torch import Tensor
+
+SPEC = LogMelSpec()
+CENTRES = mel_centres(SPEC)
+EVERYTHING: dict[str, float] = {
+    "tempo": 0.2, "semitones": 2.0, "gain_db": 6.0, "equaliser_db": 3.0, "low_pass": 0.5, "noise": 0.5,
+    "background": 0.5, "time_mask": 0.2, "frequency_mask": 0.2, "mixup": 0.4,
+}  # fmt: skip
+DRAWN = {
+    "tempo": "stretch", "semitones": "transpose", "low_pass": "cut", "noise": "noise", "background": "background",
+    "time_mask": "time_masks", "frequency_mask": "frequency_masks", "mixup": "share",
+}  # fmt: skip
+"""Which of the draws a setting decides alone."""
+
+
+def source(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def augment(**on: float) -> Augment:
+    return Augment(AugmentSection(**on), SPEC)
+
+
+def drawn(count: int, its: Augment | None = None, seed: int = 0) -> Draws:
+    return (its or augment()).draw(count, source(seed))
+
+
+def neutral(count: int, **changes: Any) -> Draws:
+    """Return draws that change nothing but what is given."""
+    return dataclasses.replace(drawn(count), **changes)
+
+
+def log_mels(count: int = 4, *, frames: int = 128, seed: int = 0) -> Tensor:
+    """Return windows from far above the floor down into it, float32 (count, 1, 128, frames)."""
+    rng = np.random.default_rng(seed)
+    power = 10 ** rng.uniform(-9, 1, (count, 1, 128, frames))
+    return torch.from_numpy(np.log(power + SPEC.floor)).float()
+
+
+def genres(count: int, of: int = 2) -> Tensor:
+    return torch.nn.functional.one_hot(torch.arange(count) % of, of).float()
+
+
+def power(images: Tensor) -> npt.NDArray[np.float64]:
+    """Return what stands above the floor, in double precision."""
+    found: npt.NDArray[np.float64] = np.exp(images.double().numpy()) - SPEC.floor
+    return found
+
+
+def in_logarithm(levels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return np.log(np.maximum(levels, 0) + SPEC.floor)
+
+
+def close(found: Tensor, expected: npt.NDArray[np.float64], within: float = 1e-4) -> None:
+    np.testing.assert_allclose(found.double().numpy(), expected, rtol=0, atol=within)
+
+
+# -- nothing, twice, and apart ------------------------------------------------------------------------------------
+
+
+def test_what_is_off_leaves_every_bit() -> None:
+    images, labels = log_mels(), genres(4)
+    off = augment()
+    assert off.source_frames(128) == 128
+    changed, told = off.apply(images.clone(), labels.clone(), off.draw(4, source(5)))
+    assert torch.equal(changed, images)
+    assert torch.equal(told, labels)
+
+
+@pytest.mark.parametrize("name", EVERYTHING)
+def test_a_change_that_drew_nothing_leaves_the_window(name: str) -> None:
+    its = augment(**{name: EVERYTHING[name]})
+    images = log_mels(frames=its.source_frames(100))
+    changed, labels = its.apply(images, genres(4), neutral(4))
+    close(changed, images[..., :100].double().numpy())
+    assert torch.equal(labels, genres(4))
+
+
+@given(seed=st.integers(0, 1000), on=st.sets(st.sampled_from(sorted(EVERYTHING))))
+def test_the_same_draws_give_the_same_batch(seed: int, on: set[str]) -> None:
+    its = augment(**{name: EVERYTHING[name] for name in on})
+    images = log_mels(5, frames=its.source_frames(40), seed=seed)
+    before = images.clone()
+    first, second = (its.apply(images, genres(5), its.draw(5, source(seed))) for _ in range(2))
+    assert torch.equal(first[0], second[0])
+    assert torch.equal(first[1], second[1])
+    assert torch.equal(images, before)  # what was given is not written to
+
+
+@given(seed=st.integers(0, 1000), on=st.sets(st.sampled_from(sorted(EVERYTHING))))
+def test_draws_do_not_depend_on_what_else_is_on(seed: int, on: set[str]) -> None:
+    all_of_them, some = source(seed), source(seed)
+    everything = augment(**EVERYTHING).draw(6, all_of_them)
+    found = augment(**{name: EVERYTHING[name] for name in on}).draw(6, some)
+    for name in on & DRAWN.keys():
+        assert torch.equal(getattr(found, DRAWN[name]), getattr(everything, DRAWN[name]))
+    assert torch.equal(found.partner, everything.partner)
+    assert torch.equal(all_of_them.get_state(), some.get_state())  # so the next batch's do not either
+
+
+@given(
+    seed=st.integers(0, 10_000),
+    frames=st.integers(3, 70),
+    count=st.integers(1, 5),
+    settings=st.fixed_dictionaries({name: st.sampled_from([0.0, value]) for name, value in EVERYTHING.items()}),
+    level=st.sampled_from([-13.8155, -13.0, -3.0, 6.0]),
+)
+def test_whatever_is_drawn_windows_stay_windows(
+    seed: int, frames: int, count: int, settings: dict[str, float], level: float
+) -> None:
+    its = augment(**settings)
+    images = log_mels(count, frames=its.source_frames(frames), seed=seed)
+    images[0] = level  # one window is all the same, silence among others
+    changed, labels = its.apply(images, genres(count), its.draw(count, source(seed)))
+    assert changed.shape == (count, 1, 128, frames)
+    assert changed.dtype == labels.dtype == torch.float32
+    assert changed.isfinite().all()
+    assert float(changed.min()) >= SPEC.silence - 1e-3
+    assert (labels >= 0).all()
+    torch.testing.assert_close(labels.sum(dim=1), torch.ones(count))
+
+
+# -- level, equaliser, low-pass, noise ----------------------------------------------------------------------------
+
+
+@given(decibels=st.floats(-30, 30), seed=st.integers(0, 100))
+def test_gain_adds_its_decibels_of_power_also_near_the_floor(decibels: float, seed: int) -> None:
+    images = log_mels(2, frames=20, seed=seed)
+    changed, _ = augment(gain_db=30).apply(images, genres(2), neutral(2, curve=torch.full((2, 6), decibels)))
+    close(changed, in_logarithm(power(images) * 10 ** (decibels / 10)))
+
+
+def test_gain_leaves_silence_silent() -> None:
+    silence = torch.full((1, 1, 128, 10), SPEC.silence)
+    changed, _ = augment(gain_db=30).apply(silence, genres(1), neutral(1, curve=torch.full((1, 6), 30.0)))
+    close(changed, silence.double().numpy(), within=1e-3)
+
+
+def test_gains_are_drawn_evenly_and_are_the_same_for_all_bands() -> None:
+    curve = drawn(4000, augment(gain_db=6)).curve
+    assert torch.equal(curve, curve[:, :1].expand_as(curve))
+    assert 5.9 < float(curve.max()) <= 6
+    assert -6 <= float(curve.min()) < -5.9
+    assert float(curve[:, 0].std()) == pytest.approx(12 / 12**0.5, rel=0.05)
+    assert float(drawn(4000, augment(equaliser_db=3)).curve.std()) == pytest.approx(3, rel=0.05)
+
+
+def test_the_equaliser_runs_straight_between_knots_that_stand_evenly_over_the_bands() -> None:
+    images, curve = log_mels(2), torch.tensor([[0.0, 6, -6, 3, 12, -12], [1.0, 2, 3, 4, 5, 6]])
+    changed, _ = augment(equaliser_db=3).apply(images, genres(2), neutral(2, curve=curve))
+    knots = np.linspace(0, 127, 6)
+    at = np.stack([np.interp(np.arange(128), knots, row) for row in curve.numpy()])
+    close(changed, in_logarithm(power(images) * 10 ** (at / 10)[:, None, :, None]))
+
+
+@pytest.mark.parametrize("cut", [2_000.0, 5_123.0, 11_000.0])
+def test_low_pass_takes_what_is_above_the_cut_and_leaves_what_is_below(cut: float) -> None:
+    images = log_mels(2)
+    draws = neutral(2, cut=torch.tensor([cut, float("inf")]))
+    changed, _ = augment(low_pass=1).apply(images, genres(2), draws)
+    below, above = torch.from_numpy(cut >= CENTRES), torch.from_numpy(cut < CENTRES)
+    assert below.any()
+    close(changed[0, :, below], images[0, :, below].double().numpy())
+    close(changed[0, :, above], in_logarithm(1e-6 * power(images[0, :, above])))
+    close(changed[1], images[1].double().numpy())
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "ends"),
+    [
+        ("low_pass", "cut", (2_000, 11_025)),
+        ("noise", "noise", (-40, -10)),
+        ("background", "background", (-20, -6)),
+    ],
+)
+def test_some_windows_are_changed_as_many_as_was_asked(name: str, field: str, ends: tuple[float, float]) -> None:
+    values = getattr(drawn(4000, augment(**{name: 0.3})), field)
+    chosen = values[values.isfinite()]
+    assert len(chosen) / 4000 == pytest.approx(0.3, abs=0.03)
+    assert ends[0] <= float(chosen.min()) < ends[0] + 0.05 * (ends[1] - ends[0])
+    assert ends[1] - 0.05 * (ends[1] - ends[0]) < float(chosen.max()) <= ends[1] * (1 + 1e-6 * (ends[1] > 0))
+    assert getattr(drawn(50, augment(**{name: 1.0})), field).isfinite().all()
+
+
+@pytest.mark.parametrize("decibels", [-10.0, -25.0, -40.0])
+def test_noise_has_the_power_it_should_in_every_band(decibels: float) -> None:
+    images = log_mels(2)
+    changed, _ = augment(noise=1).apply(images, genres(2), neutral(2, noise=torch.tensor([decibels, -float("inf")])))
+    added = 10 ** (decibels / 10) * power(images[0]).mean()
+    close(changed[0], in_logarithm(power(images[0]) + added))
+    close(changed[1], images[1].double().numpy())
+
+
+# -- background -----------------------------------------------------------------------------------------------------
+
+
+def of_one_band(bands: list[int]) -> Tensor:
+    """Return windows that sound in one band each, silent elsewhere; no two of the same power."""
+    levels = np.zeros((len(bands), 1, 128, 16))
+    for number, band in enumerate(bands):
+        levels[number, 0, band] = 1 + number
+    return torch.from_numpy(np.log(levels + SPEC.floor)).float()
+
+
+@given(seed=st.integers(0, 10_000), decibels=st.floats(-20, -6))
+def test_background_is_another_window_of_the_genre_so_much_softer(seed: int, decibels: float) -> None:
+    bands, labels = [10, 70, 20, 80, 30, 90, 40], genres(7)  # below 64 one genre, above the other
+    images = of_one_band(bands)
+    draws = neutral(7, guest=torch.rand(7, generator=source(seed)), background=torch.full((7,), decibels))
+    changed, told = augment(background=1).apply(images, labels, draws)
+    assert torch.equal(told, labels)
+    for number, band in enumerate(bands):
+        levels = power(changed[number, 0]).mean(axis=1)
+        (guest,) = np.flatnonzero((levels > 1e-3) & (np.arange(128) != band))
+        assert guest in bands
+        assert (guest < 64) == (band < 64)
+        assert levels[band] == pytest.approx(1 + number, rel=1e-3)
+        assert 10 * np.log10(levels[guest] / levels[band]) == pytest.approx(decibels, abs=0.01)
+
+
+def test_a_window_alone_in_its_genre_has_no_other_behind_it() -> None:
+    changed, _ = augment(background=1).apply(of_one_band([10, 70]), genres(2), drawn(2, augment(background=1.0)))
+    for image, band in zip(changed, (10, 70), strict=True):
+        assert np.flatnonzero(power(image[0]).mean(axis=1) > 1e-3).tolist() == [band]
+
+
+@given(
+    its=st.lists(st.integers(0, 2), min_size=1, max_size=9),
+    at=st.sampled_from([0.0, 0.3, 0.5, 0.999, 1 - 2**-24]),
+)
+def test_guests_are_of_the_genre_and_never_the_window_itself(its: list[int], at: float) -> None:
+    labels = torch.nn.functional.one_hot(torch.tensor(its), 3).float()
+    found = _guests(labels, torch.full((len(its),), at)).tolist()
+    for number, guest in enumerate(found):
+        others = [other for other in range(len(its)) if its[other] == its[number] and other != number]
+        assert guest == (others[int(at * len(others))] if others else number)
+
+
+# -- tempo and pitch ------------------------------------------------------------------------------------------------
+
+
+def event(at: float, frames: int) -> Tensor:
+    """Return a window in which every band rises and falls once, in the middle of it at frame `at`."""
+    rise = np.exp(-(((np.arange(frames) - at) / 4) ** 2) / 2)
+    return torch.from_numpy(np.broadcast_to(-10 + 9 * rise, (1, 1, 128, frames)).copy()).float()
+
+
+@pytest.mark.parametrize("stretch", [0.8, 0.93, 1.0, 1.07, 1.2])
+@pytest.mark.parametrize("at", [30.0, 60.0, 90.0])
+def test_faster_music_brings_an_event_forward(stretch: float, at: float) -> None:
+    its = augment(tempo=0.2)
+    changed, _ = its.apply(event(at, its.source_frames(128)), genres(1), neutral(1, stretch=torch.tensor([stretch])))
+    rise = (changed[0, 0] + 10).double().numpy()
+    centres = (rise * np.arange(128)).sum(axis=1) / rise.sum(axis=1)
+    np.testing.assert_allclose(centres, at / stretch, atol=0.05)
+
+
+def test_tempo_leaves_the_pitch() -> None:
+    steady = torch.linspace(-12, 3, 128)[None, None, :, None].expand(3, 1, 128, 160)
+    stretch = torch.tensor([0.85, 1.1, 1.24])
+    changed, _ = augment(tempo=0.25).apply(steady, genres(3), neutral(3, stretch=stretch))
+    close(changed, steady[..., :128].double().numpy())
+
+
+@given(tempo=st.floats(0, 0.99), frames=st.integers(1, 2000))
+def test_as_many_frames_are_cut_as_the_fastest_music_needs(tempo: float, frames: int) -> None:
+    its = augment(tempo=tempo)
+    needed = its.source_frames(frames)
+    assert (frames - 1) * (1 + tempo) <= needed - 1 + 1e-5
+    assert needed <= frames * (1 + tempo) + 1
+    if tempo and frames > 2:
+        images = torch.zeros(1, 1, 128, needed)
+        assert its.apply(images, genres(1), its.draw(1, source(0)))[0].shape[3] == frames
+
+
+@pytest.mark.parametrize("semitones", [-3.0, -1.0, 0.5, 2.0, 4.0])
+@pytest.mark.parametrize("hz", [440.0, 1_500.0, 3_000.0])
+def test_semitones_move_a_tone_to_the_band_of_its_new_frequency(hz: float, semitones: float) -> None:
+    def heard(frequency: float) -> Tensor:
+        levels: Tensor = LogMel(SPEC)(torch.from_numpy(tone(frequency, seconds=0.5))[None])
+        return levels.transpose(1, 2)[:, None]
+
+    ratio = 2 ** (semitones / 12)
+    draws = neutral(1, transpose=torch.tensor([ratio]))
+    changed, _ = augment(semitones=4).apply(heard(hz), genres(1), draws)
+    highest = int(changed[0, 0].mean(dim=1).argmax())
+    assert abs(highest - int(heard(hz * ratio)[0, 0].mean(dim=1).argmax())) <= 1
+    assert CENTRES[highest] == pytest.approx(hz * ratio, rel=0.04)
+
+
+def test_transposing_leaves_time() -> None:
+    changing = torch.linspace(-12, 3, 90)[None, None, None, :].expand(2, 1, 128, 90)
+    changed, _ = augment(semitones=3).apply(changing, genres(2), neutral(2, transpose=torch.tensor([0.85, 1.18])))
+    close(changed, changing.double().numpy())
+
+
+def test_tempo_and_pitch_are_drawn_evenly_either_way() -> None:
+    draws = drawn(4000, augment(tempo=0.1, semitones=2))
+    assert 0.9 <= float(draws.stretch.min()) < 0.905
+    assert 1.095 < float(draws.stretch.max()) <= 1.1 + 1e-6
+    moved = 12 * draws.transpose.log2()
+    assert float(moved.mean()) == pytest.approx(0, abs=0.1)
+    assert 1.95 < float(moved.abs().max()) <= 2 + 1e-5
+    correlation = np.corrcoef(draws.stretch.numpy(), moved.numpy())[0, 1]
+    assert abs(correlation) < 0.06
+
+
+# -- masks ------------------------------------------------------------------------------------------------------------
+
+
+@given(share=st.floats(0.01, 0.99), seed=st.integers(0, 1000))
+def test_masks_lie_inside_and_are_at_most_as_long_as_was_asked(share: float, seed: int) -> None:
+    for masks in (
+        drawn(8, augment(time_mask=share), seed).time_masks,
+        drawn(8, augment(frequency_mask=share), seed).frequency_masks,
+    ):
+        assert masks.shape == (8, 2, 2)
+        assert (masks >= 0).all()
+        assert (masks[..., 1] <= share).all()
+        assert (masks.sum(dim=2) <= 1 + 1e-6).all()
+
+
+@given(share=st.floats(0.01, 0.9), seed=st.integers(0, 1000), frames=st.integers(5, 90))
+def test_masks_blank_whole_stretches_with_the_mean_and_leave_the_rest(share: float, seed: int, frames: int) -> None:
+    images = log_mels(3, frames=frames, seed=seed)
+    for name, dim in (("time_mask", 3), ("frequency_mask", 2)):
+        its = augment(**{name: share})
+        changed, _ = its.apply(images, genres(3), its.draw(3, source(seed)))
+        size = images.shape[dim]
+        for before, after in zip(images[:, 0], changed[:, 0], strict=True):
+            lines = (before != after).any(dim=3 - dim if dim == 3 else 1)
+            blank, kept = (after.T if dim == 3 else after)[lines], (after.T if dim == 3 else after)[~lines]
+            assert torch.equal(kept, (before.T if dim == 3 else before)[~lines])
+            torch.testing.assert_close(blank, before.mean().expand_as(blank))
+            assert int(lines.sum()) <= 2 * (share * size + 1)
+
+
+def test_a_mask_covers_the_frames_it_names() -> None:
+    images = log_mels(1, frames=100)
+    masks = torch.tensor([[[0.1, 0.2], [0.5, 0.05]]])
+    changed, _ = augment(time_mask=0.2).apply(images, genres(1), neutral(1, time_masks=masks))
+    assert (changed != images).any(dim=2).flatten().nonzero().flatten().tolist() == [*range(10, 30), *range(50, 55)]
+
+
+# -- mixup ------------------------------------------------------------------------------------------------------------
+
+
+@given(shares=st.lists(st.floats(0.5, 1), min_size=4, max_size=4), order=st.permutations(range(4)))
+def test_windows_and_labels_are_mixed_by_the_same_share(shares: list[float], order: list[int]) -> None:
+    images, labels, share = log_mels(frames=20), genres(4, of=3), torch.tensor(shares)
+    changed, told = augment(mixup=1).apply(images, labels, neutral(4, share=share, partner=torch.tensor(order)))
+    for number in range(4):
+        own, other = share[number].item(), 1 - share[number].item()
+        mixed = own * images[number].double() + other * images[order[number]].double()
+        close(changed[number], mixed.numpy(), within=1e-5)
+        close(told[number], (own * labels[number] + other * labels[order[number]]).double().numpy(), within=1e-6)
+    torch.testing.assert_close(told.sum(dim=1), torch.ones(4))
+
+
+@pytest.mark.parametrize("parameter", [0.05, 0.2, 0.5, 1.0, 3.0, 20.0, 600.0])
+def test_shares_are_of_the_beta_distribution_folded_to_the_larger_half(parameter: float) -> None:
+    rng, at = np.random.default_rng(0), np.linspace(0.005, 0.995, 199)
+    sample = rng.beta(parameter, parameter, 200_000)
+    expected = np.quantile(np.maximum(sample, 1 - sample), 1 - at)
+    found = _beta(parameter, torch.from_numpy(at).float())
+    assert ((found >= 0.5) & (found <= 1)).all()
+    np.testing.assert_allclose(found.double().numpy(), expected, atol=0.01)
