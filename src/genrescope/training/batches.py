@@ -54,12 +54,16 @@ class Batches:
         self._augment = Augment(recipe.augment, store.spec)
         self._genres = len(labels)
         self._targets = torch.tensor([labels.index(track.genre) for track in tracks])
-        self._fixed = self._weights = None
+        self._fixed = None
         its = recipe.windows
+        self._source = self._augment.source_frames(its.frames)
         if its.train == "random":
             self._weights = balanced(tracks, its.balance)
+            # Dealt genre by genre and artist by artist, so that theirs too are as many as they should be.
+            self._dealt = torch.tensor(sorted(range(len(tracks)), key=lambda n: (tracks[n].genre, tracks[n].group)))
         else:
-            self._fixed = windows.place(tracks, its.train, length=its.frames)
+            placed = windows.place(tracks, its.train, length=its.frames)
+            self._fixed = _with_room(placed, tracks, self._source)
 
     @property
     def windows(self) -> int:
@@ -79,9 +83,8 @@ class Batches:
         """
         shown = self._shown(number)
         size = self._recipe.training.batch_size
-        length = self._augment.source_frames(self._recipe.windows.frames)
         generator = generator_for(self._seed, _CHANGES + number)
-        for placed, images in self._bank.batches(shown.split(size), length=length):
+        for placed, images in self._bank.batches(shown.split(size), length=self._source):
             target = F.one_hot(self._targets[placed.tracks], self._genres).float().to(images.device)
             draws = self._augment.draw(len(placed), generator)
             yield self._augment.apply(images, target, draws)
@@ -92,9 +95,8 @@ class Batches:
             order = draw_order(len(self._fixed), self._seed, 0 if its.order == "fixed" else number)
             return self._fixed.take(order)
         generator = generator_for(self._seed, _PLACES + number)
-        assert self._weights is not None
-        chosen = _deal(self._weights, self.windows, generator)
-        return windows.draw(self._tracks, chosen, length=its.frames, generator=generator)
+        chosen = self._dealt[_deal(self._weights[self._dealt], self.windows, generator)]
+        return windows.draw(self._tracks, chosen, length=self._source, generator=generator)
 
 
 def balanced(tracks: Sequence[StoredTrack], balance: str) -> Tensor:
@@ -115,6 +117,13 @@ def balanced(tracks: Sequence[StoredTrack], balance: str) -> Tensor:
         total[track.genre] += weight  # type: ignore[assignment]
     shares = [weight / total[track.genre] / len(total) for track, weight in zip(tracks, weights, strict=True)]
     return torch.tensor(shares, dtype=torch.float64)
+
+
+def _with_room(placed: Windows, tracks: Sequence[StoredTrack], length: int) -> Windows:
+    """Let windows begin earlier whose track has no `length` frames left after their start, if it has them before."""
+    begins = torch.tensor([track.first_frame for track in tracks])[placed.tracks]
+    starts = torch.minimum(placed.starts, torch.maximum(begins, placed.ends - length))
+    return windows.Windows(starts, placed.ends, placed.tracks)
 
 
 def _deal(weights: Tensor, count: int, generator: Generator) -> Tensor:
