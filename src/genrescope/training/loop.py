@@ -14,7 +14,7 @@ import torch.nn.functional as F
 import genrescope
 from genrescope import bundle
 from genrescope.data import windows
-from genrescope.errors import DataError, TrainingError
+from genrescope.errors import DataError, RecipeError, TrainingError
 from genrescope.models import registry
 from genrescope.models.inputs import Normalise
 from genrescope.training import scoring
@@ -100,6 +100,7 @@ def train(
 
     Raises:
         DataError: the store or split does not suit, or `out` holds another run.
+        RecipeError: there is no such network, or it does not take such windows.
         TrainingError: the loss is no longer finite.
         OutputError: the disk is full, say; the last checkpoint is kept.
     """
@@ -109,9 +110,7 @@ def train(
     device = choose_device(device)
     keep_freed_memory()
     learnt, held_out, labels = _tracks(store, split, parts)
-    if recipe.classifier.kernel == "none":
-        with torch.device("meta"):  # a wrong name or option is found before anything is written
-            registry.create(recipe.model.name, len(labels), **recipe.model.options)
+    _refuse_unsuitable(recipe, store, labels, held_out)  # before anything is written
     folder = RunFolder.begin(
         Path(out), store=store, recipe=recipe, split=split, parts=tuple(parts), seed=seed, resume=resume, device=device,
         audit=audit,
@@ -231,7 +230,7 @@ def _fit(
     model = classical.fit(bank, learnt, labels, recipe)
     seconds = time.monotonic() - began
     (loss, error), (loss_out, error_out) = (_validate(model, bank, its, labels, recipe) for its in (learnt, held_out))
-    heard = len(windows.place(learnt, length=recipe.windows.frames, hop=recipe.windows.hop))
+    heard = len(classical.learnt_windows(learnt, recipe))
     row = Epoch(1, 1, 0.0, loss or 0.0, error or 0.0, loss_out, error_out, seconds, heard / seconds)
     folder.write_history([row])
     on_epoch(row)
@@ -306,6 +305,25 @@ def _tracks(store: Store, split: Split, parts: Sequence[str]) -> tuple[list[Stor
             f'there is one genre only, "{labels[0]}"; a classifier needs two or more. Prepare DATA that has more'
         )
     return learnt, held_out, labels
+
+
+def _refuse_unsuitable(recipe: Recipe, store: Store, labels: list[str], held_out: list[StoredTrack]) -> None:
+    """Refuse a network that does not exist or cannot take the windows, and patience that has nothing to go by."""
+    name, frames, fitted = recipe.model.name, recipe.windows.frames, recipe.classifier.kernel != "none"
+    if recipe.training.patience and not held_out:
+        raise DataError(
+            f"training.patience is {recipe.training.patience}, but there is no validation part to score after every "
+            "epoch. Make a split that has one and do not learn from it, or --set training.patience=0"
+        )
+    with torch.device("meta"):
+        model = registry.create(name, len(labels), **({} if fitted else recipe.model.options)).eval()
+        try:
+            model(torch.zeros(1, 1, store.spec.n_mels, frames))
+        except (RuntimeError, ValueError) as error:
+            raise RecipeError(
+                f'model "{name}" does not take windows of {frames} frames and {store.spec.n_mels} bands: {error}. '
+                "Choose another length with --set windows.frames=..."
+            ) from error
 
 
 def _channels_last(model: nn.Module) -> nn.Module:

@@ -95,12 +95,15 @@ class TrainingState:
             return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
 
         self.model.load_state_dict(under("model."))
-        parameters = [each for group in self.optimizer.param_groups for each in group["params"]]
+        groups = self.optimizer.param_groups
+        parameters = [(each, group["fused"]) for group in groups for each in group["params"]]
         for name, tensor in under("optimizer.").items():
             number, _, key = name.partition(".")
-            parameter = parameters[int(number)]
-            # Laid out as its parameter is: arithmetic in another order would end in other last digits.
-            like = torch.empty_like(parameter) if tensor.shape == parameter.shape else torch.empty_like(tensor)
+            parameter, fused = parameters[int(number)]
+            if key == "step":  # fused steps count where the weights are, others on the CPU
+                like = torch.empty_like(tensor, device=parameter.device if fused else None)
+            else:  # laid out as its parameter is: arithmetic in another order would end in other last digits
+                like = torch.empty_like(parameter)
             self.optimizer.state[parameter][key] = like.copy_(tensor)
         if self._average is not None:
             self._average.load_state_dict(under("average."))
