@@ -51,7 +51,7 @@ class Prediction:
         genre: the most probable genre.
         confidence: its probability, the mean over all windows.
         scores: probability by genre, the highest first; they add up to 1.
-        windows: the same for every window of 2.97 s.
+        windows: the same for every window.
         seconds: length of the song.
         uncertain: why the prediction should be doubted, or None.
     """
@@ -132,7 +132,8 @@ class Classifier:
             rate: samples per second of an array; for files it is read from the file.
 
         Returns:
-            The prediction. A song shorter than a window is padded with silence, and said to be uncertain.
+            The prediction. A song shorter than a window is padded as the model learnt it, with silence or by repeating
+            it, and said to be uncertain.
 
         Raises:
             AudioError: the sound cannot be used.
@@ -190,7 +191,8 @@ class Classifier:
         if float(frames.max()) <= front_end.silence + 0.01:
             return "digital silence"
         if seconds < window - front_end.seconds(1):
-            return f"shorter than one window ({seconds:.2f} s of {window:.2f} s), padded with silence"
+            filled = "repeated to fill it" if self.header.padding == "repeat" else "padded with silence"
+            return f"shorter than one window ({seconds:.2f} s of {window:.2f} s), {filled}"
         return None
 
     def _named(self, scores: torch.Tensor) -> dict[str, float]:

@@ -53,6 +53,8 @@ class PooledStatistics(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return features of shape (batch, features) from log-mels of shape (batch, 1, n_mels, frames)."""
+        if images.shape[3] < 3:
+            raise ValueError(f"{images.shape[3]} frames; how a window changes shows in 3 or more")
         levels = images[:, 0]
         cepstra = self.cosines @ levels
         return torch.cat(
@@ -125,5 +127,5 @@ class PooledSVM(nn.Module):
 
 @register
 def pooled_svm(genres: int, *, vectors: int = 1, kernel: str = "rbf") -> PooledSVM:
-    """Statistics and a machine of so many vectors: 855 numbers each; 2 million multiplications for 10 s."""
+    """Statistics, and a machine of so many vectors of 855 numbers: 0.0045 GFLOP for 430 frames at one vector."""
     return PooledSVM(genres, vectors=vectors, kernel=kernel)

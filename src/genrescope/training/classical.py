@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from genrescope.data.store import StoredTrack
-    from genrescope.data.windows import FrameBank
+    from genrescope.data.windows import FrameBank, Windows
     from genrescope.training.recipe import ClassifierSection, Recipe
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -34,9 +34,8 @@ def fit(bank: FrameBank, tracks: Sequence[StoredTrack], labels: Sequence[str], r
         labels: the genres, in the order of the logits.
         recipe: windows and classifier.
     """
-    its = recipe.windows
-    placed = windows.place(tracks, length=its.frames, hop=its.hop)
-    points = _statistics(bank, placed, its.frames)
+    placed = learnt_windows(tracks, recipe)
+    points = _statistics(bank, placed, recipe.windows.frames)
     genre = np.array([labels.index(track.genre) for track in tracks])[placed.tracks.numpy()]
     artist = np.array([track.group or f"track {track.id}" for track in tracks])[placed.tracks.numpy()]
     centre, spread = points.mean(axis=0), points.std(axis=0) + 1e-6
@@ -50,16 +49,39 @@ def fit(bank: FrameBank, tracks: Sequence[StoredTrack], labels: Sequence[str], r
     return model
 
 
+def learnt_windows(tracks: Sequence[StoredTrack], recipe: Recipe) -> Windows:
+    """Return the windows that the machines are fitted to."""
+    its = recipe.windows
+    assert its.train != "random"  # recipes do not let it be
+    return windows.place(tracks, its.train, length=its.frames, hop=its.hop)
+
+
 @torch.inference_mode()
-def _statistics(bank: FrameBank, placed: windows.Windows, length: int) -> Floats:
+def _statistics(bank: FrameBank, placed: Windows, length: int) -> Floats:
     statistics = PooledStatistics()
     found = [statistics(images.cpu()).numpy() for _, images in bank.batches(placed.split(32), length=length)]
     return np.concatenate(found).astype(np.float64)
 
 
+class _Settled:
+    """The machine of a genre that every window is of, or none: there is nothing to weigh.
+
+    It answers as scikit-learn's do.
+    """
+
+    def __init__(self, decision: float, features: int) -> None:
+        self.intercept_, self.coef_ = np.array([decision]), np.zeros((1, features))
+        self.support_, self.dual_coef_ = np.zeros(0, dtype=np.int64), np.zeros((1, 0))
+
+    def decision_function(self, points: Floats) -> Floats:
+        return np.full(len(points), self.intercept_[0])
+
+
 def _machine(points: Floats, own: npt.NDArray[np.bool_], section: ClassifierSection) -> Any:
     from sklearn.svm import SVC, LinearSVC
 
+    if own.all() or not own.any():
+        return _Settled(1.0 if own.all() else -1.0, points.shape[1])
     if section.kernel == "linear":
         return LinearSVC(C=section.c, class_weight="balanced", random_state=0, max_iter=20_000).fit(points, own)
     return SVC(C=section.c, gamma=section.gamma / points.shape[1], class_weight="balanced").fit(points, own)

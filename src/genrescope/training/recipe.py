@@ -14,6 +14,7 @@ from genrescope.data.windows import Padding  # noqa: TC001 - pydantic reads the 
 from genrescope.errors import RecipeError, nearest
 
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+_FITTED = "pooled-svm"  # the model that is fitted, not trained
 _Share = Annotated[float, Field(ge=0, lt=1)]
 _Positive = Annotated[float, Field(gt=0)]
 _Count = Annotated[int, Field(ge=1)]
@@ -179,6 +180,21 @@ class Recipe(_Section):
     classifier: ClassifierSection
     evaluation: EvaluationSection
 
+    @model_validator(mode="after")
+    def _fitted_or_trained(self) -> Recipe:
+        kernel, its = self.classifier.kernel, self.windows
+        if (kernel != "none") != (self.model.name == _FITTED):
+            raise ValueError(
+                f'model.name "{self.model.name}" with classifier.kernel "{kernel}"; "{_FITTED}" is fitted with "rbf" '
+                'or "linear", and any other is trained with "none"'
+            )
+        if kernel != "none" and its.train == "random":
+            raise ValueError(f'windows.train "random"; "{_FITTED}" is fitted once, to the "first" window or to "all"')
+        changed = [name for name, amount in self.augment if amount]
+        if kernel != "none" and changed:
+            raise ValueError(f'augment.{changed[0]} is set; "{_FITTED}" is fitted once, to windows as they are')
+        return self
+
 
 def names() -> list[str]:
     """Return the names of the recipes that ship with genrescope.
@@ -318,4 +334,6 @@ def _words(problem: Any) -> str:
         return f'no recipe key "{key}"; {nearest(key, keys())}'
     if problem["type"] == "missing":
         return f'the recipe lacks the key "{key}"'
-    return f"{key or 'recipe'} = {problem['input']!r}: {problem['msg']}"
+    if not key:  # sections that contradict each other
+        return str(problem["msg"]).removeprefix("Value error, ")
+    return f"{key} = {problem['input']!r}: {problem['msg']}"
