@@ -142,8 +142,8 @@ def test_statistics_forget_as_cntk_s_do() -> None:
 
 
 def variants() -> list[str]:
-    """Leave out the full-size published network, which is the small one at four times the width."""
-    return [name for name in registry.names() if name != "mgcc"]
+    """Leave out the full-size published network, the small one at four times the width, and what is not trained."""
+    return [name for name in registry.names() if name not in ("mgcc", "pooled-svm")]
 
 
 @pytest.mark.parametrize("name", variants())
@@ -198,7 +198,7 @@ def test_a_variant_tells_what_it_is(name: str) -> None:
 def test_an_unknown_network_names_the_nearest() -> None:
     with pytest.raises(RecipeError, match='no model called "mgcc-smal"; did you mean "mgcc-small"'):
         registry.create("mgcc-smal", 10)
-    with pytest.raises(RecipeError, match="one of: mgcc"):
+    with pytest.raises(RecipeError, match=r"one of: .*mgcc, mgcc-small"):
         registry.create("zzz", 10)
 
 

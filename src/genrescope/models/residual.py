@@ -35,7 +35,7 @@ class Residual(nn.Module):
         rows, last = 128 >> len(channels), channels[-1]
         self.classifier = nn.Sequential(
             nn.Linear(2 * last * rows, last),
-            nn.BatchNorm1d(last),
+            nn.LayerNorm(last),  # a step may hold one window only
             nn.ReLU(),
             nn.Dropout(dropout),
             nn.Linear(last, genres),
@@ -67,5 +67,5 @@ class _Block(nn.Module):
 
 @register
 def residual_32(genres: int, *, dropout: float = 0.3) -> Residual:
-    """Six blocks of 32 to 160 channels: 1.2 million parameters at ten genres."""
+    """Six blocks of 32 to 160 channels: 1,070,794 parameters at ten genres, 0.43 GFLOP for 256 frames."""
     return Residual(genres, channels=(32, 48, 64, 96, 128, 160), dropout=dropout)

@@ -1,0 +1,196 @@
+"""Every family: as large and as costly as it says, for windows of any length, at any level."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from genrescope.models import registry
+from genrescope.models.inputs import Normalise, coordinates
+from genrescope.models.pooled import PooledSVM
+
+STATED = re.compile(r"(?:([\d,]+) parameters at ten genres, |\D)([\d.]+) GFLOP for (\d+) frames")
+FIXED = ("mgcc", "mgcc-small")
+"""Networks whose dense layers take windows of one length."""
+
+ANY_LENGTH = [name for name in registry.names() if name not in FIXED]
+LEVELLED = [name for name in ANY_LENGTH if name != "pooled-svm"]
+"""Networks that begin with `Normalise`."""
+
+
+def fresh(name: str, genres: int = 4, *, seed: int = 0) -> nn.Module:
+    """Return a network that has something to say, also where all its numbers are fitted."""
+    torch.manual_seed(seed)
+    model = registry.create(name, genres, **({"vectors": 3} if name == "pooled-svm" else {}))
+    if isinstance(model, PooledSVM):
+        with torch.no_grad():
+            for parameter in (model.vectors, model.weights, model.bias):
+                parameter.copy_(torch.randn_like(parameter))
+            model.gamma.fill_(1e-4)
+    return model
+
+
+def music(count: int = 3, frames: int = 128, *, seed: int = 0) -> Tensor:
+    """Return log-mels with more bass than treble and a beat."""
+    rng = np.random.default_rng(seed)
+    beat = 1.5 * np.sin(np.arange(frames) / 3.5)
+    levels = np.linspace(-1, -9, 128)[:, None] + beat + rng.normal(0, 1.5, (count, 1, 128, frames))
+    return torch.from_numpy(levels).float()
+
+
+# -- what is stated -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", registry.names())
+def test_a_variant_is_as_large_and_as_costly_as_it_says(name: str) -> None:
+    registry.names()
+    stated = STATED.search(registry._VARIANTS[name].__doc__ or "")
+    assert stated is not None, f"{name} does not state its size and its cost"
+    parameters, gigaflops, frames = stated.groups()
+    with torch.device("meta"), FlopCounterMode(display=False) as counted:
+        model = registry.create(name, 10).eval()
+        model(torch.zeros(1, 1, 128, int(frames)))
+    if parameters:
+        assert registry.count_parameters(model) == int(parameters.replace(",", ""))
+    else:
+        assert name == "pooled-svm"  # its size depends on what it is fitted to
+    digits = len(gigaflops.replace(".", "").lstrip("0"))
+    assert float(f"{counted.get_total_flops() / 1e9:.{digits}g}") == float(gigaflops)
+
+
+def test_a_machine_has_as_many_numbers_a_vector_as_it_says() -> None:
+    words = registry._VARIANTS["pooled-svm"].__doc__ or ""
+    one, four = (registry.create("pooled-svm", 10, vectors=vectors) for vectors in (1, 4))
+    assert registry.count_parameters(four) - registry.count_parameters(one) == 3 * (855 + 10)
+    assert "vectors of 855 numbers" in words
+
+
+# -- what they take -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ANY_LENGTH)
+@pytest.mark.parametrize("frames", [128, 200, 256, 430])
+def test_windows_of_several_lengths_are_taken(name: str, frames: int) -> None:
+    model = fresh(name).eval()
+    with torch.inference_mode():
+        logits = model(music(2, frames))
+    assert logits.shape == (2, 4)
+    assert logits.isfinite().all()
+    assert not torch.equal(logits[0], logits[1])
+
+
+@pytest.mark.parametrize("name", FIXED)
+def test_the_published_network_takes_one_length(name: str) -> None:
+    with torch.device("meta"):
+        model = registry.create(name, 4).eval()
+        assert model(torch.zeros(2, 1, 128, 128)).shape == (2, 4)
+        with pytest.raises(RuntimeError):
+            model(torch.zeros(2, 1, 128, 256))
+
+
+@pytest.mark.parametrize("name", LEVELLED)
+def test_a_step_may_hold_one_window(name: str) -> None:
+    model = fresh(name).train()
+    model(music(1)).sum().backward()
+
+
+@pytest.mark.parametrize("name", ANY_LENGTH)
+@pytest.mark.parametrize("decibels", [-20.0, 12.0])
+def test_a_softer_recording_is_the_same_music(name: str, decibels: float) -> None:
+    model, images = fresh(name).eval(), music(frames=256)
+    with torch.inference_mode():
+        change = model(images + decibels / 10 * np.log(10)) - model(images)
+        other = model(music(frames=256, seed=1)) - model(images)
+    assert float(change.abs().max()) < 1e-3 * max(1.0, float(other.abs().max()))
+
+
+@pytest.mark.parametrize("name", ANY_LENGTH)
+def test_the_same_window_gives_the_same_logits(name: str) -> None:
+    model, images = fresh(name).eval(), music()
+    with torch.inference_mode():
+        assert torch.equal(model(images), model(images))
+    before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
+    model(images)
+    assert all(torch.equal(before[key], tensor) for key, tensor in model.state_dict().items())
+
+
+@pytest.mark.parametrize("name", ANY_LENGTH)
+def test_every_parameter_matters(name: str) -> None:
+    """A gradient that is only rounding belongs to a parameter that is taken away again."""
+    model, images, truth = fresh(name).train(), music(4), torch.arange(4)
+    if isinstance(model, PooledSVM) or name == "attentive-128":
+        model.eval()
+    nn.functional.cross_entropy(model(images), truth).backward()  # type: ignore[no-untyped-call]
+    sizes = {}
+    for key, parameter in model.named_parameters():
+        assert parameter.grad is not None, key
+        assert parameter.grad.isfinite().all(), key
+        sizes[key] = float(parameter.grad.abs().max())
+    largest = max(sizes.values())
+    assert [key for key, size in sizes.items() if size < 1e-7 * largest] == []
+
+
+@pytest.mark.parametrize("name", LEVELLED)
+def test_a_network_learns_a_handful_of_windows_by_heart(name: str) -> None:
+    model, images, truth = fresh(name).train(), music(6), torch.tensor([0, 1, 2, 3, 0, 1])
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
+    losses = []
+    for _ in range(12):
+        loss = nn.functional.cross_entropy(model(images), truth)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < 0.6 * losses[0]
+
+
+# -- what they do first ---------------------------------------------------------------------------------------------
+
+
+@given(
+    lengths=st.lists(st.integers(1, 80), min_size=1, max_size=5),
+    bands=st.integers(2, 20),
+    seed=st.integers(0, 1000),
+)
+def test_normalise_measures_what_numpy_does(lengths: list[int], bands: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    pieces = [rng.normal(rng.normal(-6, 3), 2, (frames, bands)).astype(np.float16) for frames in lengths]
+    module = Normalise(bands)
+    module.measure(torch.from_numpy(piece) for piece in pieces)
+    whole = np.concatenate(pieces).astype(np.float64)
+    mean = whole.mean(axis=0)
+    left = np.concatenate([piece - mean - (piece - mean).mean() for piece in (p.astype(np.float64) for p in pieces)])
+    np.testing.assert_allclose(module.mean.numpy(), mean, rtol=1e-5, atol=1e-5)
+    assert float(module.scale) == pytest.approx(max(1e-3, np.sqrt((left**2).mean())), rel=1e-4)
+
+
+def test_normalised_music_has_no_level_and_unit_variance() -> None:
+    images = music(20, 200)
+    module = Normalise()
+    module.measure(image[0].T for image in images)
+    found = module(images)
+    torch.testing.assert_close(found.mean(dim=(1, 2, 3)), torch.zeros(20), rtol=0, atol=1e-4)
+    assert float(found.std()) == pytest.approx(1, abs=1e-3)
+    assert float(found.mean(dim=(0, 3)).abs().max()) < 0.3  # no band stands out of the data set
+
+
+def test_silence_and_music_that_never_changes_can_be_measured() -> None:
+    module = Normalise(8)
+    module.measure([torch.full((10, 8), -13.8), torch.full((5, 8), -13.8)])
+    assert float(module.scale) == pytest.approx(1e-3)
+    assert module(torch.full((1, 1, 8, 4), -13.8)).isfinite().all()
+
+
+def test_a_coordinate_says_how_high_a_band_is() -> None:
+    images = music(2, 30)
+    found = coordinates(images)
+    assert torch.equal(found[:, :1], images)
+    assert torch.equal(found[0, 1, :, 0], torch.linspace(-1, 1, 128))
+    assert torch.equal(found[:, 1], found[:1, 1, :, :1].expand(2, 128, 30))
