@@ -87,7 +87,7 @@ def plain(folder: str) -> dict[str, Any]:
 
     from genrescope.data import windows
     from genrescope.models import registry
-    from genrescope.training import loop, schedule
+    from genrescope.training import batches, schedule
 
     opened, split, recipe = _setting(folder)
     tracks = [track for track in opened.tracks if track.id in split.parts]
@@ -95,7 +95,7 @@ def plain(folder: str) -> dict[str, Any]:
     bank = windows.FrameBank(opened.frames, silence=opened.spec.silence, device=torch.device("cpu"))
     images = bank.cut(windows.place(tracks, "first")).contiguous()
     targets = torch.tensor([labels.index(track.genre) for track in tracks])
-    order = loop.draw_order(len(tracks), 0, 0)
+    order = batches.draw_order(len(tracks), 0, 0)
     loader = DataLoader(TensorDataset(images[order], targets[order]), batch_size=32)
 
     torch.manual_seed(0)
@@ -106,10 +106,11 @@ def plain(folder: str) -> dict[str, Any]:
     losses, step = [], 0
     for epoch in (1, 2):
         begun, total = time.perf_counter(), 0.0
-        batches = iter(loader)  # which draws a number of its own, so the seed of the dropout comes after it
-        torch.manual_seed(loop.epoch_seed(0, epoch))
-        for batch, target in batches:
-            optimizer.param_groups[0]["lr"] = schedule.rate_at(step, recipe.schedule, steps_per_epoch=len(loader))
+        shown = iter(loader)  # which draws a number of its own, so the seed of the dropout comes after it
+        torch.manual_seed(batches.epoch_seed(0, epoch))
+        for batch, target in shown:
+            rate = schedule.rate_at(step, recipe.schedule, steps_per_epoch=len(loader), epochs=2)
+            optimizer.param_groups[0]["lr"] = rate
             optimizer.zero_grad()
             loss = F.cross_entropy(model(batch), target)
             loss.backward()  # type: ignore[no-untyped-call]
