@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genrescope.data import windows
-from genrescope.data.windows import FrameBank, Windows, ahead, place
+from genrescope.data.windows import FrameBank, Windows, ahead, draw, place
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -111,6 +111,77 @@ def test_a_bank_that_does_not_fit_gathers_on_the_cpu_and_stays_ahead(monkeypatch
     source = FrameBank(frames, silence=SILENCE, device=torch.device("meta"))
     pairs = list(source.batches(place(tracks).split(2)))
     assert [images.device.type for _, images in pairs] == ["meta", "meta"]
+
+
+# -- overlap, repetition, chance ----------------------------------------------------------------------------------
+
+
+@given(
+    lengths=st.lists(st.integers(1, 700), min_size=1, max_size=5), length=st.integers(1, 300), hop=st.integers(1, 300)
+)
+def test_windows_that_overlap_begin_a_hop_apart_as_many_as_fit(lengths: list[int], length: int, hop: int) -> None:
+    tracks, _ = library(lengths)
+    placed = place(tracks, length=length, hop=hop)
+    for position, track in enumerate(tracks):
+        own = placed.take((placed.tracks == position).nonzero().flatten())
+        expected = [start for start in range(0, track.frames, hop) if start + length <= track.frames] or [0]
+        assert (own.starts - track.first_frame).tolist() == expected
+        assert set(own.ends.tolist()) == {track.first_frame + track.frames}
+
+
+def test_a_hop_of_nothing_or_of_a_window_places_them_side_by_side() -> None:
+    tracks, _ = library([700, 130])
+    expected = place(tracks).starts.tolist()
+    assert place(tracks, hop=0).starts.tolist() == place(tracks, hop=128).starts.tolist() == expected
+    assert place(tracks, "first", hop=10).starts.tolist() == [0, 700]
+
+
+@given(lengths=st.lists(st.integers(1, 200), min_size=1, max_size=5), length=st.integers(1, 500))
+def test_a_track_shorter_than_a_window_is_repeated(lengths: list[int], length: int) -> None:
+    tracks, frames = library(lengths)
+    placed = place(tracks, length=length)
+    repeating = FrameBank(frames, silence=SILENCE, device=torch.device("cpu"), padding="repeat")
+    images = repeating.cut(placed, length=length)
+    for image, start, owner in zip(images, placed.starts.tolist(), placed.tracks.tolist(), strict=True):
+        end = tracks[owner].first_frame + tracks[owner].frames
+        own = np.resize(frames[start:end].astype(np.float32), (length, 128))
+        np.testing.assert_array_equal(image[0].numpy(), own.T)
+
+
+def test_padding_changes_no_window_that_is_whole() -> None:
+    tracks, frames = library([300, 128, 500])
+    repeating = FrameBank(frames, silence=SILENCE, device=torch.device("cpu"), padding="repeat")
+    assert torch.equal(repeating.cut(place(tracks)), bank(frames).cut(place(tracks)))
+
+
+@given(
+    lengths=st.lists(st.integers(1, 400), min_size=1, max_size=5),
+    length=st.integers(1, 300),
+    picks=st.lists(st.integers(0, 4), max_size=20),
+    seed=st.integers(0, 1000),
+)
+def test_a_window_drawn_at_random_lies_in_the_track_it_was_drawn_for(
+    lengths: list[int], length: int, picks: list[int], seed: int
+) -> None:
+    tracks, _ = library(lengths)
+    chosen = torch.tensor([pick % len(tracks) for pick in picks], dtype=torch.int64)
+    drawn = draw(tracks, chosen, length=length, generator=torch.Generator().manual_seed(seed))
+    again = draw(tracks, chosen, length=length, generator=torch.Generator().manual_seed(seed))
+    assert torch.equal(drawn.starts, again.starts)
+    assert torch.equal(drawn.tracks, chosen)
+    for start, end, owner in zip(drawn.starts.tolist(), drawn.ends.tolist(), picks, strict=True):
+        track = tracks[owner % len(tracks)]
+        assert end == track.first_frame + track.frames
+        assert track.first_frame <= start
+        assert start + length <= end or (track.frames < length and start == track.first_frame)
+
+
+def test_every_place_is_as_likely_the_last_one_too() -> None:
+    tracks, _ = library([132])
+    drawn = draw(tracks, torch.zeros(5000, dtype=torch.int64), length=128, generator=torch.Generator().manual_seed(0))
+    counts = torch.bincount(drawn.starts)
+    assert len(counts) == 5
+    assert (counts - 1000).abs().max() < 120
 
 
 # -- the thread that stays ahead --------------------------------------------------------------------------------

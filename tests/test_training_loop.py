@@ -339,6 +339,13 @@ def test_a_network_that_does_not_exist_leaves_no_run_behind(store: Store, split:
     assert not (tmp_path / "run").exists()
 
 
+def test_windows_that_a_network_cannot_take_leave_no_run_behind(store: Store, split: Split, tmp_path: Path) -> None:
+    for name, frames in (("mgcc-small", 256), ("vgg-16", 16)):
+        with pytest.raises(RecipeError, match=rf'"{name}" does not take windows of {frames} frames.*windows\.frames'):
+            train(store, small(model__name=name, windows__frames=frames), split, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_splits_that_do_not_suit_are_refused(store: Store, split: Split, tmp_path: Path) -> None:
     with pytest.raises(DataError, match='no part "fold 1"'):
         train(store, small(), split, tmp_path / "a", parts=("fold 1",))

@@ -47,8 +47,8 @@ def test_every_intent_is_its_own() -> None:
 LATER = {
     "windows.frames": 128, "windows.overlap": 0.0, "windows.padding": "silence", "windows.crops": 1,
     "windows.balance": "tracks", "optimizer.name": "sgd", "schedule.warm_up": 0.25, "training.label_smoothing": 0.0,
-    "training.weight_average": 0.0, "training.patience": 0,
-    **{f"augment.{name}": 0.0 for name in recipe.AugmentSection.model_fields},
+    "training.weight_average": 0.0, "training.patience": 0, "classifier.kernel": "none", "classifier.c": 10.0,
+    "classifier.gamma": 0.3, **{f"augment.{name}": 0.0 for name in recipe.AugmentSection.model_fields},
 }  # fmt: skip
 """What the article does not know, and what stands in its place."""
 
@@ -114,6 +114,20 @@ def test_changes_are_laid_over_and_the_name_stays() -> None:
         ("mgcc", {"schedule.max_rate": float("nan")}, "schedule.max_rate"),
         ("mgcc", {"schedule.max_rate": 1e-6}, "base_rate 1e-05 is above max_rate 1e-06"),
         ("mgcc", {"optimizer.unit_gain": 1}, "optimizer.unit_gain = 1"),
+        ("mgcc", {"windows.frames": 0}, "windows.frames = 0"),
+        ("mgcc", {"windows.overlap": 1.0}, "windows.overlap = 1.0"),
+        ("mgcc", {"windows.padding": "mirror"}, "windows.padding = 'mirror'.*'silence' or 'repeat'"),
+        ("mgcc", {"windows.balance": "song"}, "'tracks', 'genres' or 'artists'"),
+        ("mgcc", {"windows.crops": 0}, "windows.crops = 0"),
+        ("mgcc", {"augment.tempo": 1.0}, "augment.tempo = 1.0"),
+        ("mgcc", {"augment.noise": 1.1}, "augment.noise = 1.1"),
+        ("mgcc", {"augment.mixup": -0.1}, "augment.mixup = -0.1"),
+        ("mgcc", {"augment.gain": 3.0}, 'no recipe key "augment.gain"; did you mean "augment.gain_db"'),
+        ("mgcc", {"training.patience": -1}, "training.patience = -1"),
+        ("mgcc", {"training.weight_average": 1.0}, "training.weight_average = 1.0"),
+        ("mgcc", {"training.label_smoothing": 1.0}, "training.label_smoothing = 1.0"),
+        ("mgcc", {"schedule.warm_up": 1.5}, "schedule.warm_up = 1.5"),
+        ("mgcc", {"optimizer.name": "adam"}, "'sgd' or 'adamw'"),
         ("mgcc", {"training.precision": "8"}, "training.precision = '8'"),
     ],
 )  # fmt: skip
@@ -199,6 +213,29 @@ def test_a_faulty_recipe_file_is_a_recipe_error(tmp_path: Path, text: bytes, wor
 def test_a_missing_recipe_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=r"no recipe file .*nowhere\.toml"):
         recipe.load(str(tmp_path / "nowhere.toml"))
+
+
+NEWER: dict[str, Any] = {
+    "windows.train": "random", "windows.frames": 430, "windows.overlap": 0.5, "windows.padding": "repeat",
+    "windows.crops": 3, "windows.balance": "artists", "augment.tempo": 0.1, "augment.mixup": 0.3,
+    "augment.equaliser_db": 2.5, "optimizer.name": "adamw", "schedule.name": "one-cycle", "schedule.warm_up": 0.1,
+    "training.label_smoothing": 0.1, "training.weight_average": 0.99, "training.patience": 7,
+}  # fmt: skip
+
+
+def test_everything_that_can_be_set_survives_toml() -> None:
+    loaded = recipe.load("mgcc", NEWER)
+    assert {key: flat(loaded)[key] for key in NEWER} == NEWER
+    assert recipe.from_dict(tomllib.loads(recipe.to_toml(loaded))) == loaded
+    machine = recipe.load("pooled-svm", {"classifier.kernel": "linear", "classifier.c": 0.5, "windows.overlap": 0.25})
+    assert recipe.from_dict(tomllib.loads(recipe.to_toml(machine))) == machine
+
+
+@pytest.mark.parametrize(
+    ("frames", "overlap", "hop"), [(128, 0.0, 128), (128, 0.5, 64), (430, 0.5, 215), (100, 0.999, 1), (1, 0.9, 1)]
+)
+def test_the_hop_is_what_the_overlap_leaves(frames: int, overlap: float, hop: int) -> None:
+    assert recipe.load("mgcc", {"windows.frames": frames, "windows.overlap": overlap}).windows.hop == hop
 
 
 @pytest.mark.parametrize("name", recipe.names())
