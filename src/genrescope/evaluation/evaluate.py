@@ -18,6 +18,7 @@ from genrescope.data.prepare import prepare
 from genrescope.data.store import STORE_FILE, Store, StoredTrack, open_store
 from genrescope.errors import DataError
 from genrescope.evaluation import metrics
+from genrescope.evaluation.calibration import calibration
 from genrescope.files import write_json
 from genrescope.models import registry
 from genrescope.training import scoring
@@ -126,7 +127,7 @@ def score(loaded: bundle.Bundle, store: Store, tracks: Sequence[StoredTrack]) ->
 
 
 def track_rows(loaded: bundle.Bundle, store: Store, tracks: Sequence[StoredTrack]) -> list[dict[str, Any]]:
-    """Return a row per track, as `evaluation.json` has them: what it is, what it was taken for, and how surely.
+    """Return a row per track, as `evaluation.json` has them: what it is, whose, what it was taken for, and how surely.
 
     `first` is the genre by the first window alone, `vote` the one by all windows; `predicted` and `scores` are those of
     the recipe's own verdict.
@@ -149,6 +150,7 @@ def track_rows(loaded: bundle.Bundle, store: Store, tracks: Sequence[StoredTrack
         {
             "id": track.id,
             "genre": track.genre,
+            "group": track.group,
             "predicted": genre[verdict][position],
             "scores": _named(labels, by_verdict[verdict][position]),
             "first": genre["first"][position],
@@ -188,13 +190,44 @@ def summary(rows: Sequence[dict[str, Any]], labels: Sequence[str], verdict: str)
         "labels": list(labels),
         "confusion": counts.tolist(),
         "confused": metrics.confused_pairs(counts, labels),
+        "calibration": _calibrated(rows),
         "tracks": list(rows),
     }
+
+
+def _calibrated(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Lay the tracks' confidences beside how often they were right."""
+    groups = [row["group"] for row in rows]
+    return calibration(
+        [row["scores"][row["predicted"]] for row in rows],
+        [row["predicted"] == row["genre"] for row in rows],
+        groups if any(groups) else None,
+    )
 
 
 def track_share(rows: Sequence[dict[str, Any]], verdict: str) -> dict[str, Any]:
     """Return the share of tracks that a verdict, `first` or `vote`, gets right, with its interval."""
     return metrics.share(sum(row[verdict] == row["genre"] for row in rows), len(rows))
+
+
+def open_own_store(run: Path, moved: str | Path | None = None) -> Store:
+    """Open the store that a run was trained on.
+
+    Args:
+        run: its folder.
+        moved: where the store is now, if it was moved.
+
+    Raises:
+        DataError: it is not there, or has changed since.
+    """
+    facts = read_run(run)
+    store = open_store(moved if moved is not None else facts["store"])
+    if store.fingerprint != facts["data_fingerprint"]:
+        raise DataError(
+            f"the store {store.path} has changed since the run was trained (fingerprint {store.fingerprint}, then "
+            f"{facts['data_fingerprint']}); prepare the same data again, or score on it with --data {store.path}"
+        )
+    return store
 
 
 def _own_part(loaded: bundle.Bundle, run: Path | None, part: str, moved: str | Path | None) -> _Subject:
@@ -205,12 +238,7 @@ def _own_part(loaded: bundle.Bundle, run: Path | None, part: str, moved: str | P
             "with --data DATA"
         )
     facts = read_run(run)
-    store = open_store(moved if moved is not None else facts["store"])
-    if store.fingerprint != facts["data_fingerprint"]:
-        raise DataError(
-            f"the store {store.path} has changed since the run was trained (fingerprint {store.fingerprint}, then "
-            f"{facts['data_fingerprint']}); prepare the same data again, or score on it with --data {store.path}"
-        )
+    store = open_own_store(run, moved)
     wanted = set(splits.read(run / "split.csv").ids(part))
     tracks = [track for track in store.tracks if track.id in wanted]
     notes = list(facts["split"]["notes"])

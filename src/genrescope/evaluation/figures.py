@@ -48,6 +48,7 @@ def draw(
     wanted: list[tuple[str, str, Callable[[Theme], Figure]]] = [
         ("confusion", "Confusion matrix: truth in rows, prediction in columns", lambda t: _confusion(result, t)),
     ]
+    wanted.append(("reliability", "How often it was right, by how sure it was", lambda t: _reliability(result, t)))
     if history:
         wanted.append(("curves", "Loss and error rate against epochs", lambda t: _curves(history, t)))
     if result["confused"]:
@@ -104,6 +105,42 @@ def _confusion(result: dict[str, Any], theme: Theme) -> Figure:
     axis.set_xlabel("predicted")
     axis.set_ylabel("truth (tracks)")
     return figure
+
+
+def _reliability(result: dict[str, Any], theme: Theme) -> Figure:
+    """Accuracy against confidence in bins of equal width and of equally many tracks, and where the confidences lie."""
+    figure, (curve, spread) = panels(theme, 1, 2, size=(9, 4.2))
+    curve.plot([0, 100], [0, 100], color=theme.ink, lw=0.8, ls=":", label="as right as sure")
+    kinds = (
+        ("equal_width", "s-", theme.first, "bins of equal width"),
+        ("equal_mass", "o-", theme.second, "bins of equally many tracks"),
+    )
+    for kind, style, colour, told in kinds:
+        bins = result["calibration"][kind]["bins"]
+        sure, hits = ([100 * each[name] for each in bins] for name in ("confidence", "accuracy"))
+        low, high = ([100 * each["interval"][end] for each in bins] for end in (0, 1))
+        curve.vlines(sure, low, high, color=colour, lw=1, alpha=0.6)
+        curve.plot(sure, hits, style, color=colour, lw=1.4, ms=5, label=told)
+    curve.set(xlabel="confidence, %", ylabel="right, % of tracks (95 % interval)", xlim=(0, 100), ylim=(0, 102))
+    spread.hist(
+        _confidences(result), bins=20, range=(0, 100), stacked=True, color=[theme.first, theme.second],
+        label=["right", "wrong"],
+    )  # fmt: skip
+    spread.set(xlabel="confidence, %", ylabel="tracks", xlim=(0, 100))
+    spread.yaxis.set_major_locator(MaxNLocator(integer=True))
+    for axis, corner in ((curve, "lower right"), (spread, "upper left")):
+        axis.grid(color=theme.faint, lw=0.5)
+        axis.set_axisbelow(True)
+        axis.legend(frameon=False, labelcolor=theme.ink, loc=corner, fontsize=8)
+    return figure
+
+
+def _confidences(result: dict[str, Any]) -> list[list[float]]:
+    """Return the confidences of the tracks that are right, and of those that are wrong, in percent."""
+    found: dict[bool, list[float]] = {True: [], False: []}
+    for track in result["tracks"]:
+        found[track["predicted"] == track["genre"]].append(100 * track["scores"][track["predicted"]])
+    return [found[True], found[False]]
 
 
 def _confused(result: dict[str, Any], theme: Theme) -> Figure:
