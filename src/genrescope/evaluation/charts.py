@@ -1,0 +1,145 @@
+"""Pictures of comparisons: a forest plot, and accuracy against what it costs to compute."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from genrescope.pages.drawing import panels, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from genrescope.pages.drawing import Theme
+
+_THICK, _THIN = 3.2, 1.2
+_MARGIN = 0.06  # of an axis's range, beyond the outermost interval
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a forest plot; shares, not percent.
+
+    Attributes:
+        name: what stands beside it.
+        value: its accuracy.
+        interval: of the accuracy.
+        difference: from the reference; None for the reference itself.
+        difference_interval: over tracks.
+        difference_wider: over whole artists, where they are known.
+        runs: the accuracy of each run, where there are several.
+    """
+
+    name: str
+    value: float
+    interval: Sequence[float]
+    difference: float | None = None
+    difference_interval: Sequence[float] | None = None
+    difference_wider: Sequence[float] | None = None
+    runs: Sequence[float] = ()
+
+
+@dataclass(frozen=True)
+class Cost:
+    """A point of the picture of accuracy against computing time.
+
+    Attributes:
+        name: what stands beside it.
+        milliseconds: of one core, for 30 s of music.
+        value: its accuracy.
+        interval: of the accuracy.
+        parameters: numbers in the model.
+    """
+
+    name: str
+    milliseconds: float
+    value: float
+    interval: Sequence[float]
+    parameters: int
+
+
+def forest(lines: Sequence[Line], theme: Theme) -> Figure:
+    """Draw accuracies on the left, and on the right the differences from the reference, all with 95 % intervals.
+
+    Thick lines resample tracks, thin ones whole artists; a difference whose interval leaves out zero is filled.
+    """
+    figure, (left, right) = panels(theme, 1, 2, size=(10, 1.3 + 0.36 * len(lines)))
+    right.sharey(left)
+    for axis in (left, right):
+        axis.grid(axis="x", color=theme.faint, lw=0.5)
+        axis.spines[["top", "right", "left"]].set_visible(False)
+        axis.tick_params(axis="y", length=0)
+    right.axvline(0, color=theme.ink, lw=0.8)
+    for place, line in enumerate(lines):
+        _accuracy(left, place, line, theme)
+        _difference(right, place, line, theme)
+    left.set_yticks(range(len(lines)), [printable(line.name) for line in lines])
+    left.set_ylim(len(lines) - 0.4, -0.6)
+    right.tick_params(labelleft=False)
+    left.set_xlabel("accuracy, % of tracks")
+    right.set_xlabel("difference from the reference, points")
+    for axis in (left, right):
+        axis.margins(x=_MARGIN)
+    return figure
+
+
+def against_compute(points: Sequence[Cost], theme: Theme) -> Figure:
+    """Draw accuracy against computing time, on a logarithmic axis; the area of a point stands for its parameters."""
+    figure, (axis,) = panels(theme, 1, 1, size=(8, 4.6))
+    most = max(point.parameters for point in points)
+    for place, point in enumerate(sorted(points, key=lambda point: point.value)):
+        area = 40 + 500 * point.parameters / most
+        low, high = (100 * bound for bound in point.interval)
+        axis.plot([point.milliseconds] * 2, [low, high], color=theme.first, lw=1.4, alpha=0.7)
+        axis.scatter(point.milliseconds, 100 * point.value, s=area, color=theme.first, alpha=0.55, linewidths=0)
+        axis.annotate(
+            printable(f"{point.name}\n{_count(point.parameters)} parameters"),
+            (point.milliseconds, 100 * point.value), xytext=(12 if place % 2 else -12, 0), textcoords="offset points",
+            fontsize=8, color=theme.ink, va="center", ha="left" if place % 2 else "right",
+        )  # fmt: skip
+    axis.set_xscale("log")
+    times = [point.milliseconds for point in points]
+    axis.set_xlim(min(times) / 4, max(times) * 4)
+    axis.margins(y=0.12)
+    axis.grid(color=theme.faint, lw=0.5)
+    axis.set_xlabel("milliseconds of one core for 30 s of decoded music")
+    axis.set_ylabel("accuracy, % of tracks")
+    axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axis.xaxis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "25" else "")
+    axis.tick_params(which="both", colors=theme.ink)
+    return figure
+
+
+def _accuracy(axis: Axes, place: int, line: Line, theme: Theme) -> None:
+    axis.plot([100 * bound for bound in line.interval], [place] * 2, color=theme.first, lw=_THICK, alpha=0.55)
+    axis.plot([100 * run for run in line.runs], [place] * len(line.runs), "|", color=theme.ink, ms=9, mew=1)
+    axis.plot(100 * line.value, place, "o", color=theme.first, ms=6)
+
+
+def _difference(axis: Axes, place: int, line: Line, theme: Theme) -> None:
+    if line.difference is None or line.difference_interval is None:
+        axis.text(0, place, "  reference", color=theme.ink, fontsize=8, va="center")
+        return
+    if line.difference_wider is not None:
+        axis.plot([100 * bound for bound in line.difference_wider], [place] * 2, color=theme.second, lw=_THIN)
+    axis.plot([100 * b for b in line.difference_interval], [place] * 2, color=theme.second, lw=_THICK, alpha=0.55)
+    widest = [*line.difference_interval, *(line.difference_wider or ())]
+    apart = not min(widest) <= 0 <= max(widest)
+    fill = theme.second if apart else theme.paper
+    axis.plot(100 * line.difference, place, "o", color=theme.second, mfc=fill, ms=6)
+
+
+def _count(number: int) -> str:
+    """Return a large number as a few digits.
+
+    Example:
+        >>> _count(372_804), _count(21_500_000), _count(880)
+        ('373 k', '21.5 M', '880')
+    """
+    for unit, letter in ((1_000_000, "M"), (1_000, "k")):
+        if number >= unit:
+            return f"{number / unit:.3g} {letter}"
+    return str(number)

@@ -1,0 +1,399 @@
+"""Robustness: the same held-out tracks, changed as music is changed on its way to a listener, and scored again.
+
+```
+OUT/robustness.json   OUT/robustness.html   OUT/figures/robustness.png
+OUT/heard.jsonl       a line per track; a second run hears only what is missing
+```
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import multiprocessing
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+
+from genrescope import audio, bundle, files, workers
+from genrescope.data import index, splits
+from genrescope.data.store import INDEX_FILE, Store, StoredTrack
+from genrescope.errors import AudioError, DataError
+from genrescope.evaluation import crossval, metrics, paired
+from genrescope.evaluation.compare import read_result
+from genrescope.evaluation.conditions import CONDITIONS, UNCHANGED, chosen
+from genrescope.evaluation.evaluate import about_model, open_own_store, track_rows
+from genrescope.training.devices import choose_device
+from genrescope.training.run import read_run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from genrescope.data.store import Frames
+    from genrescope.logmel import LogMel, LogMelSpec
+
+FORMAT = 1
+FILE_NAME = "robustness.json"
+HEARD_FILE = "heard.jsonl"
+
+Verdicts = dict[str, dict[str, Any]]
+"""What a track was taken for under each condition, and how surely."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands, told after every track.
+
+    Attributes:
+        done: tracks finished, those of earlier runs included.
+        total: tracks in all.
+        failed: the track just finished and why it could not be used; None where it could.
+    """
+
+    done: int
+    total: int
+    failed: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Robustness:
+    """What `robustness` did.
+
+    Attributes:
+        result: the content of `robustness.json`.
+        out: the folder it was written to.
+        page: the page to look at.
+    """
+
+    result: dict[str, Any]
+    out: Path
+    page: Path
+
+    @property
+    def failed(self) -> dict[str, str]:
+        """The tracks that could not be used, with their reasons."""
+        failed: dict[str, str] = self.result["failed"]
+        return failed
+
+
+@dataclass(frozen=True)
+class _HeldOut:
+    """A track, its file, and the run that has not learnt it."""
+
+    track: StoredTrack
+    file: Path
+    sha256: str
+    run: Path
+
+
+@dataclass(frozen=True)
+class _Subject:
+    """What is scored: held-out tracks, run after run."""
+
+    store: Store
+    items: list[_HeldOut]
+    split: str
+    part: str | None
+    missing: dict[str, str]
+    notes: tuple[str, ...]
+
+
+def robustness(
+    run: str | Path,
+    *,
+    part: str = "test",
+    conditions: str | None = None,
+    tracks: int | None = None,
+    data: str | None = None,
+    store: str | Path | None = None,
+    out: str | Path | None = None,
+    device: str = "auto",
+    jobs: int | None = None,
+    on_track: Callable[[Progress], None] = lambda _: None,
+) -> Robustness:
+    """Score a run on its held-out tracks, changed in many ways.
+
+    Every file is decoded once and all changes are made from that wave. Each track is its own control, so a difference
+    is known far better than two accuracies are.
+
+    Args:
+        run: a run folder; or the folder of a cross-validation, where each track is scored by the model that has not
+            learnt its fold.
+        part: the part of a run's own split; not used with a cross-validation.
+        conditions: names as `mp3-64,noise-10`; None takes all.
+        tracks: only so many, spread evenly over the tracks in order; None takes all.
+        data: where the audio is now, as DATA, if it was moved since the store was made.
+        store: where the run's store is now, if it was moved.
+        out: folder of the results; by default `robustness` in the run's folder.
+        device: `auto`, `cpu`, `cuda` or `mps`.
+        jobs: worker processes for decoding.
+        on_track: called after every track.
+
+    Returns:
+        Accuracy under each condition, and what it loses; tracks that could not be used are named and left out.
+
+    Raises:
+        DataError: there is no such run, part or condition, or no audio.
+    """
+    from genrescope.evaluation import robustness_page
+
+    wanted = [condition.name for condition in chosen(conditions)]
+    run, device = Path(run), choose_device(device)
+    folder = Path(out) if out is not None else run / "robustness"
+    files.refuse_foreign(folder, (FILE_NAME, HEARD_FILE), what="the robustness test")
+    subject = _subject(run, part, data=data, store=store, most=tracks)
+    heard, failed = _heard(subject, folder, wanted, device=device, jobs=jobs, on_track=on_track)
+    if len(failed) == len(subject.items) + len(subject.missing):
+        track_id, reason = next(iter(failed.items()))
+        raise DataError(f"none of the {len(failed)} tracks could be used; {track_id}: {reason}")
+    about = about_model(bundle.load(subject.items[0].run), subject.items[0].run)
+    rows = [_row(item.track, heard[item.track.id], wanted) for item in subject.items if item.track.id not in failed]
+    result = {
+        "format": FORMAT,
+        "model": about,
+        "data": {
+            "name": subject.store.data, "fingerprint": subject.store.fingerprint, "split": subject.split,
+            "part": subject.part, "tracks": len(rows),
+        },
+        "verdict": about["recipe"]["evaluation"]["verdict"],
+        "conditions": [_counted(name, rows) for name in wanted],
+        "notes": list(subject.notes),
+        "failed": failed,
+        "tracks": sorted(rows, key=lambda row: row["id"]),
+    }  # fmt: skip
+    files.write_json(folder / FILE_NAME, result)
+    return Robustness(result, folder, robustness_page.write(result, folder))
+
+
+# -- which tracks, and who scores them ----------------------------------------------------------------------------
+
+
+def _subject(run: Path, part: str, *, data: str | None, store: str | Path | None, most: int | None) -> _Subject:
+    """Find the held-out tracks of a run, or of every fold of a cross-validation, and their files."""
+    notes: list[str] = []
+    if (run / crossval.FILE_NAME).exists():
+        made = splits.read(run / crossval.SPLIT_FILE)
+        folds = read_result(run)["crossval"]["folds"]
+        run_of = {track_id: run / fold["run"] for fold in folds for track_id in made.ids(fold["fold"])}
+    else:
+        facts = read_run(run)
+        made = splits.read(run / "split.csv")
+        run_of = dict.fromkeys(made.ids(part), run)
+        if part in facts["parts"]:
+            notes.append(f"the model was trained on the part {part}: these scores say nothing about new music")
+    opened = open_own_store(next(iter(run_of.values())), store)
+    held = [track for track in opened.tracks if track.id in run_of]
+    if most is not None and most < len(held):
+        notes.append(f"only {most} of {len(held)} tracks, spread evenly")
+        held = [held[place] for place in np.linspace(0, len(held) - 1, most).round().astype(int)]
+    found = _files(opened, data)
+    items = [_HeldOut(track, *found[track.id], run_of[track.id]) for track in held if track.id in found]
+    missing = {track.id: f"not in {data or opened.data}" for track in held if track.id not in found}
+    items.sort(key=lambda item: (str(item.run), item.track.id))  # one model is loaded after the other
+    shown = None if (run / crossval.FILE_NAME).exists() else part
+    return _Subject(opened, items, made.method, shown, missing, tuple(notes))
+
+
+def _files(store: Store, data: str | None) -> dict[str, tuple[Path, str]]:
+    """Return the file of each track, and the checksum that it had when the store was made."""
+    try:
+        _, listed = index.read_data(data if data is not None else store.data)
+    except DataError as error:
+        raise DataError(f"the audio of the store {store.path}: {error}; tell where it is now by --data") from error
+    checksums = {row.id: row.sha256 for row in index.read_index(store.path / INDEX_FILE)}
+    return {track.id: (track.path, checksums[track.id]) for track in listed if track.id in checksums}
+
+
+# -- from files to verdicts ---------------------------------------------------------------------------------------
+
+
+def _heard(
+    subject: _Subject,
+    folder: Path,
+    wanted: Sequence[str],
+    *,
+    device: str,
+    jobs: int | None,
+    on_track: Callable[[Progress], None],
+) -> tuple[dict[str, Verdicts], dict[str, str]]:
+    """Return each track's verdicts, those of earlier runs included, and the tracks that failed."""
+    identity = _identities(subject.items)
+    kept = _kept(folder / HEARD_FILE, identity)
+    work = [
+        _Work(item.track.id, item.file, item.sha256, missing)
+        for item in subject.items
+        if (missing := tuple(name for name in wanted if name not in kept.get(item.track.id, {})))
+    ]
+    failed = dict(subject.missing)
+    done, total = len(subject.items) - len(work), len(subject.items)
+    on_track(Progress(done, total))
+    if not work:
+        return kept, failed
+    by_id = {item.track.id: item for item in subject.items}
+    models = _Models(device)
+    with _appending(folder / HEARD_FILE) as file:
+        sounds = workers.results(work, partial(_worker, subject.store.spec), jobs=jobs, crashed=_crashed)
+        for done_now, sound in enumerate(sounds, start=done + 1):
+            if sound.reason:
+                failed[sound.id] = sound.reason
+                on_track(Progress(done_now, total, (sound.id, sound.reason)))
+                continue
+            verdicts = models.judge(by_id[sound.id], subject.store, sound)
+            kept[sound.id] = kept.get(sound.id, {}) | verdicts
+            line = {"id": sound.id, "identity": identity[sound.id], "verdicts": verdicts}
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+            file.flush()
+            on_track(Progress(done_now, total))
+    return kept, failed
+
+
+class _Models:
+    """The model that is needed now; tracks come run after run."""
+
+    def __init__(self, device: str) -> None:
+        self._device = device
+        self._run: Path | None = None
+
+    def judge(self, item: _HeldOut, store: Store, sound: _Sound) -> Verdicts:
+        """Score a track under all its conditions at once, in the way of `evaluate`."""
+        if self._run != item.run:
+            self._loaded, self._run = bundle.load(item.run, device=self._device), item.run
+        assert sound.frames is not None
+        begins = np.cumsum([0, *sound.lengths])
+        takes = [
+            dataclasses.replace(item.track, id=name, first_frame=int(begin), frames=length)
+            for name, begin, length in zip(sound.names, begins, sound.lengths, strict=False)
+        ]
+        rows = track_rows(self._loaded, dataclasses.replace(store, frames=sound.frames), takes)
+        return {
+            row["id"]: {"predicted": row["predicted"], "confidence": row["scores"][row["predicted"]]} for row in rows
+        }
+
+
+def _identities(items: Sequence[_HeldOut]) -> dict[str, str]:
+    """Identify what a verdict depends on: the run as it was trained, and the bytes of the file."""
+    trained = {run: read_run(run) for run in {item.run for item in items}}
+    return {
+        item.track.id: files.fingerprint(
+            [FORMAT, trained[item.run]["identity"], trained[item.run].get("started"), item.sha256]
+        )
+        for item in items
+    }
+
+
+def _kept(path: Path, identity: Mapping[str, str]) -> dict[str, Verdicts]:
+    """Read what earlier runs have heard of these tracks with these models; a line cut short is not trusted."""
+    kept: dict[str, Verdicts] = defaultdict(dict)
+    with contextlib.suppress(FileNotFoundError):
+        for text in files.read_text(path).split("\n"):
+            with contextlib.suppress(ValueError, KeyError, TypeError):
+                line = json.loads(text)
+                if identity.get(line["id"]) == line["identity"]:
+                    kept[line["id"]] |= {
+                        name: line["verdicts"][name] for name in line["verdicts"] if name in CONDITIONS
+                    }
+    return dict(kept)
+
+
+@contextlib.contextmanager
+def _appending(path: Path) -> Iterator[IO[str]]:
+    """Open a file to add lines to; a line that was cut short is ended first."""
+    with files.writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
+            if file.tell() and not path.read_bytes().endswith(b"\n"):
+                file.write("\n")
+            yield file
+
+
+# -- counting -----------------------------------------------------------------------------------------------------
+
+
+def _row(track: StoredTrack, verdicts: Verdicts, wanted: Sequence[str]) -> dict[str, Any]:
+    return {
+        "id": track.id,
+        "genre": track.genre,
+        "group": track.group,
+        **{key: {name: verdicts[name][key] for name in wanted} for key in ("predicted", "confidence")},
+    }
+
+
+def _counted(name: str, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Count a condition, and hold it against the unchanged sound track by track."""
+    right = [float(row["predicted"][name] == row["genre"]) for row in rows]
+    before = [float(row["predicted"][UNCHANGED] == row["genre"]) for row in rows]
+    groups = [row["group"] for row in rows]
+    return {
+        "name": name,
+        "told": CONDITIONS[name].told,
+        "accuracy": metrics.share(int(sum(right)), len(right)),
+        "confidence": float(np.mean([row["confidence"][name] for row in rows])),
+        "against_unchanged": None
+        if name == UNCHANGED
+        else paired.difference(right, before, groups if any(groups) else None),
+    }
+
+
+# -- workers ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Work:
+    """A file to decode, and what is to be made of its sound."""
+
+    id: str
+    file: Path
+    sha256: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Sound:
+    """A track's log-mels, one condition after the other; `frames` is None where it failed."""
+
+    id: str
+    frames: Frames | None
+    lengths: tuple[int, ...] = ()
+    names: tuple[str, ...] = ()
+    reason: str = ""
+
+
+def _worker(spec: LogMelSpec) -> Callable[[_Work], _Sound]:
+    """Make the front end, once in each worker."""
+    import torch
+
+    from genrescope.logmel import LogMel
+
+    if multiprocessing.parent_process() is not None:
+        torch.set_num_threads(1)  # every core has a worker of its own
+    log_mel = LogMel(spec)
+    return lambda work: _compute(work, log_mel)
+
+
+def _compute(work: _Work, log_mel: LogMel) -> _Sound:
+    """Decode a file once and make every condition from its wave."""
+    rate = log_mel.spec.sample_rate
+    try:
+        if files.sha256(work.file) != work.sha256:
+            return _Sound(work.id, None, reason="the file has changed since the store was made")
+        wave = audio.decode(work.file, rate=rate)
+        parts = []
+        for name in work.names:
+            changed = CONDITIONS[name].change(wave, rate)
+            parts.append(np.concatenate([part.half().numpy() for part in log_mel.stream([changed])]))
+    except AudioError as error:
+        return _Sound(work.id, None, reason=error.reason)
+    except OSError as error:
+        return _Sound(work.id, None, reason=f"file: {error.strerror or error}")
+    except Exception as error:  # one bad file never stops a run, whatever a codec throws
+        return _Sound(work.id, None, reason=f"{type(error).__name__}: {error}")
+    return _Sound(work.id, np.concatenate(parts), tuple(map(len, parts)), work.names)
+
+
+def _crashed(work: _Work) -> _Sound:
+    return _Sound(work.id, None, reason=workers.CRASHED)
