@@ -72,7 +72,7 @@ def _pooled(
     try:
         while waiting or flying:
             while waiting and len(flying) < jobs * _AHEAD:
-                with _interrupt_held():
+                with interrupt_held():
                     flying.append((waiting[0], pool.submit(_work_on, waiting[0])))
                 waiting.popleft()
             yield flying[0][1].result()
@@ -85,7 +85,7 @@ def _pooled(
 
 
 @contextlib.contextmanager
-def _interrupt_held() -> Iterator[None]:
+def interrupt_held() -> Iterator[None]:
     """Hold Ctrl-C back while a worker is born, so that it inherits this and leaves Ctrl-C to its parent."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
@@ -108,11 +108,11 @@ def _start(make: Callable[[], Callable[[Any], Any]]) -> None:
     global _work  # noqa: PLW0603 - a worker process has no other place to keep what it makes once
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     atexit.register(os._exit, 0)  # taking torch apart at the end would take most of a second
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     _work = make()
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """End this process when its parent was killed, rather than wait for work for ever."""
     parent = multiprocessing.parent_process()
     assert parent is not None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -53,6 +52,7 @@ def train(
     quiet: Quiet = False,
 ) -> None:
     """Train a model: a recipe and a store in, a run folder out; the split is audited first. Resumable."""
+    from genrescope.data import splits
     from genrescope.data.store import open_store
     from genrescope.errors import DataError
     from genrescope.training import recipe as recipes
@@ -62,7 +62,7 @@ def train(
         raise DataError("with --folds every run learns from all folds but one; leave out --parts")
     opened = open_store(store)
     pairs = find_pairs(opened, quiet=quiet)
-    made = choose_split(opened, split, seed=seed, folds=folds, pairs=pairs)
+    made = splits.choose(opened.tracks, split, seed=seed, folds=folds, pairs=pairs)
     wanted = [part.strip() for part in parts.split(",")]
     found = audited(opened, made, pairs, learnt=None if folds else wanted, quiet=quiet)
     folded = f" --folds {folds}" if folds else ""
@@ -104,36 +104,6 @@ def evaluate(
         say(f"skipped {row.path}: {row.status}", style="yellow")
     if done.failed:
         raise typer.Exit(1)
-
-
-def choose_split(
-    store: Store, split: str | None, *, seed: int, folds: int | None = None, pairs: Sequence[Pair] = ()
-) -> Split:
-    """Return the split that a file or a method's name stands for.
-
-    Args:
-        store: what it splits.
-        split: a file, a method, or None for the default method.
-        seed: of the method.
-        folds: how many folds it must have; None for parts.
-        pairs: the duplicates in the store.
-
-    Raises:
-        DataError: it is neither, or does not suit the store.
-    """
-    from genrescope.data import splits
-    from genrescope.errors import DataError
-
-    if split is None:
-        split = splits.default_method(store.tracks)
-    if Path(split).is_file():
-        made = splits.read(Path(split))
-        made = dataclasses.replace(made, notes=made.notes + splits.strangers(made, store.tracks))
-    else:
-        made = splits.make(store.tracks, split, seed=seed, folds=None if splits.is_fixed(split) else folds, pairs=pairs)
-    if folds is not None and len(made.counts) != folds:
-        raise DataError(f"the split {made.method} has {len(made.counts)} parts ({', '.join(made.counts)}), not {folds}")
-    return made
 
 
 def audited(store: Store, split: Split, pairs: Sequence[Pair], *, learnt: Sequence[str] | None, quiet: bool) -> Audit:

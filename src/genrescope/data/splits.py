@@ -13,6 +13,7 @@ import random
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genrescope.data import cards, groups, index, split_methods
@@ -21,7 +22,6 @@ from genrescope.files import csv_line, fingerprint, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
 
     from genrescope.data.duplicates import Pair
     from genrescope.data.store import StoredTrack
@@ -160,6 +160,38 @@ def make(
     else:
         raise DataError(f'no split method called "{method}"; {nearest(method, methods())}')
     return replace(made, notes=made.notes + cautions(tracks, made.parts, pairs, asked=asked))
+
+
+def choose(
+    tracks: Sequence[StoredTrack],
+    split: str | None,
+    *,
+    seed: int = 0,
+    folds: int | None = None,
+    pairs: Sequence[Pair] = (),
+) -> Split:
+    """Return the split that a file or a method's name stands for.
+
+    Args:
+        tracks: what it splits.
+        split: a file, a method, or None for the default method.
+        seed: of the method.
+        folds: how many folds it must have; None for parts.
+        pairs: the duplicates among the tracks.
+
+    Raises:
+        DataError: it is neither, or does not suit the tracks.
+    """
+    if split is None:
+        split = default_method(tracks)
+    if Path(split).is_file():
+        made = read(Path(split))
+        made = replace(made, notes=made.notes + strangers(made, tracks))
+    else:
+        made = make(tracks, split, seed=seed, folds=None if is_fixed(split) else folds, pairs=pairs)
+    if folds is not None and len(made.counts) != folds:
+        raise DataError(f"the split {made.method} has {len(made.counts)} parts ({', '.join(made.counts)}), not {folds}")
+    return made
 
 
 def read(path: Path) -> Split:

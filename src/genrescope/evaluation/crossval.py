@@ -85,6 +85,7 @@ def cross_validate(
     seed: int = 0,
     device: str = "auto",
     resume: bool = False,
+    thin: Callable[[Split], Split] = lambda split: split,
     on_fold: Callable[[Fold], None] = lambda _: None,
     on_step: Callable[[Step], None] = lambda _: None,
     on_epoch: Callable[[Epoch], None] = lambda _: None,
@@ -103,6 +104,7 @@ def cross_validate(
         seed: of every fold's training.
         device: `auto`, `cpu`, `cuda` or `mps`.
         resume: go on with the cross-validation in `out`, or begin it there if there is none.
+        thin: takes each fold's split and returns one that leaves less to learn from.
         on_fold: called before each fold.
         on_step: called after every step.
         on_epoch: called after every epoch.
@@ -123,7 +125,7 @@ def cross_validate(
     rows: dict[str, list[dict[str, Any]]] = {}
     for fold in folds:
         on_fold(fold)
-        held_out = _held_out(split, fold.name)
+        held_out = thin(_held_out(split, fold.name))
         loop.train(
             store, recipe, held_out, fold.path, seed=seed, device=device, resume=True,
             audit=audit_split(store.tracks, held_out.by_part, pairs), on_step=on_step, on_epoch=on_epoch,

@@ -1,0 +1,125 @@
+"""Commands on many runs: study, recipes."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from genrescope.cli.console import Device, Quiet, err, out, resumable, say, table
+from genrescope.cli.splits import find_pairs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from genrescope.evaluation.study import Ended, Progress
+
+_STEPS = 1000  # of a run, on the bar
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    app.command(epilog="Example: genrescope study study.toml --out studies/first --jobs 2")(study)
+    app.command(epilog="Example: genrescope recipes runs/mgcc-0 studies/first --out docs/recipes.md")(recipes)
+
+
+def study(
+    file: Annotated[Path, typer.Argument(help="TOML file that lists experiments.")],
+    out: Annotated[Path, typer.Option(help="Folder of the runs and the results.")],
+    jobs: Annotated[
+        int, typer.Option(min=1, help="Experiments at once, each in a process with its share of the cores.")
+    ] = 1,
+    device: Device = "auto",
+    quiet: Quiet = False,
+) -> None:
+    """Run many experiments over several seeds; leave a table, a page, learning curves. Runs only what is not done."""
+    from genrescope.evaluation import study as studies
+
+    with resumable(f"Go on with: genrescope study {file} --out {out}"), _showing(quiet=quiet) as (on_progress, on_end):
+        done = studies.study(
+            file, out, jobs=jobs, device=device, find_pairs=lambda store: find_pairs(store, quiet=quiet),
+            on_progress=on_progress, on_end=on_end,
+        )  # fmt: skip
+    print(done.table)
+    if done.page is not None:
+        say(f"page: {done.page}", quiet=quiet)
+    for each in done.failed:
+        say(f"failed: {each.run.name}, seed {each.run.seed}: {each.reason}", style="yellow")
+    if done.failed:
+        raise typer.Exit(1)
+
+
+def recipes(
+    runs: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Run folders, cross-validations, studies, or folders of such; none lists the recipes."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Page whose table between its marks is replaced; by default to stdout.")
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """List the recipes; or put what runs have reached with them into one table, seeds together."""
+    from genrescope.evaluation import collect
+
+    if not runs:
+        _list()
+        return
+    rows = [row.to_dict(Path()) for row in collect.rows(runs)]
+    text = collect.markdown(rows, named=False)
+    if out is None:
+        print(text)
+        return
+    collect.write_between(out, text)
+    say(f"{len(rows)} rows written to {out}", quiet=quiet)
+
+
+def _list() -> None:
+    """Print every recipe and why it exists."""
+    from genrescope.training import recipe
+
+    rows = table("recipe", "model", "why it exists")
+    for name in recipe.names():
+        loaded = recipe.load(name)
+        rows.add_row(name, loaded.model.name, loaded.intent)
+    out().print(rows)
+
+
+@contextlib.contextmanager
+def _showing(*, quiet: bool) -> Iterator[tuple[Callable[[Progress], None], Callable[[Ended], None]]]:
+    """Yield what shows progress on a bar, and what tells of a run that has ended on a line."""
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
+
+    bar = Bar(
+        TextColumn("{task.description}"), BarColumn(bar_width=24), TextColumn("{task.fields[detail]}"),
+        TextColumn("gone"), TimeElapsedColumn(),
+        console=err(), disable=quiet or not sys.stderr.isatty(), transient=True,
+    )  # fmt: skip
+    task = bar.add_task("runs", total=None, detail="", visible=False)
+    left = ""
+
+    def on_progress(at: Progress) -> None:
+        nonlocal left
+        left = f"about {_told(at.seconds_left)} left" if at.seconds_left is not None else ""
+        detail = "  ".join(part for part in (f"{at.done} of {at.total}", left, "; ".join(at.running)) if part)
+        todo = at.total - at.done + at.share
+        bar.update(task, completed=_STEPS * at.share, total=_STEPS * todo, detail=detail, visible=True)
+
+    def on_end(ended: Ended) -> None:
+        how = f"{_told(ended.seconds)}" if ended.reason is None else f"failed: {ended.reason}"
+        if not quiet:
+            more = f"  {left}" if left else ""
+            bar.console.print(f"{ended.run.name}, seed {ended.run.seed}: {how}{more}", markup=False)
+
+    with bar:
+        yield on_progress, on_end
+
+
+def _told(seconds: float) -> str:
+    from genrescope.evaluation.collect import duration
+
+    return duration(seconds)
