@@ -1,0 +1,103 @@
+"""The command tune."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from genrescope.cli.console import Device, Quiet, Seed, out, progress, resumable, say, table
+from genrescope.cli.splits import find_pairs
+
+if TYPE_CHECKING:
+    from genrescope.evaluation.tune import Tried, Tuned
+
+_SHOWN = 5
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    app.command(epilog="Example: genrescope tune store --recipe mgcc --space space.toml --trials 30 --out tuned")(tune)
+
+
+def tune(
+    store: Annotated[Path, typer.Argument(help="Folder of the store.")],
+    recipe: Annotated[str, typer.Option(help="Name of a recipe, or a TOML file.")],
+    space: Annotated[Path, typer.Option(help="TOML file of keys and their ranges.")],
+    out: Annotated[Path, typer.Option(help="Folder of the results.")],
+    trials: Annotated[int, typer.Option(min=1, help="How many in all, those of earlier calls included.")],
+    folds: Annotated[int, typer.Option(min=2, help="Folds that each trial is scored on.")] = 3,
+    minutes: Annotated[float | None, typer.Option(min=0, help="Begin no trial after so many.")] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Split file or method whose part test is left alone; else all tracks are used.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="Change a key of the recipe for all trials, as training.epochs=5.")
+    ] = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    quiet: Quiet = False,
+) -> None:
+    """Search for better values of a recipe's keys, scored on unheard artists; a test part is left alone. Resumable."""
+    from genrescope.data import splits
+    from genrescope.data.store import open_store
+    from genrescope.evaluation import tune as tuning
+    from genrescope.training import recipe as recipes
+
+    ranges = tuning.read_space(space)
+    changes = dict(map(recipes.parse_change, set_ or []))
+    opened = open_store(store)
+    pairs = find_pairs(opened, quiet=quiet)
+    made = splits.choose(opened.tracks, split, seed=seed, pairs=pairs) if split is not None else None
+    if made is None:
+        say("note: without --split all tracks are used to choose, and none is left for a test", quiet=quiet)
+    again = f"Go on with: genrescope tune {store} --recipe {recipe} --space {space} --trials {trials} ... --out {out}"
+    with resumable(again), progress("trials", quiet=quiet) as bar:
+        task = bar.add_task("tuning", total=trials, detail="")
+
+        def on_fold(number: int, score: float) -> None:
+            bar.update(task, detail=f"trial {number}: {100 * score:.1f} % so far")
+
+        def on_trial(tried: Tried) -> None:
+            bar.update(task, completed=tried.number)
+            if not quiet:
+                bar.console.print(_line(tried), markup=False)
+
+        done = tuning.tune(
+            opened, recipe, ranges, out, trials=trials, changes=changes, split=made, folds=folds, minutes=minutes,
+            pairs=pairs, seed=seed, device=device, on_fold=on_fold, on_trial=on_trial,
+        )  # fmt: skip
+    _show(done, quiet=quiet)
+
+
+def _show(done: Tuned, *, quiet: bool) -> None:
+    """Print the best trials to stdout; say where the rest is."""
+    from genrescope.errors import TrainingError
+    from genrescope.evaluation.tune import BEST, PICTURE
+    from genrescope.pages.render import percent
+
+    if done.best is None:
+        reasons = dict.fromkeys(each.reason for each in done.trials if each.reason)
+        raise TrainingError(
+            f"no trial of {len(done.trials)} was completed; {'; '.join(reasons) or 'give it more time'}"
+        )
+    complete = sorted((each for each in done.trials if each.score is not None), key=lambda each: -(each.score or 0.0))
+    rows = table("trial", "right", *done.best.values, right=("trial", "right"))
+    for each in complete[:_SHOWN]:
+        rows.add_row(str(each.number), percent(each.score), *map(_value, each.values.values()))
+    out().print(rows)
+    counts = {state: sum(each.state == state for each in done.trials) for state in ("pruned", "failed")}
+    told = "".join(f", {count} {state}" for state, count in counts.items() if count)
+    say(f"{len(done.trials)} trials{told}; recipe: {done.out / BEST}; picture: {done.out / PICTURE}", quiet=quiet)
+    say("note: the best of many looks better than it is; score it on tracks that the search has not seen", quiet=quiet)
+
+
+def _line(tried: Tried) -> str:
+    values = ", ".join(f"{key} = {_value(value)}" for key, value in tried.values.items())
+    how = f"{100 * tried.score:.1f} %" if tried.score is not None else tried.state
+    return f"trial {tried.number}: {how}  {values}{f'  {tried.reason}' if tried.reason else ''}"
+
+
+def _value(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
