@@ -46,7 +46,7 @@ PARTS = {"_decoders": "audio", "logmel_spec": "logmel"}
 
 HEAVY = (
     "av", "jinja2", "lightning_fabric", "matplotlib", "mutagen", "numpy", "pooch", "pydantic", "requests",
-    "safetensors", "soundfile", "soxr", "tensorboardX", "torch",
+    "safetensors", "scipy", "sklearn", "soundfile", "soxr", "tensorboardX", "torch",
 )  # fmt: skip
 
 

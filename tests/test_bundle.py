@@ -139,6 +139,17 @@ def test_other_front_ends_make_the_round_trip(tmp_path: Path, model: nn.Module) 
     assert bundle.read_header(tmp_path / "m.safetensors").front_end == spec
 
 
+def test_how_windows_lie_makes_the_round_trip_and_older_files_lie_side_by_side(tmp_path: Path, path: Path) -> None:
+    bundle.save(tmp_path / "m.safetensors", tiny(3), header(window=430, hop=215, padding="repeat"))
+    found = bundle.read_header(tmp_path / "m.safetensors")
+    assert (found.window, found.hop, found.padding) == (430, 215, "repeat")
+    values, _ = raw(path)
+    own = json.loads(values["__metadata__"]["genrescope"])
+    values["__metadata__"]["genrescope"] = json.dumps({k: v for k, v in own.items() if k not in ("hop", "padding")})
+    older = bundle.load(rewritten(path, values)).header
+    assert (older.window, older.hop, older.padding) == (128, 0, "silence")
+
+
 # -- scores -----------------------------------------------------------------------------------------------------
 
 
@@ -239,6 +250,11 @@ def test_a_newer_format_asks_for_a_newer_genrescope(path: Path) -> None:
         {"front_end": {"hop": 0}},
         {"front_end": {"colour": 1}},
         {"front_end": []},
+        {"window": 0},
+        {"window": 128.5},
+        {"hop": -1},
+        {"hop": "64"},
+        {"padding": "mirror"},
         {"surprise": 1},
     ],
 )

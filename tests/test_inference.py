@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import threading
@@ -133,6 +134,22 @@ def test_windows_stand_side_by_side(classifier: Classifier) -> None:
     assert [window.end for window in found.windows] == pytest.approx([(n + 1) * WINDOW for n in range(10)])
     assert found.windows[-1].end <= found.seconds
     assert found.uncertain is None
+
+
+def test_windows_overlap_and_short_songs_are_repeated_where_the_model_learnt_so(
+    classifier: Classifier, made: World
+) -> None:
+    loaded = bundle.load(made.run)
+    half = Classifier(dataclasses.replace(loaded, header=dataclasses.replace(loaded.header, hop=64, padding="repeat")))
+    song = noise(9.5)
+    found, apart_ones = half.predict(song, rate=RATE), classifier.predict(song, rate=RATE)
+    assert [window.start for window in found.windows] == pytest.approx([n * WINDOW / 2 for n in range(5)])
+    for whole, other in zip(apart_ones.windows, found.windows[::2], strict=True):
+        assert apart(whole.scores, other.scores) < 1e-5
+    short = half.predict(noise(1.0), rate=RATE)
+    assert short.uncertain is not None
+    assert short.uncertain.endswith("of 2.97 s), repeated to fill it")
+    assert apart(short.scores, classifier.predict(noise(1.0), rate=RATE).scores) > 1e-4
 
 
 def test_a_windows_scores_do_not_depend_on_the_rest_of_the_song(classifier: Classifier) -> None:

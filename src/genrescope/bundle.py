@@ -12,10 +12,11 @@ import shutil
 import struct
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import torch
 
+from genrescope.data.windows import Padding
 from genrescope.errors import GenrescopeError, ModelFileError, OutputError
 from genrescope.files import replacing
 from genrescope.logmel import LogMelSpec
@@ -23,8 +24,6 @@ from genrescope.models import registry
 
 if TYPE_CHECKING:
     from torch import nn
-
-    from genrescope.data.windows import Padding
 
 FORMAT = 1
 FILE_NAME = "model.safetensors"
@@ -81,9 +80,16 @@ class Header:
                 raise ModelFileError(f"model format is not {FORMAT}; use a newer genrescope")
             values["front_end"] = LogMelSpec(**values["front_end"])
             values["labels"] = tuple(values["labels"])
-            return cls(**values)
+            header = cls(**values)
+            header._check_windows()
+            return header
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ModelFileError(f"the header is damaged: {error}") from error
+
+    def _check_windows(self) -> None:
+        whole = all(type(number) is int for number in (self.window, self.hop))
+        if not whole or self.window < 1 or self.hop < 0 or self.padding not in get_args(Padding):
+            raise ValueError(f"windows of {self.window!r} frames, hop {self.hop!r}, padding {self.padding!r}")
 
 
 @dataclass(frozen=True)
