@@ -101,7 +101,10 @@ def _transposed(wave: Wave, rate: int, *, semitones: float) -> Wave:
 
 
 def _stretched(wave: Wave, rate: int, *, tempo: float) -> Wave:
-    """Change the tempo and keep the pitch: FFmpeg's `atempo`, which overlaps and adds what is most alike."""
+    """Change the tempo and keep the pitch: FFmpeg's `atempo`, which overlaps and adds what is most alike.
+
+    A sound that is too short for it stays as it is.
+    """
     import av
     import av.filter
 
@@ -116,7 +119,8 @@ def _stretched(wave: Wave, rate: int, *, tempo: float) -> Wave:
                 pieces.append(graph.pull().to_ndarray().reshape(-1))
             except (av.BlockingIOError, av.EOFError):
                 break
-    return _fitted(np.concatenate(pieces).astype(np.float32, copy=False), round(len(wave) / tempo))
+    stretched = np.concatenate(pieces or [wave]).astype(np.float32, copy=False)
+    return _fitted(stretched, max(1, round(len(wave) / tempo)))
 
 
 def _middle(wave: Wave, rate: int, *, seconds: float) -> Wave:
