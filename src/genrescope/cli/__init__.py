@@ -12,7 +12,20 @@ import sys
 
 import typer
 
-from genrescope.cli import check, data, datasets, demo, library, predict, splits, train
+from genrescope.cli import (
+    check,
+    compare,
+    data,
+    datasets,
+    demo,
+    library,
+    predict,
+    robustness,
+    splits,
+    study,
+    train,
+    tune,
+)
 from genrescope.cli.console import version
 from genrescope.errors import GenrescopeError
 
@@ -26,7 +39,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.callback()(version)
-for module in (demo, datasets, library, check, data, splits, train, predict):
+for module in (demo, datasets, library, check, data, splits, train, predict, compare, robustness, study, tune):
     module.add_to(app)
 
 

@@ -87,22 +87,29 @@ def forest(lines: Sequence[Line], theme: Theme) -> Figure:
 
 
 def against_compute(points: Sequence[Cost], theme: Theme) -> Figure:
-    """Draw accuracy against computing time, on a logarithmic axis; the area of a point stands for its parameters."""
-    figure, (axis,) = panels(theme, 1, 1, size=(8, 4.6))
+    """Draw accuracy against computing time, on a logarithmic axis; the area of a point stands for its parameters.
+
+    Points are numbered from the fastest, and named beside the picture: names within it would lie over each other.
+    """
+    figure, (axis,) = panels(theme, 1, 1, size=(10, 4.6))
     most = max(point.parameters for point in points)
-    for place, point in enumerate(sorted(points, key=lambda point: point.value)):
-        area = 40 + 500 * point.parameters / most
+    for number, point in enumerate(sorted(points, key=lambda point: point.milliseconds), start=1):
         low, high = (100 * bound for bound in point.interval)
         axis.plot([point.milliseconds] * 2, [low, high], color=theme.first, lw=1.4, alpha=0.7)
+        area = 40 + 500 * point.parameters / most
         axis.scatter(point.milliseconds, 100 * point.value, s=area, color=theme.first, alpha=0.55, linewidths=0)
         axis.annotate(
-            printable(f"{point.name}\n{_count(point.parameters)} parameters"),
-            (point.milliseconds, 100 * point.value), xytext=(12 if place % 2 else -12, 0), textcoords="offset points",
-            fontsize=8, color=theme.ink, va="center", ha="left" if place % 2 else "right",
+            str(number), (point.milliseconds, high), xytext=(0, 3), textcoords="offset points", ha="center",
+            fontsize=9, color=theme.ink,
         )  # fmt: skip
+        told = f"{number}  {point.name}, {_count(point.parameters)} parameters"
+        axis.plot([], [], " ", label=printable(told))
+    axis.legend(
+        loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, labelcolor=theme.ink, fontsize=8, handlelength=0
+    )
     axis.set_xscale("log")
     times = [point.milliseconds for point in points]
-    axis.set_xlim(min(times) / 4, max(times) * 4)
+    axis.set_xlim(min(times) / 2, max(times) * 2)
     axis.margins(y=0.12)
     axis.grid(color=theme.faint, lw=0.5)
     axis.set_xlabel("milliseconds of one core for 30 s of decoded music")

@@ -128,10 +128,11 @@ def _reliability(result: dict[str, Any], theme: Theme) -> Figure:
     )  # fmt: skip
     spread.set(xlabel="confidence, %", ylabel="tracks", xlim=(0, 100))
     spread.yaxis.set_major_locator(MaxNLocator(integer=True))
-    for axis, corner in ((curve, "lower right"), (spread, "upper left")):
+    for axis in (curve, spread):
         axis.grid(color=theme.faint, lw=0.5)
         axis.set_axisbelow(True)
-        axis.legend(frameon=False, labelcolor=theme.ink, loc=corner, fontsize=8)
+    curve.legend(frameon=False, labelcolor=theme.ink, loc="lower right", fontsize=8)
+    spread.legend(frameon=False, labelcolor=theme.ink, loc="upper left", fontsize=8)
     return figure
 
 

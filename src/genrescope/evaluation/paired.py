@@ -84,7 +84,10 @@ def mcnemar(won: int, lost: int) -> float:
         (0.0129, 1.0)
     """
     discordant = won + lost
-    tail = sum(math.comb(discordant, k) for k in range(min(won, lost) + 1))
+    term = tail = 1
+    for k in range(min(won, lost)):  # C(n, k + 1) from C(n, k), in whole numbers: no rounding, whatever n is
+        term = term * (discordant - k) // (k + 1)
+        tail += term
     return min(1.0, float(2 * tail / 2**discordant))
 
 
