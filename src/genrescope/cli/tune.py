@@ -89,7 +89,7 @@ def _show(done: Tuned, *, quiet: bool) -> None:
     out().print(rows)
     counts = {state: sum(each.state == state for each in done.trials) for state in ("pruned", "failed")}
     told = "".join(f", {count} {state}" for state, count in counts.items() if count)
-    say(f"{len(done.trials)} trials{told}; recipe: {done.out / BEST}; picture: {done.out / PICTURE}", quiet=quiet)
+    say(f"trials: {len(done.trials)}{told}; recipe: {done.out / BEST}; picture: {done.out / PICTURE}", quiet=quiet)
     say("note: the best of many looks better than it is; score it on tracks that the search has not seen", quiet=quiet)
 
 

@@ -317,9 +317,7 @@ def _range(path: Path, key: str, value: Any) -> Range:
     if key not in tunable:
         raise DataError(f'{path}: no recipe key "{key}"; {nearest(key, tunable)}')
     if not isinstance(value, dict):
-        raise DataError(
-            f"{path}: {key} = {value!r}; accepted are {{ low = 0.0, high = 0.5 }} and {{ choices = [1, 2] }}"
-        )
+        raise DataError(f"{path}: {key} = {value!r}; accepted is {{ low = 0.1, high = 0.5 }} or {{ choices = [1, 2] }}")
     try:
         return Range.model_validate(value)
     except ValidationError as error:
