@@ -71,7 +71,8 @@ def test_a_study_prints_its_table_and_goes_into_the_page(made: World, tmp_path: 
 
     page = tmp_path / "recipes.md"
     page.write_text(f"# Recipes\n{collect.BEGIN}\n{collect.END}\nwords\n")
-    listed = here("recipes", out, "--out", page)
+    listed = here("recipes", out, "--out", page, "--picture", tmp_path / "recipes.png")
+    assert (tmp_path / "recipes.png").read_bytes().startswith(b"\x89PNG")
     assert (listed.code, listed.out, listed.messages) == (0, "", [f"1 rows written to {page}"])
     text = page.read_text()
     assert text.startswith("# Recipes\n")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import torch
 from cli_support import here
 from conftest import genre_folders
 
@@ -20,7 +21,7 @@ from genrescope.evaluation.tune import Range, Tried, Tuned, read_space, subset, 
 from genrescope.training import recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from genrescope.data.splits import Split
@@ -34,6 +35,15 @@ SPACE = {
     "windows.frames": Range(choices=[64, 128]),
 }
 PLAIN = "classifier.c = { low = 1, high = 2 }\n"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Two threads on a busy machine wait for each other more than they work."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -60,6 +60,7 @@ def recipes(
     out: Annotated[
         Path | None, typer.Option(help="Page whose table between its marks is replaced; by default to stdout.")
     ] = None,
+    picture: Annotated[Path | None, typer.Option(help="PNG file of the accuracies with their intervals.")] = None,
     quiet: Quiet = False,
 ) -> None:
     """List the recipes; or put what runs have reached with them into one table, seeds together."""
@@ -70,6 +71,10 @@ def recipes(
         return
     rows = [row.to_dict(Path()) for row in collect.rows(runs)]
     text = collect.markdown(rows, named=False)
+    if picture is not None:
+        from genrescope.evaluation import study_page
+
+        study_page.write_picture(rows, picture)
     if out is None:
         print(text)
         return

@@ -66,6 +66,16 @@ def draw(rows: Sequence[Row]) -> list[Drawn]:
     return figures
 
 
+def write_picture(rows: Sequence[Row], path: Path) -> None:
+    """Draw the accuracies of rows that have no names of their own, each with its recipe, genres and split."""
+    told = []
+    for row in rows:
+        recipe = collect.recipe_cell(row).replace("`", "")
+        told.append(row | {"name": f"{recipe}\n{row['data']['genres']} genres, {collect.split_cell(row)}"})
+    with replacing(path) as temporary:
+        temporary.write_bytes(drawn("recipes", "Accuracies", lambda theme: _accuracies(told, theme)).light)
+
+
 def curves(rows: Sequence[Row]) -> dict[str, list[Row]]:
     """Return the rows of each learning curve by its name: rows that differ in their share alone, two at least.
 
@@ -100,7 +110,7 @@ def _accuracies(rows: Sequence[Row], theme: Theme) -> Figure:
                 axis.plot([100 * each for each in bounds], [place] * 2, color=theme.first, lw=width, alpha=0.4)
         axis.plot([100 * its["lowest"], 100 * its["highest"]], [place] * 2, color=theme.second, lw=2)
         axis.plot(100 * its["mean"], place, "o", color=theme.second, ms=6)
-    axis.set_yticks(range(len(rows)), [printable(row["name"]) for row in rows])
+    axis.set_yticks(range(len(rows)), [printable(row["name"]) for row in rows], fontsize=9)
     axis.set_ylim(len(rows) - 0.4, -0.6)
     axis.set_xlabel("track accuracy, %: mean and seeds; thick: interval over tracks, thin: over artists")
     axis.grid(axis="x", color=theme.faint, lw=0.5)
