@@ -226,7 +226,7 @@ def test_a_smaller_share_is_part_of_a_larger_one_and_what_is_scored_stays(share:
     split = Split({track.id: "test" if int(track.id[-1]) == 0 else "train" for track in tracks}, "by hand")
     small, large = sorted((share, more))
     for by in ("tracks", "artists"):
-        some, most = (subsets.thinned(split, tracks, each, by=by, seed=seed) for each in (small, large))  # type: ignore[arg-type]
+        some, most = (subsets.thinned(split, tracks, each, by=by, seed=seed) for each in (small, large))
         assert set(some.ids("train")) <= set(most.ids("train")) <= set(split.ids("train"))
         assert some.ids("test") == split.ids("test")
         for genre in GENRES:

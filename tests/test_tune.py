@@ -197,9 +197,10 @@ def test_a_search_that_is_done_does_nothing_and_can_be_made_longer(
 
 
 def test_another_search_is_not_gone_on_with(done: Tuned, store: Store, split: Split) -> None:
-    for other in ({"seed": 5}, {"changes": {}}, {"folds": 3}, {"split": None}):
+    others: tuple[dict[str, Any], ...] = ({"seed": 5}, {"changes": {}}, {"folds": 3}, {"split": None})
+    for other in others:
         with pytest.raises(DataError, match="holds a search with another recipe, space, split"):
-            search(store, done.out, **{"split": split, **other})
+            search(store, done.out, **({"split": split} | other))
 
 
 def test_bad_values_count_as_failed(store: Store, tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ def _but_share(row: Row) -> str:
 
 def _accuracies(rows: Sequence[Row], theme: Theme) -> Figure:
     """A line per experiment: the mean, its interval over artists where they are known, and every seed's range."""
-    figure, (axis,) = panels(theme, 1, 1, size=(8.6, 1.0 + 0.42 * len(rows)))
+    figure, (axis,) = panels(theme, 1, 1, size=(8.6, 1.2 + 0.42 * len(rows)))
     for place, row in enumerate(rows):
         its = row["accuracy"][row["verdict"]]
         for bounds, width in ((its["interval_by_artists"], 2.0), (its["interval_by_tracks"], 6.0)):
@@ -112,7 +112,7 @@ def _accuracies(rows: Sequence[Row], theme: Theme) -> Figure:
         axis.plot(100 * its["mean"], place, "o", color=theme.second, ms=6)
     axis.set_yticks(range(len(rows)), [printable(row["name"]) for row in rows], fontsize=9)
     axis.set_ylim(len(rows) - 0.4, -0.6)
-    axis.set_xlabel("track accuracy, %: mean and seeds; thick: interval over tracks, thin: over artists")
+    axis.set_xlabel("track accuracy, %: mean and range of seeds\nthick: interval over tracks, thin: over artists")
     axis.grid(axis="x", color=theme.faint, lw=0.5)
     axis.set_axisbelow(True)
     axis.spines[["top", "right"]].set_visible(False)
