@@ -253,7 +253,7 @@ def mel_centres(spec: LogMelSpec) -> npt.NDArray[np.float64]:
 
     Example:
         >>> mel_centres(LogMelSpec()).round(1)[[0, 127]].tolist()
-        [23.4, 10762.2]
+        [25.8, 10735.6]
     """
     return _mel_edges(spec)[1:-1]
 
