@@ -17,7 +17,8 @@ from genrescope.data import splits
 from genrescope.data.prepare import prepare
 from genrescope.errors import DataError, TrainingError
 from genrescope.evaluation import tune as tuning
-from genrescope.evaluation.tune import Range, Tried, Tuned, read_space, subset, tune
+from genrescope.evaluation.tune import Tried, Tuned, subset, tune
+from genrescope.evaluation.tune_space import Range, read_space
 from genrescope.training import recipe
 
 if TYPE_CHECKING:

@@ -111,8 +111,8 @@ def _showing(*, quiet: bool) -> Iterator[tuple[Callable[[Progress], None], Calla
         nonlocal left
         left = f"about {_told(at.seconds_left)} left" if at.seconds_left is not None else ""
         detail = "  ".join(part for part in (f"{at.done} of {at.total}", left, "; ".join(at.running)) if part)
-        todo = at.total - at.done + at.share
-        bar.update(task, completed=_STEPS * at.share, total=_STEPS * todo, detail=detail, visible=True)
+        ahead = at.total - at.done + at.share
+        bar.update(task, completed=_STEPS * at.share, total=_STEPS * ahead, detail=detail, visible=True)
 
     def on_end(ended: Ended) -> None:
         how = f"{_told(ended.seconds)}" if ended.reason is None else f"failed: {ended.reason}"

@@ -43,9 +43,10 @@ def tune(
     from genrescope.data import splits
     from genrescope.data.store import open_store
     from genrescope.evaluation import tune as tuning
+    from genrescope.evaluation.tune_space import read_space
     from genrescope.training import recipe as recipes
 
-    ranges = tuning.read_space(space)
+    ranges = read_space(space)
     changes = dict(map(recipes.parse_change, set_ or []))
     opened = open_store(store)
     pairs = find_pairs(opened, quiet=quiet)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from genrescope.data.duplicates import Pair
-    from genrescope.data.store import Store
+    from genrescope.data.store import Store, StoredTrack
     from genrescope.training.loop import Step
     from genrescope.training.recipe import Recipe
     from genrescope.training.run import Epoch
@@ -133,21 +133,28 @@ def cross_validate(
         loaded = bundle.load(fold.path, device=device)
         rows[fold.name] = track_rows(loaded, store, [t for t in store.tracks if split.parts.get(t.id) == fold.name])
     tracks = [track for track in store.tracks if track.id in split.parts]
-    found = audit_split(store.tracks, split.by_part, pairs)
     result = {
         "format": FORMAT,
         "model": about_model(loaded, folds[-1].path),
+        **_about_data(store, split, tracks, pairs),
+        **_pooled(folds, rows, loaded, groups.join(tracks, pairs) if any(track.group for track in tracks) else None),
+    }
+    write_json(out / FILE_NAME, result)
+    drawn = figures.draw(result, store, tracks, [], out / "figures")
+    return CrossValidated(result, out, report.write(result, drawn, out / "report.html"))
+
+
+def _about_data(store: Store, split: Split, tracks: Sequence[StoredTrack], pairs: Sequence[Pair]) -> dict[str, Any]:
+    """Return what `crossval.json` tells of the tracks and of their split."""
+    found = audit_split(store.tracks, split.by_part, pairs)
+    return {
         "data": {
             "name": store.data, "fingerprint": store.fingerprint, "split": split.method, "part": None,
             "tracks": len(tracks),
         },
         "notes": [*([] if found.clean else [f"audit: {found.summary}"]), *split.notes],
         "audit": {"clean": found.clean, "told": found.summary},
-        **_pooled(folds, rows, loaded, groups.join(tracks, pairs) if any(track.group for track in tracks) else None),
     }  # fmt: skip
-    write_json(out / FILE_NAME, result)
-    drawn = figures.draw(result, store, tracks, [], out / "figures")
-    return CrossValidated(result, out, report.write(result, drawn, out / "report.html"))
 
 
 def _folds(split: Split, out: Path) -> list[Fold]:

@@ -151,9 +151,18 @@ def robustness(
     if len(failed) == len(subject.items) + len(subject.missing):
         track_id, reason = next(iter(failed.items()))
         raise DataError(f"none of the {len(failed)} tracks could be used; {track_id}: {reason}")
+    result = _result(subject, wanted, heard, failed)
+    files.write_json(folder / FILE_NAME, result)
+    return Robustness(result, folder, robustness_page.write(result, folder))
+
+
+def _result(
+    subject: _Subject, wanted: Sequence[str], heard: dict[str, Verdicts], failed: dict[str, str]
+) -> dict[str, Any]:
+    """Return the content of `robustness.json`."""
     about = about_model(bundle.load(subject.items[0].run), subject.items[0].run)
     rows = [_row(item.track, heard[item.track.id], wanted) for item in subject.items if item.track.id not in failed]
-    result = {
+    return {
         "format": FORMAT,
         "model": about,
         "data": {
@@ -166,8 +175,6 @@ def robustness(
         "failed": failed,
         "tracks": sorted(rows, key=lambda row: row["id"]),
     }  # fmt: skip
-    files.write_json(folder / FILE_NAME, result)
-    return Robustness(result, folder, robustness_page.write(result, folder))
 
 
 # -- which tracks, and who scores them ----------------------------------------------------------------------------

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from genrescope.evaluation.tune import Range, Tried
+    from genrescope.evaluation.tune import Tried
+    from genrescope.evaluation.tune_space import Range
     from genrescope.pages.drawing import Theme
 
 _COLUMNS = 3

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from genrescope.models.inputs import Normalise
+from genrescope.models.layers import pooled_convolution
 from genrescope.models.registry import register
 
 if TYPE_CHECKING:
@@ -35,7 +36,10 @@ class Attentive(nn.Module):
         self.normalise = Normalise()
         sizes = [1, *channels]
         self.features = nn.Sequential(
-            *(_block(i, o, 2 if n < 4 else 1) for n, (i, o) in enumerate(zip(sizes, channels, strict=False)))
+            *(
+                pooled_convolution(i, o, pool=(2, 2 if n < 4 else 1))
+                for n, (i, o) in enumerate(zip(sizes, channels, strict=False))
+            )
         )
         rows = 128 >> len(channels)
         self.project = nn.Linear(channels[-1] * rows, width)
@@ -59,15 +63,6 @@ def _positions(moments: Tensor) -> Tensor:
     place = torch.arange(count, device=moments.device)[:, None]
     rates = torch.exp(torch.arange(0, width, 2, device=moments.device) * (-math.log(10_000) / width))
     return torch.stack([torch.sin(place * rates), torch.cos(place * rates)], dim=2).flatten(1).to(moments.dtype)
-
-
-def _block(inputs: int, outputs: int, step: int) -> nn.Module:
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, kernel_size=3, padding=1, bias=False),
-        nn.BatchNorm2d(outputs),
-        nn.ReLU(inplace=True),
-        nn.MaxPool2d((2, step)),
-    )
 
 
 @register

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from genrescope.models.inputs import Normalise, coordinates
+from genrescope.models.layers import pooled_convolution
 from genrescope.models.registry import register
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Bands(nn.Module):
         wide = filters * len(_SHAPES)
         self.front = nn.Sequential(nn.BatchNorm2d(wide), nn.ReLU(inplace=True), nn.MaxPool2d(2))
         sizes = [wide, *channels]
-        self.features = nn.Sequential(*(_block(i, o) for i, o in zip(sizes, channels, strict=False)))
+        self.features = nn.Sequential(*(pooled_convolution(i, o) for i, o in zip(sizes, channels, strict=False)))
         rows = 64 >> len(channels)
         self.mix = nn.Sequential(
             nn.Conv1d(channels[-1] * rows, channels[-1], 1, bias=False), nn.BatchNorm1d(channels[-1]), nn.ReLU()
@@ -54,15 +55,6 @@ class Bands(nn.Module):
         moments = self.mix(self.features(front).flatten(1, 2))
         pooled = torch.cat([moments.mean(dim=2), moments.amax(dim=2)], dim=1)
         return cast("Tensor", self.classifier(pooled))
-
-
-def _block(inputs: int, outputs: int) -> nn.Module:
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, kernel_size=3, padding=1, bias=False),
-        nn.BatchNorm2d(outputs),
-        nn.ReLU(inplace=True),
-        nn.MaxPool2d(2),
-    )
 
 
 @register

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from genrescope.models.inputs import Normalise
+from genrescope.models.layers import pooled_convolution
 from genrescope.models.registry import register
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class VGG(nn.Module):
         super().__init__()
         self.normalise = Normalise()
         sizes = [1, *channels]
-        self.features = nn.Sequential(*(_block(i, o) for i, o in zip(sizes, channels, strict=False)))
+        self.features = nn.Sequential(*(pooled_convolution(i, o) for i, o in zip(sizes, channels, strict=False)))
         self.classifier = nn.Sequential(nn.Dropout(dropout), nn.Linear(2 * channels[-1], genres))
 
     def forward(self, images: Tensor) -> Tensor:
@@ -40,15 +41,6 @@ class VGG(nn.Module):
         features = self.features(self.normalise(images)).mean(dim=2)
         pooled = torch.cat([features.mean(dim=2), features.amax(dim=2)], dim=1)
         return cast("Tensor", self.classifier(pooled))
-
-
-def _block(inputs: int, outputs: int) -> nn.Module:
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, kernel_size=3, padding=1, bias=False),
-        nn.BatchNorm2d(outputs),
-        nn.ReLU(inplace=True),
-        nn.MaxPool2d(2),
-    )
 
 
 @register

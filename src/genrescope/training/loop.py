@@ -104,7 +104,6 @@ def train(
         TrainingError: the loss is no longer finite.
         OutputError: the disk is full, say; the last checkpoint is kept.
     """
-    from lightning_fabric import Fabric
     from tensorboardX import SummaryWriter
 
     device = choose_device(device)
@@ -120,14 +119,8 @@ def train(
     if recipe.classifier.kernel != "none":
         return _fit(folder, recipe, store, learnt=learnt, held_out=held_out, labels=labels, on_epoch=on_epoch)
 
-    torch.manual_seed(seed)
-    model = _channels_last(registry.create(recipe.model.name, len(labels), **recipe.model.options))
-    _measure_inputs(model, store, learnt)
-    fabric = Fabric(accelerator=device, devices=1, precision=recipe.training.precision)
-    state = TrainingState(model.to(fabric.device), recipe, device)
-    wrapped, optimizer = fabric.setup(model, state.optimizer)
+    state, fabric, wrapped, optimizer = _set_up(recipe, store, learnt, labels, seed=seed, device=device)
     history = folder.load_checkpoint(state)
-
     padding = recipe.windows.padding
     bank = windows.FrameBank(store.frames, silence=store.spec.silence, device=fabric.device, padding=padding)
     batches = Batches(store, bank, learnt, labels, recipe=recipe, seed=seed)
@@ -140,20 +133,10 @@ def train(
                 number, fabric=fabric, model=wrapped, optimizer=optimizer, state=state, batches=batches,
                 recipe=recipe, seed=seed, on_step=on_step,
             )  # fmt: skip
-            loss_out, error_out = _validate(state.judged, bank, held_out, labels, recipe)
-            row = Epoch(
-                epoch=number,
-                step=last.step,
-                rate=last.rate,
-                train_loss=last.loss,
-                train_error=last.error,
-                validation_loss=loss_out,
-                validation_error=error_out,
-                seconds=time.monotonic() - began,
-                windows_per_second=last.windows_per_second,
-            )
+            scored = _validate(state.judged, bank, held_out, labels, recipe)
+            row = _row(number, last, scored, seconds=time.monotonic() - began)
             history.append(row)
-            state.after_epoch(loss_out)
+            state.after_epoch(row.validation_loss)
             folder.save_checkpoint(state, history)
             folder.write_history(history)
             _chart(board, row)
@@ -162,6 +145,37 @@ def train(
         folder, state.result(), recipe, store, options=recipe.model.options,
         labels=labels, tracks=learnt, windows_learnt=batches.windows, history=history,
     )  # fmt: skip
+
+
+def _set_up(
+    recipe: Recipe, store: Store, learnt: list[StoredTrack], labels: list[str], *, seed: int, device: str
+) -> tuple[TrainingState, Fabric, nn.Module, torch.optim.Optimizer]:
+    """Draw the network; return its state, and what Fabric makes of it and its optimizer."""
+    from lightning_fabric import Fabric
+
+    torch.manual_seed(seed)
+    model = _channels_last(registry.create(recipe.model.name, len(labels), **recipe.model.options))
+    _measure_inputs(model, store, learnt)
+    fabric = Fabric(accelerator=device, devices=1, precision=recipe.training.precision)
+    state = TrainingState(model.to(fabric.device), recipe, device)
+    wrapped, optimizer = fabric.setup(model, state.optimizer)
+    return state, fabric, wrapped, optimizer
+
+
+def _row(number: int, last: Step, scored: tuple[float | None, float | None], *, seconds: float) -> Epoch:
+    """Return an epoch's row of the history."""
+    loss, error = scored
+    return Epoch(
+        epoch=number,
+        step=last.step,
+        rate=last.rate,
+        train_loss=last.loss,
+        train_error=last.error,
+        validation_loss=loss,
+        validation_error=error,
+        seconds=seconds,
+        windows_per_second=last.windows_per_second,
+    )
 
 
 def _epoch(
