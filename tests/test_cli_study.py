@@ -22,7 +22,7 @@ SVM = """
 name = "svm"
 recipe = "pooled-svm"
 split = "stratified"
-set = { classifier.kernel = "linear", windows.frames = 64 }
+set = { classifier.kernel = "linear", classifier.frames = 64 }
 seeds = [0, 1]
 """
 LONG = """
@@ -64,7 +64,7 @@ def test_a_study_prints_its_table_and_goes_into_the_page(made: World, tmp_path: 
     assert done.code == 0, done.err
     heads, _, row = done.out.splitlines()
     assert heads.startswith("| experiment | recipe |")
-    assert row.startswith("| svm | `pooled-svm`, windows.frames = 64, classifier.kernel = linear | 3 |")
+    assert row.startswith("| svm | `pooled-svm`, classifier.kernel = linear, classifier.frames = 64 | 3 |")
     assert [line.partition(": ")[0] for line in done.messages] == ["svm, seed 0", "svm, seed 1", "page"]
     again = here("study", path, "--out", out, "--device", "cpu", "--quiet")
     assert (again.code, again.err) == (0, "")
@@ -77,7 +77,7 @@ def test_a_study_prints_its_table_and_goes_into_the_page(made: World, tmp_path: 
     text = page.read_text()
     assert text.startswith("# Recipes\n")
     assert text.endswith("words\n")
-    assert "`pooled-svm`, windows.frames = 64" in text
+    assert "`pooled-svm`, classifier.kernel = linear, classifier.frames = 64" in text
     assert str(tmp_path) not in text.replace(str(page), "")
     shown = here("recipes", out)
     assert shown.out.splitlines()[0] in text

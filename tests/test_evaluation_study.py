@@ -35,7 +35,7 @@ FILE = """
 [defaults]
 store = "store"
 recipe = "pooled-svm"
-set.windows.frames = 64
+set.classifier.frames = 64
 
 [[experiment]]
 name = "folds"
@@ -279,7 +279,7 @@ def test_a_study_leaves_runs_table_page_and_figures(done: tuple[Studied, list[Pr
     assert len(result.table.splitlines()) == 5
     page = (result.out / "study.html").read_text()
     assert {path.name for path in (result.out / "figures").iterdir()} == {"accuracy.png", "learning-curves.png"}
-    for text in ("folds", "pooled-svm, windows.frames = 64, classifier.kernel = linear", "50 % of the artists"):
+    for text in ("folds", "pooled-svm, classifier.kernel = linear, classifier.frames = 64", "50 % of the artists"):
         assert text in page
 
 

@@ -368,7 +368,7 @@ def test_devices_are_chosen_by_name() -> None:
                 choose_device(name)
 
 
-FITTED = [name for name in recipe.names() if recipe.load(name).classifier.kernel != "none"]
+FITTED = [name for name in recipe.names() if recipe.load(name).model.name == recipe.FITTED]
 
 
 @pytest.mark.parametrize("name", FITTED)

@@ -33,7 +33,7 @@ CHANGES = {"windows.padding": "silence"}
 SPACE = {
     "classifier.c": Range(low=1e-2, high=1e2, log=True),
     "classifier.gamma": Range(low=1e-3, high=1e3, log=True),
-    "windows.frames": Range(choices=[64, 128]),
+    "classifier.frames": Range(choices=[64, 128]),
 }
 PLAIN = "classifier.c = { low = 1, high = 2 }\n"
 
@@ -127,7 +127,7 @@ def test_a_search_leaves_its_best_values_as_a_recipe(done: Tuned, store: Store) 
     assert (best.model.name, best.windows.padding) == ("pooled-svm", "silence")
     assert best.classifier.c == done.best.values["classifier.c"]
     assert best.classifier.gamma == done.best.values["classifier.gamma"]
-    assert best.windows.frames == done.best.values["windows.frames"]
+    assert best.classifier.frames == done.best.values["classifier.frames"]
     result = json.loads((done.out / "tune.json").read_text())
     assert result["trials"] == [dataclasses.asdict(each) for each in done.trials]
     assert result["tracks"] == 8
@@ -265,7 +265,7 @@ def test_the_command_shows_the_best_and_says_what_it_means(store: Store, tmp_pat
     space.write_text(PLAIN)
     arguments = (
         "tune", store.path, "--recipe", "pooled-svm", "--space", space, "--trials", 1, "--folds", 2, "--set",
-        "windows.frames=64", "--out", tmp_path / "out",
+        "classifier.frames=64", "--out", tmp_path / "out",
     )  # fmt: skip
     done = here(*arguments)
     assert done.code == 0, done.err

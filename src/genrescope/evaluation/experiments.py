@@ -265,7 +265,7 @@ def _runs(entry: _Entry, name: str, share: float, stores: _Stores, out: Path) ->
     """Resolve and check an experiment; return a run for each seed."""
     recipe = recipes.load(_beside(stores.beside, entry.recipe, ending=".toml"), entry.changes)
     store, pairs = stores.get(entry.store)
-    if recipe.classifier.kernel == "none":
+    if recipe.model.name != recipes.FITTED:
         with torch.device("meta"):
             registry.create(recipe.model.name, len(store.genres), **recipe.model.options)
     if entry.folds is not None and (entry.parts != ["train"] or entry.score != "validation"):

@@ -11,17 +11,35 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-class Normalise(nn.Module):
-    """Take away each band's usual level and the window's own loudness, and bring the rest to unit variance.
+FLOOR = 1e-6
+"""The log-mel's own floor, added to each band's power before the logarithm."""
+RELATIVE_FLOOR = 1e-5
+"""Power against the window's mean that takes the floor's place: 50 dB below it."""
 
-    Without its own loudness a window looks the same at -20 dB; what is left of each band against the data set's mean
-    is timbre.
+
+def relative(images: Tensor) -> Tensor:
+    """Return log-mels as they would be if the mean power of each window were 1, with a floor 50 dB below that.
+
+    At -20 dB a window looks the same, and what was recorded softly has no other silence than what was recorded loud.
+
+    Args:
+        images: log-mels of shape (..., n_mels, frames).
+    """
+    power = (images.exp() - FLOOR).clamp(min=0)
+    level = power.mean(dim=(-2, -1), keepdim=True).clamp(min=FLOOR * RELATIVE_FLOOR)
+    return (power / level + RELATIVE_FLOOR).log()
+
+
+class Normalise(nn.Module):
+    """Take away the window's own level and each band's usual one, and bring the rest to unit variance.
+
+    What is left of each band against the data set's mean is timbre.
 
     Args:
         n_mels: number of bands.
 
     Attributes:
-        mean: (n_mels,), each band's mean over the training tracks.
+        mean: (n_mels,), each band's mean over the training tracks, of log-mels relative to their track's level.
         scale: (), standard deviation of what is left.
     """
 
@@ -40,24 +58,20 @@ class Normalise(nn.Module):
         Args:
             pieces: log-mels of shape (frames, n_mels), of whole tracks.
         """
-        count, total, squares, loudness = 0, torch.zeros(len(self.mean)).double(), 0.0, []
+        count, total, squares = 0, torch.zeros(len(self.mean)).double(), torch.zeros(len(self.mean)).double()
         for piece in pieces:
-            levels = piece.double()
-            count += len(levels)
-            total += levels.sum(dim=0)
-            squares += float(levels.square().sum())
-            loudness.append((len(levels), float(levels.mean())))
+            levels = relative(piece.double().T)
+            count += levels.shape[1]
+            total += levels.sum(dim=1)
+            squares += levels.square().sum(dim=1)
         mean = total / count
-        # Of all bands' squares what their means make up, and what the pieces' own loudness makes up, is taken away.
-        left = squares - count * float(mean.square().sum())
-        left -= len(mean) * sum(size * (level - float(mean.mean())) ** 2 for size, level in loudness)
+        variance = float((squares / count - mean.square()).mean())
         self.mean.copy_(mean)
-        self.scale.fill_(max(1e-3, (max(0.0, left) / count / len(mean)) ** 0.5))
+        self.scale.fill_(max(1e-3, max(0.0, variance) ** 0.5))
 
     def forward(self, images: Tensor) -> Tensor:
         """Normalise log-mels of shape (batch, 1, n_mels, frames)."""
-        left = images - self.mean[:, None]
-        return (left - left.mean(dim=(2, 3), keepdim=True)) / self.scale
+        return (relative(images) - self.mean[:, None]) / self.scale
 
 
 def coordinates(images: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from genrescope.models.inputs import relative
 from genrescope.models.registry import register
 
 _CEPSTRA = 40
@@ -55,7 +56,7 @@ class PooledStatistics(nn.Module):
         """Return features of shape (batch, features) from log-mels of shape (batch, 1, n_mels, frames)."""
         if images.shape[3] < 3:
             raise ValueError(f"{images.shape[3]} frames; how a window changes shows in 3 or more")
-        levels = images[:, 0]
+        levels = relative(images[:, 0])
         cepstra = self.cosines @ levels
         return torch.cat(
             [

@@ -15,7 +15,7 @@ from torch import nn
 
 from genrescope.errors import RecipeError, nearest
 
-_FAMILIES = ("attentive", "bands", "mgcc", "pooled", "residual", "vgg")
+_FAMILIES = ("attentive", "bands", "committee", "mgcc", "pooled", "residual", "vgg")
 _VARIANTS: dict[str, Callable[..., nn.Module]] = {}
 
 Variant = Callable[..., nn.Module]

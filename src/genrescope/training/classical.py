@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -10,21 +11,36 @@ import torch
 
 from genrescope.data import windows
 from genrescope.models.pooled import PooledStatistics, PooledSVM
+from genrescope.training.augment import Augment
+from genrescope.training.batches import generator_for
+from genrescope.training.recipe import ON_POWER
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    from torch import Tensor
 
     from genrescope.data.store import StoredTrack
     from genrescope.data.windows import FrameBank, Windows
+    from genrescope.logmel_spec import LogMelSpec
     from genrescope.training.recipe import ClassifierSection, Recipe
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 _FOLDS = 4
+_CHANGES = 1 << 34  # apart from the numbers of an epoch's
 _SHARPEST = np.geomspace(0.1, 30, 60)
 
 
-def fit(bank: FrameBank, tracks: Sequence[StoredTrack], labels: Sequence[str], recipe: Recipe) -> PooledSVM:
-    """Fit one machine for each genre to the windows of the tracks.
+def fit(
+    bank: FrameBank,
+    tracks: Sequence[StoredTrack],
+    labels: Sequence[str],
+    recipe: Recipe,
+    *,
+    spec: LogMelSpec,
+    seed: int,
+) -> PooledSVM:
+    """Fit one machine for each genre to the windows of the tracks, and to changed copies of them.
 
     How sure it may be is found by machines that were fitted without some of the artists, on those artists.
 
@@ -32,12 +48,20 @@ def fit(bank: FrameBank, tracks: Sequence[StoredTrack], labels: Sequence[str], r
         bank: the log-mels.
         tracks: what is learnt.
         labels: the genres, in the order of the logits.
-        recipe: windows and classifier.
+        recipe: windows, changes and classifier.
+        spec: the front end's numbers.
+        seed: of the changes.
     """
     placed = learnt_windows(tracks, recipe)
-    points = _statistics(bank, placed, recipe.windows.frames)
-    genre = np.array([labels.index(track.genre) for track in tracks])[placed.tracks.numpy()]
-    artist = np.array([track.group or f"track {track.id}" for track in tracks])[placed.tracks.numpy()]
+    section = recipe.augment.model_copy(update={name: 0.0 for name, _ in recipe.augment if name not in ON_POWER})
+    augment, generator = Augment(section, spec), generator_for(seed, _CHANGES)
+    frames, copies = recipe.classifier.frames, 1 + recipe.classifier.copies
+    parts = [_statistics(bank, placed, frames)]
+    parts += [_statistics(bank, placed, frames, partial(_changed, augment, generator)) for _ in range(copies - 1)]
+    points = np.concatenate(parts)
+    owners = placed.tracks.numpy()
+    genre = np.tile(np.array([labels.index(track.genre) for track in tracks])[owners], copies)
+    artist = np.tile(np.array([track.group or f"track {track.id}" for track in tracks])[owners], copies)
     centre, spread = points.mean(axis=0), points.std(axis=0) + 1e-6
     points = (points - centre) / spread
     machines = [_machine(points, genre == label, recipe.classifier) for label in range(len(labels))]
@@ -46,21 +70,27 @@ def fit(bank: FrameBank, tracks: Sequence[StoredTrack], labels: Sequence[str], r
     with torch.no_grad():
         for name, value in values.items():
             getattr(model, name).copy_(torch.as_tensor(value))
-    return model
+    return model.eval()
 
 
 def learnt_windows(tracks: Sequence[StoredTrack], recipe: Recipe) -> Windows:
     """Return the windows that the machines are fitted to."""
-    its = recipe.windows
-    assert its.train != "random"  # recipes do not let it be
-    return windows.place(tracks, its.train, length=its.frames, hop=its.hop)
+    its, frames = recipe.windows, recipe.classifier.frames
+    return windows.place(tracks, "first" if its.train == "first" else "all", length=frames, hop=its.hop(frames))
+
+
+def _changed(augment: Augment, generator: torch.Generator, images: Tensor) -> Tensor:
+    draws = augment.draw(len(images), generator)
+    return augment.apply(images, torch.zeros(len(images), 1), draws)[0]
 
 
 @torch.inference_mode()
-def _statistics(bank: FrameBank, placed: Windows, length: int) -> Floats:
+def _statistics(
+    bank: FrameBank, placed: Windows, length: int, change: Callable[[Tensor], Tensor] = lambda images: images
+) -> Floats:
     statistics = PooledStatistics()
-    found = [statistics(images.cpu()).numpy() for _, images in bank.batches(placed.split(32), length=length)]
-    return np.concatenate(found).astype(np.float64)
+    cut = bank.batches(placed.split(32), length=length)
+    return np.concatenate([statistics(change(images.cpu())).numpy() for _, images in cut]).astype(np.float64)
 
 
 class _Settled:

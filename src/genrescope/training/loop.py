@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from dataclasses import dataclass
@@ -16,11 +17,13 @@ from genrescope import bundle
 from genrescope.data import windows
 from genrescope.errors import DataError, RecipeError, TrainingError
 from genrescope.models import registry
+from genrescope.models.committee import Committee
 from genrescope.models.inputs import Normalise
 from genrescope.training import scoring
 from genrescope.training.batches import Batches, epoch_seed
 from genrescope.training.devices import choose_device
 from genrescope.training.memory import keep_freed_memory
+from genrescope.training.recipe import FITTED
 from genrescope.training.run import Epoch, RunFolder
 from genrescope.training.schedule import rate_at
 from genrescope.training.state import TrainingState
@@ -116,8 +119,10 @@ def train(
     )  # fmt: skip
     if folder.finished:
         return folder.path
-    if recipe.classifier.kernel != "none":
-        return _fit(folder, recipe, store, learnt=learnt, held_out=held_out, labels=labels, on_epoch=on_epoch)
+    if recipe.model.name == FITTED:
+        return _fit(
+            folder, recipe, store, learnt=learnt, held_out=held_out, labels=labels, seed=seed, on_epoch=on_epoch
+        )
 
     state, fabric, wrapped, optimizer = _set_up(recipe, store, learnt, labels, seed=seed, device=device)
     history = folder.load_checkpoint(state)
@@ -141,8 +146,11 @@ def train(
             folder.write_history(history)
             _chart(board, row)
             on_epoch(row)
+    model, name, options = state.result(), recipe.model.name, recipe.model.options
+    if recipe.classifier.kernel != "none":
+        model, name, options = _joined(model, store, learnt, labels, recipe=recipe, seed=seed)
     return _finish(
-        folder, state.result(), recipe, store, options=recipe.model.options,
+        folder, model, recipe, store, name=name, options=options,
         labels=labels, tracks=learnt, windows_learnt=batches.windows, history=history,
     )  # fmt: skip
 
@@ -153,6 +161,7 @@ def _set_up(
     """Draw the network; return its state, and what Fabric makes of it and its optimizer."""
     from lightning_fabric import Fabric
 
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it would say which precision it was asked for
     torch.manual_seed(seed)
     model = _channels_last(registry.create(recipe.model.name, len(labels), **recipe.model.options))
     _measure_inputs(model, store, learnt)
@@ -232,16 +241,15 @@ def _fit(
     learnt: list[StoredTrack],
     held_out: list[StoredTrack],
     labels: list[str],
+    seed: int,
     on_epoch: Callable[[Epoch], None],
 ) -> Path:
     """Fit a classifier that has no epochs; its history has one row."""
     from genrescope.training import classical
 
     began = time.monotonic()
-    bank = windows.FrameBank(
-        store.frames, silence=store.spec.silence, device=torch.device("cpu"), padding=recipe.windows.padding
-    )
-    model = classical.fit(bank, learnt, labels, recipe)
+    bank = _bank_of_cpu(store, recipe)
+    model = classical.fit(bank, learnt, labels, recipe, spec=store.spec, seed=seed)
     seconds = time.monotonic() - began
     (loss, error), (loss_out, error_out) = (_validate(model, bank, its, labels, recipe) for its in (learnt, held_out))
     heard = len(classical.learnt_windows(learnt, recipe))
@@ -250,9 +258,36 @@ def _fit(
     on_epoch(row)
     options = {"vectors": len(model.vectors), "kernel": model.kernel}
     return _finish(
-        folder, model, recipe, store,
+        folder, model, recipe, store, name=FITTED,
         options=options, labels=labels, tracks=learnt, windows_learnt=heard, history=[row],
     )  # fmt: skip
+
+
+def _joined(
+    network: nn.Module,
+    store: Store,
+    learnt: list[StoredTrack],
+    labels: list[str],
+    *,
+    recipe: Recipe,
+    seed: int,
+) -> tuple[Committee, str, dict[str, Any]]:
+    """Fit the network's colleague; return both as one model, its name, and its options."""
+    from genrescope.training import classical
+
+    its = recipe.classifier
+    machine = classical.fit(_bank_of_cpu(store, recipe), learnt, labels, recipe, spec=store.spec, seed=seed)
+    model = Committee(network.cpu(), machine, frames=recipe.windows.frames, share=its.share)
+    options = {
+        "network": recipe.model.name, "dropout": recipe.model.dropout, "frames": recipe.windows.frames,
+        "vectors": len(machine.vectors), "kernel": its.kernel, "share": its.share,
+    }  # fmt: skip
+    return model, "committee", options
+
+
+def _bank_of_cpu(store: Store, recipe: Recipe) -> FrameBank:
+    cpu = torch.device("cpu")
+    return windows.FrameBank(store.frames, silence=store.spec.silence, device=cpu, padding=recipe.windows.padding)
 
 
 def _finish(
@@ -261,6 +296,7 @@ def _finish(
     recipe: Recipe,
     store: Store,
     *,
+    name: str,
     options: dict[str, Any],
     labels: list[str],
     tracks: Sequence[StoredTrack],
@@ -269,12 +305,12 @@ def _finish(
 ) -> Path:
     """Write the model file and close the run."""
     header = bundle.Header(
-        model=recipe.model.name,
+        model=name,
         options=options,
         labels=tuple(labels),
         front_end=store.spec,
-        window=recipe.windows.frames,
-        hop=recipe.windows.hop,
+        window=recipe.scored_frames,
+        hop=recipe.windows.hop(recipe.scored_frames),
         padding=recipe.windows.padding,
         recipe=recipe.model_dump(),
         data=store.fingerprint,
@@ -323,7 +359,8 @@ def _tracks(store: Store, split: Split, parts: Sequence[str]) -> tuple[list[Stor
 
 def _refuse_unsuitable(recipe: Recipe, store: Store, labels: list[str], held_out: list[StoredTrack]) -> None:
     """Refuse a network that does not exist or cannot take the windows, and patience that has nothing to go by."""
-    name, frames, fitted = recipe.model.name, recipe.windows.frames, recipe.classifier.kernel != "none"
+    name, fitted = recipe.model.name, recipe.model.name == FITTED
+    frames = recipe.scored_frames if fitted else recipe.windows.frames
     if recipe.training.patience and not held_out:
         raise DataError(
             f"training.patience is {recipe.training.patience}, but there is no validation part to score after every "
@@ -369,9 +406,11 @@ def _validate(
     """Return loss and error on the validation tracks, or None twice where there are none."""
     if not tracks:
         return None, None
-    verdict, its = recipe.evaluation.verdict, recipe.windows
-    placed = windows.place(tracks, "all" if verdict == "vote" else "first", length=its.frames, hop=its.hop)
-    scores = scoring.window_scores(model, bank, placed, length=its.frames)
+    verdict = recipe.evaluation.verdict
+    frames = recipe.scored_frames if recipe.model.name == FITTED else recipe.windows.frames
+    hop = recipe.windows.hop(frames)
+    placed = windows.place(tracks, "all" if verdict == "vote" else "first", length=frames, hop=hop)
+    scores = scoring.window_scores(model, bank, placed, length=frames)
     truth = torch.tensor([labels.index(track.genre) for track in tracks])
     loss = F.nll_loss(scores.clamp(min=1e-30).log(), truth[placed.tracks])
     decided = scoring.verdicts(scores, placed, verdict=verdict, count=len(tracks)).argmax(dim=1)

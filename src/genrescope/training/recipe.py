@@ -14,7 +14,10 @@ from genrescope.data.windows import Padding  # noqa: TC001 - pydantic reads the 
 from genrescope.errors import RecipeError, nearest
 
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
-_FITTED = "pooled-svm"  # the model that is fitted, not trained
+FITTED = "pooled-svm"
+"""The model that is fitted, not trained."""
+ON_POWER = ("gain_db", "equaliser_db", "low_pass", "noise")
+"""Changes of the power of the bands: what another master, codec or level does to the same performance."""
 _Share = Annotated[float, Field(ge=0, lt=1)]
 _Positive = Annotated[float, Field(gt=0)]
 _Count = Annotated[int, Field(ge=1)]
@@ -62,10 +65,9 @@ class WindowsSection(_Section):
     """Whose random windows are as many: every track's, every genre's, or in every genre every artist's, tempered by the
     square root of how many tracks an artist has."""
 
-    @property
-    def hop(self) -> int:
-        """Frames from one window to the next when a track is scored."""
-        return max(1, round(self.frames * (1 - self.overlap)))
+    def hop(self, frames: int) -> int:
+        """Return the frames from one window of so many to the next when a track is scored."""
+        return max(1, round(frames * (1 - self.overlap)))
 
 
 class AugmentSection(_Section):
@@ -148,10 +150,20 @@ class TrainingSection(_Section):
 
 
 class ClassifierSection(_Section):
-    """A classifier that is fitted at once, to pooled statistics, in place of a network that is trained."""
+    """A support vector machine on pooled statistics: by itself as the model `pooled-svm`, or as a network's colleague.
+
+    A network and a machine that were taught apart are wrong about different songs; what both say together is the mean
+    of their log-probabilities.
+    """
 
     kernel: Literal["none", "rbf", "linear"] = "none"
-    """`none`: the network is trained by gradient descent; else a support vector machine with that kernel is fitted."""
+    """`none`: there is none; else its kernel."""
+    frames: _Count = 430
+    """Length of the window that it judges; beside a network a multiple of the network's own windows."""
+    copies: Annotated[int, Field(ge=0)] = 0
+    """Changed copies of every window that it learns too: level, equaliser, low-pass and noise as [augment] has them."""
+    share: _Portion = 0.5
+    """Its weight beside a network."""
     c: _Positive = 10.0
     """Price of a window on the wrong side; larger fits closer."""
     gamma: _Positive = 0.3
@@ -180,19 +192,31 @@ class Recipe(_Section):
     classifier: ClassifierSection
     evaluation: EvaluationSection
 
+    @property
+    def scored_frames(self) -> int:
+        """Frames of the window that the model file judges."""
+        return self.windows.frames if self.classifier.kernel == "none" else self.classifier.frames
+
     @model_validator(mode="after")
     def _fitted_or_trained(self) -> Recipe:
-        kernel, its = self.classifier.kernel, self.windows
-        if (kernel != "none") != (self.model.name == _FITTED):
+        alone, its = self.model.name == FITTED, self.classifier
+        if alone and its.kernel == "none":
             raise ValueError(
-                f'model.name "{self.model.name}" with classifier.kernel "{kernel}"; "{_FITTED}" is fitted with "rbf" '
-                'or "linear", and any other is trained with "none"'
+                f'model.name "{FITTED}" with classifier.kernel "none"; it is fitted with "rbf" or "linear"'
             )
-        if kernel != "none" and its.train == "random":
-            raise ValueError(f'windows.train "random"; "{_FITTED}" is fitted once, to the "first" window or to "all"')
-        changed = [name for name, amount in self.augment if amount]
-        if kernel != "none" and changed:
-            raise ValueError(f'augment.{changed[0]} is set; "{_FITTED}" is fitted once, to windows as they are')
+        if alone and self.windows.train == "random":
+            raise ValueError(f'windows.train "random"; "{FITTED}" is fitted once, to the "first" window or to "all"')
+        changed = [name for name, amount in self.augment if amount and name not in ON_POWER]
+        if alone and changed:
+            raise ValueError(
+                f'augment.{changed[0]} is set; "{FITTED}" is fitted once, and its copies are changed by '
+                f"{', '.join(ON_POWER)}"
+            )
+        if not alone and its.kernel != "none" and its.frames % self.windows.frames:
+            raise ValueError(
+                f"classifier.frames {its.frames} is no multiple of windows.frames {self.windows.frames}: beside a "
+                "network the machine judges whole windows of it"
+            )
         return self
 
 
