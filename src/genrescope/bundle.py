@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 FILE_NAME = "model.safetensors"
+PROBE_NAME = "probe.safetensors"
+"""What stands in a run folder where the network itself is another's and only its probe was fitted."""
 _KEY = "genrescope"
 _LARGEST_HEADER = 100_000_000  # the limit of the safetensors format
 
@@ -115,6 +117,11 @@ def locate(path: str | Path) -> Path:
     """
     path = Path(path)
     if path.is_dir():
+        if (path / PROBE_NAME).is_file():
+            raise ModelFileError(
+                f"{path} holds a probe on a published network, which is no model file; genrescope transfer has scored "
+                "it, and compare and recipes take its scores"
+            )
         if not (path / FILE_NAME).is_file():
             raise ModelFileError(
                 f"{path} holds no {FILE_NAME}; is it a run folder, and has its training ended? Finish it with: "

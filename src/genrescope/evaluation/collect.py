@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from genrescope import bundle
 from genrescope.data import duplicates, splits, subsets
 from genrescope.data.store import open_store
 from genrescope.errors import DataError, GenrescopeError
@@ -129,7 +128,7 @@ class Row:
             "accuracy": {level: self.accuracy(level) for level in LEVELS},
             "parameters": first.result["model"]["parameters"],
             "seconds": statistics.fmean(each.result_seconds / len(each.runs) for each in self.scored),
-            "seconds_per_clip": compute.milliseconds(bundle.load(first.runs[0])) / 1000,
+            "seconds_per_clip": compute.of_run(first.runs[0]) / 1000,
             "threads": sorted({read_run(run)["machine"]["threads"] for each in self.scored for run in each.runs}),
             "notes": list(dict.fromkeys(note for each in self.scored for note in each.result["notes"])),
             "runs": [

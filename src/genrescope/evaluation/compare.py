@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from genrescope import bundle
 from genrescope.data import index
 from genrescope.data.store import INDEX_FILE, read_header
 from genrescope.errors import DataError, nearest
@@ -357,6 +356,6 @@ def _notes(runs: Sequence[Run]) -> Iterator[str]:
 
 
 def _milliseconds(run: Run) -> float:
-    from genrescope.evaluation.compute import milliseconds
+    from genrescope.evaluation.compute import of_run
 
-    return round(milliseconds(bundle.load(run.model, device="cpu")), 1)
+    return round(of_run(run.model), 1)

@@ -9,18 +9,36 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from genrescope import bundle
 from genrescope.data import windows
 from genrescope.data.store import StoredTrack
 from genrescope.logmel import LogMel
 from genrescope.training import scoring
+from genrescope.training.run import read_run
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from genrescope.bundle import Bundle
+
+NOTED = "milliseconds"
+"""Key of `run.json` under which a run tells its own cost, where its model is not a file of ours alone."""
 
 SECONDS = 30
 """Length of the music that is timed."""
 
 _REPEATS = 7
+
+
+def of_run(run: Path) -> float:
+    """Return what a run's model costs: as the run noted it, or else measured now.
+
+    Raises:
+        ModelFileError: there is no model file.
+    """
+    noted = read_run(run).get(NOTED) if (run / "run.json").exists() else None
+    return float(noted) if noted is not None else milliseconds(bundle.load(run))
 
 
 def milliseconds(loaded: Bundle, *, repeats: int = _REPEATS) -> float:
@@ -49,6 +67,11 @@ def milliseconds(loaded: Bundle, *, repeats: int = _REPEATS) -> float:
         scoring.window_scores(loaded.model, bank, placed, length=header.window)
         return 1000 * (time.process_time() - begun)
 
+    return timed(once, repeats=repeats)
+
+
+def timed(once: Callable[[], float], *, repeats: int = _REPEATS) -> float:
+    """Return the median of what `once` returns on one core, after a call to warm up."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

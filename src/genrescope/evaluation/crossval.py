@@ -75,6 +75,23 @@ class Fold:
     path: Path
 
 
+@dataclass(frozen=True)
+class Judged:
+    """What was made of the tracks of a fold by what had not learnt them.
+
+    Attributes:
+        rows: a row per track, as `evaluation.json` has them.
+        labels: the genres, in the order of the logits.
+        verdict: `first` or `vote`.
+        model: what judged, as `evaluation.json` tells it.
+    """
+
+    rows: list[dict[str, Any]]
+    labels: Sequence[str]
+    verdict: str
+    model: dict[str, Any]
+
+
 def cross_validate(
     store: Store,
     recipe: Recipe,
@@ -116,28 +133,63 @@ def cross_validate(
         DataError: the split is not of folds, or `out` holds something else.
         TrainingError: the loss of a fold is no longer finite.
     """
-    from genrescope.evaluation import figures, report
+    device = choose_device(device)
 
-    device, out = choose_device(device), Path(out)
-    folds = _folds(split, out)
-    _refuse_other(out, split, folds, resume=resume)
-    splits.write(dataclasses.replace(split, data=store.fingerprint), out / SPLIT_FILE)
-    rows: dict[str, list[dict[str, Any]]] = {}
-    for fold in folds:
-        on_fold(fold)
-        held_out = thin(_held_out(split, fold.name))
+    def judge(held_out: Split, fold: Fold) -> Judged:
         loop.train(
             store, recipe, held_out, fold.path, seed=seed, device=device, resume=True,
             audit=audit_split(store.tracks, held_out.by_part, pairs), on_step=on_step, on_epoch=on_epoch,
         )  # fmt: skip
         loaded = bundle.load(fold.path, device=device)
-        rows[fold.name] = track_rows(loaded, store, [t for t in store.tracks if split.parts.get(t.id) == fold.name])
+        rows = track_rows(loaded, store, [t for t in store.tracks if split.parts.get(t.id) == fold.name])
+        verdict = loaded.header.recipe["evaluation"]["verdict"]
+        return Judged(rows, loaded.header.labels, verdict, about_model(loaded, fold.path))
+
+    return over_folds(store, split, Path(out), judge, pairs=pairs, resume=resume, thin=thin, on_fold=on_fold)
+
+
+def over_folds(
+    store: Store,
+    split: Split,
+    out: Path,
+    judge: Callable[[Split, Fold], Judged],
+    *,
+    pairs: Sequence[Pair] = (),
+    resume: bool = False,
+    thin: Callable[[Split], Split] = lambda split: split,
+    on_fold: Callable[[Fold], None] = lambda _: None,
+) -> CrossValidated:
+    """Let every fold be judged by what has not learnt it, and write what `cross_validate` writes.
+
+    Args:
+        store: the tracks.
+        split: the fold of each track.
+        out: folder of the folds' runs and of the results.
+        judge: called with each fold's split, whose test part is the fold: leaves a run folder at the fold's path, and
+            returns what it makes of the fold's tracks.
+        pairs: as `cross_validate`.
+        resume: as `cross_validate`.
+        thin: as `cross_validate`.
+        on_fold: called before each fold.
+
+    Raises:
+        DataError: the split is not of folds, or `out` holds something else.
+    """
+    from genrescope.evaluation import figures, report
+
+    folds = _folds(split, out)
+    _refuse_other(out, split, folds, resume=resume)
+    splits.write(dataclasses.replace(split, data=store.fingerprint), out / SPLIT_FILE)
+    judged: dict[str, Judged] = {}
+    for fold in folds:
+        on_fold(fold)
+        judged[fold.name] = judge(thin(_held_out(split, fold.name)), fold)
     tracks = [track for track in store.tracks if track.id in split.parts]
     result = {
         "format": FORMAT,
-        "model": about_model(loaded, folds[-1].path),
+        "model": judged[folds[-1].name].model,
         **_about_data(store, split, tracks, pairs),
-        **_pooled(folds, rows, loaded, groups.join(tracks, pairs) if any(track.group for track in tracks) else None),
+        **_pooled(folds, judged, groups.join(tracks, pairs) if any(track.group for track in tracks) else None),
     }
     write_json(out / FILE_NAME, result)
     drawn = figures.draw(result, store, tracks, [], out / "figures")
@@ -193,18 +245,17 @@ def _held_out(split: Split, fold: str) -> Split:
 
 def _pooled(
     folds: Sequence[Fold],
-    rows: Mapping[str, list[dict[str, Any]]],
-    loaded: bundle.Bundle,
+    judged: Mapping[str, Judged],
     group_of: Mapping[str, str] | None,
 ) -> dict[str, Any]:
     """Count all tracks together, in the form of `evaluation.json`, and by fold."""
-    verdict = loaded.header.recipe["evaluation"]["verdict"]
-    together = sorted((row for its in rows.values() for row in its), key=lambda row: row["id"])
-    counted = summary(together, loaded.header.labels, verdict)
+    last = judged[folds[-1].name]
+    together = sorted((row for its in judged.values() for row in its.rows), key=lambda row: row["id"])
+    counted = summary(together, last.labels, last.verdict)
     if group_of is not None:
         for level in ("first", "vote"):
             counted["accuracy"][level]["interval_by_groups"] = list(_by_groups(together, level, group_of))
-    by_fold = {fold: track_share(rows[fold.name], verdict) for fold in folds}
+    by_fold = {fold: track_share(judged[fold.name].rows, last.verdict) for fold in folds}
     values = [share["value"] for share in by_fold.values()]
     told = {
         "folds": [{"fold": fold.name, "run": fold.path.name, "accuracy": share} for fold, share in by_fold.items()],

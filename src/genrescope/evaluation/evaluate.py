@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from genrescope.data.index import IndexRow
     from genrescope.data.prepare import Progress
+    from genrescope.training.run import Epoch
 
 FORMAT = 1
 FILE_NAME = "evaluation.json"
@@ -53,8 +54,17 @@ class Evaluated:
 
 
 @dataclass(frozen=True)
-class _Subject:
-    """Tracks to score, and where they come from."""
+class Subject:
+    """Tracks to score, and where they come from.
+
+    Attributes:
+        store: where their log-mels are.
+        tracks: the tracks.
+        told: what `evaluation.json` tells of them.
+        notes: what a reader should know of them, a sentence each.
+        failed: the rows of files that could not be used.
+        audit: what was found when their split was audited; None where it was not.
+    """
 
     store: Store
     tracks: list[StoredTrack]
@@ -94,8 +104,6 @@ def evaluate(
         ModelFileError: the model cannot be used.
         DataError: there is nothing to score it on.
     """
-    from genrescope.evaluation import figures, report
-
     device = choose_device(device)
     loaded = bundle.load(model, device=device)
     run = loaded.path.parent if (loaded.path.parent / "run.json").exists() else None
@@ -104,20 +112,37 @@ def evaluate(
             subject = _labelled(loaded, data, Path(scratch), jobs=jobs, on_track=on_track)
             default = loaded.path.parent / f"evaluation-{_slug(data)}"
         else:
-            subject = _own_part(loaded, run, part, store)
+            subject = own_part(_run_of(loaded, run), part, store)
             default = run or Path()
         folder = Path(out) if out is not None else default
         result = score(loaded, subject.store, subject.tracks)
-        told = {"data": subject.told, "notes": list(subject.notes), "audit": subject.audit}
-        result = {"format": FORMAT, "model": about_model(loaded, run), **told, **result}
-        write_json(folder / FILE_NAME, result)
         history = read_history(run) if run is not None else []
-        drawn = figures.draw(result, subject.store, subject.tracks, history, folder / "figures")
-        page = report.write(result, drawn, folder / "report.html")
+        told, page = publish(subject, about_model(loaded, run), result, folder, history=history)
     if data is None and run is not None:
         key = f"{subject.told['split']} / {part}"
         bundle.add_scores(loaded.path, {key: result["accuracy"] | {"verdict": result["verdict"]}})
-    return Evaluated(result, folder, page, subject.failed)
+    return Evaluated(told, folder, page, subject.failed)
+
+
+def publish(
+    subject: Subject, model: dict[str, Any], counted: dict[str, Any], folder: Path, *, history: Sequence[Epoch] = ()
+) -> tuple[dict[str, Any], Path]:
+    """Write `evaluation.json`, figures and report; return the content of the first, and the last.
+
+    Args:
+        subject: what was scored.
+        model: what made the model.
+        counted: what `summary` returned.
+        folder: where all goes.
+        history: the run's epochs; without any there are no curves.
+    """
+    from genrescope.evaluation import figures, report
+
+    told = {"data": subject.told, "notes": list(subject.notes), "audit": subject.audit}
+    result = {"format": FORMAT, "model": model, **told, **counted}
+    write_json(folder / FILE_NAME, result)
+    drawn = figures.draw(result, subject.store, subject.tracks, history, folder / "figures")
+    return result, report.write(result, drawn, folder / "report.html")
 
 
 def score(loaded: bundle.Bundle, store: Store, tracks: Sequence[StoredTrack]) -> dict[str, Any]:
@@ -132,20 +157,31 @@ def track_rows(loaded: bundle.Bundle, store: Store, tracks: Sequence[StoredTrack
     `first` is the genre by the first window alone, `vote` the one by all windows; `predicted` and `scores` are those of
     the recipe's own verdict.
     """
-    labels = loaded.header.labels
     device = next(loaded.model.parameters()).device
     header = loaded.header
     bank = windows.FrameBank(store.frames, silence=store.spec.silence, device=device, padding=header.padding)
     placed = windows.place(tracks, "all", length=header.window, hop=header.hop)
     scores = scoring.window_scores(loaded.model, bank, placed, length=header.window)
+    return scored_rows(tracks, header.labels, scores, placed, verdict=header.recipe["evaluation"]["verdict"])
+
+
+def scored_rows(
+    tracks: Sequence[StoredTrack], labels: Sequence[str], scores: torch.Tensor, placed: windows.Windows, *, verdict: str
+) -> list[dict[str, Any]]:
+    """Return the rows of tracks from their windows' probabilities.
+
+    Args:
+        tracks: what was scored.
+        labels: the genres, in the order of the scores.
+        scores: shape (windows, genres).
+        placed: whose each window is.
+        verdict: the recipe's own.
+    """
     truth = torch.tensor([labels.index(track.genre) for track in tracks])
     right = torch.bincount(placed.tracks, weights=(scores.argmax(dim=1) == truth[placed.tracks]).double())
     total = torch.bincount(placed.tracks)
-    by_verdict = {
-        verdict: scoring.verdicts(scores, placed, verdict=verdict, count=len(tracks)) for verdict in ("first", "vote")
-    }
-    genre = {verdict: [labels[best] for best in its.argmax(dim=1)] for verdict, its in by_verdict.items()}
-    verdict = loaded.header.recipe["evaluation"]["verdict"]
+    by_verdict = {each: scoring.verdicts(scores, placed, verdict=each, count=len(tracks)) for each in ("first", "vote")}
+    genre = {each: [labels[best] for best in its.argmax(dim=1)] for each, its in by_verdict.items()}
     return [
         {
             "id": track.id,
@@ -230,13 +266,26 @@ def open_own_store(run: Path, moved: str | Path | None = None) -> Store:
     return store
 
 
-def _own_part(loaded: bundle.Bundle, run: Path | None, part: str, moved: str | Path | None) -> _Subject:
-    """Take a part of the run's own split."""
+def _run_of(loaded: bundle.Bundle, run: Path | None) -> Path:
     if run is None:
         raise DataError(
             f"{loaded.path} lies outside of a run folder, so it has no split of its own; score it on labelled audio "
             "with --data DATA"
         )
+    return run
+
+
+def own_part(run: Path, part: str, moved: str | Path | None = None) -> Subject:
+    """Take a part of the run's own split.
+
+    Args:
+        run: its folder.
+        part: the part's name.
+        moved: where the run's store is now, if it was moved.
+
+    Raises:
+        DataError: there is no such part, or the store is gone or has changed.
+    """
     facts = read_run(run)
     store = open_own_store(run, moved)
     wanted = set(splits.read(run / "split.csv").ids(part))
@@ -254,7 +303,7 @@ def _own_part(loaded: bundle.Bundle, run: Path | None, part: str, moved: str | P
         "part": part,
         "tracks": len(tracks),
     }
-    return _Subject(store, tracks, told, tuple(notes), audit=audited)
+    return Subject(store, tracks, told, tuple(notes), audit=audited)
 
 
 def _audited(facts: dict[str, Any], part: str) -> dict[str, Any] | None:
@@ -272,7 +321,7 @@ def _audited(facts: dict[str, Any], part: str) -> dict[str, Any] | None:
 
 def _labelled(
     loaded: bundle.Bundle, data: str, scratch: Path, *, jobs: int | None, on_track: Callable[[Progress], None]
-) -> _Subject:
+) -> Subject:
     """Take all tracks of DATA, or of a store, whose genres the model knows."""
     labels = set(loaded.header.labels)
     failed: list[IndexRow] = []
@@ -293,13 +342,12 @@ def _labelled(
     notes = [f"{row.path} could not be used: {row.status}" for row in failed]
     notes += [f"{count} tracks of {genre} left out: the model does not know it" for genre, count in strange.items()]
     told = {"name": data, "fingerprint": store.fingerprint, "split": None, "part": None, "tracks": len(tracks)}
-    return _Subject(store, tracks, told, tuple(notes), tuple(failed))
+    return Subject(store, tracks, told, tuple(notes), tuple(failed))
 
 
 def about_model(loaded: bundle.Bundle, run: Path | None) -> dict[str, Any]:
     """Return what made a model, as `evaluation.json` tells it."""
     header = loaded.header
-    facts = read_run(run) if run is not None else {}
     return {
         "file": loaded.path.name,
         "architecture": header.model,
@@ -308,6 +356,14 @@ def about_model(loaded: bundle.Bundle, run: Path | None) -> dict[str, Any]:
         "front_end": dataclasses.asdict(header.front_end),
         "data_fingerprint": header.data,
         "made_with": header.made_with,
+        **about_run(run),
+    }
+
+
+def about_run(run: Path | None) -> dict[str, Any]:
+    """Return what a run folder tells of how its model was made; None for each fact where there is no run."""
+    facts = read_run(run) if run is not None else {}
+    return {
         "seed": facts.get("seed"),
         "trained_on": {name: facts.get(name) for name in ("tracks", "windows", "epochs", "seconds")},
         "machine": facts.get("machine"),

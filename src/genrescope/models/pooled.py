@@ -83,47 +83,65 @@ class PooledStatistics(nn.Module):
         return told.log().flatten(1)
 
 
-class PooledSVM(nn.Module):
-    """One machine for each genre against the rest; what each makes of a window is its logit.
+class Machines(nn.Module):
+    """One machine for each genre against the rest; what each makes of a point is its logit.
 
     Args:
         genres: number of outputs.
-        vectors: windows that the machines compare with; 1 a genre for a linear kernel.
+        features: numbers of a point.
+        vectors: points that the machines compare with; 1 a genre for a linear kernel.
         kernel: `rbf`, `exp(-gamma |x - y|^2)`; or `linear`.
 
     Attributes:
-        centre: (features,), mean of the training windows.
+        centre: (features,), mean of the training points.
         spread: (features,), their standard deviation.
-        vectors: (vectors, features), standardised windows; for a linear kernel the normals.
-        weights: (genres, vectors), what each window says for a genre.
+        vectors: (vectors, features), standardised points; for a linear kernel the normals.
+        weights: (genres, vectors), what each point says for a genre.
         bias: (genres,).
         gamma: ().
         sharpness: (), what decisions are multiplied by, so that their softmax is as sure as it is right.
     """
 
-    def __init__(self, genres: int, *, vectors: int, kernel: str) -> None:
+    def __init__(self, genres: int, *, features: int, vectors: int, kernel: str) -> None:
         super().__init__()
         if kernel not in ("rbf", "linear"):
             raise ValueError(f'kernel "{kernel}"; accepted are "rbf" and "linear"')
         self.kernel = kernel
-        self.statistics = PooledStatistics()
-        count = self.statistics.features
-        self.centre = nn.Parameter(torch.zeros(count))
-        self.spread = nn.Parameter(torch.ones(count))
-        self.vectors = nn.Parameter(torch.zeros(vectors, count))
+        self.centre = nn.Parameter(torch.zeros(features))
+        self.spread = nn.Parameter(torch.ones(features))
+        self.vectors = nn.Parameter(torch.zeros(vectors, features))
         self.weights = nn.Parameter(torch.zeros(genres, vectors))
         self.bias = nn.Parameter(torch.zeros(genres))
         self.gamma = nn.Parameter(torch.ones(()))
         self.sharpness = nn.Parameter(torch.ones(()))
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Return logits of shape (batch, genres) from log-mels of shape (batch, 1, 128, frames)."""
-        points = (self.statistics(images) - self.centre) / self.spread
+    def forward(self, points: Tensor) -> Tensor:
+        """Return logits of shape (batch, genres) from points of shape (batch, features)."""
+        points = (points - self.centre) / self.spread
         if self.kernel == "rbf":
             likeness = torch.exp(-self.gamma * torch.cdist(points, self.vectors).square())
         else:
             likeness = points @ self.vectors.T
         return (likeness @ self.weights.T + self.bias) * self.sharpness
+
+
+class PooledSVM(Machines):
+    """Machines that judge the pooled statistics of a window.
+
+    Args:
+        genres: number of outputs.
+        vectors: windows that the machines compare with; 1 a genre for a linear kernel.
+        kernel: `rbf` or `linear`, as of `Machines`.
+    """
+
+    def __init__(self, genres: int, *, vectors: int, kernel: str) -> None:
+        statistics = PooledStatistics()
+        super().__init__(genres, features=statistics.features, vectors=vectors, kernel=kernel)
+        self.statistics = statistics
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return logits of shape (batch, genres) from log-mels of shape (batch, 1, 128, frames)."""
+        return super().forward(self.statistics(images))
 
 
 @register

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from genrescope.data import windows
-from genrescope.models.pooled import PooledStatistics, PooledSVM
+from genrescope.models.pooled import Machines, PooledStatistics, PooledSVM
 from genrescope.training.augment import Augment
 from genrescope.training.batches import generator_for
 from genrescope.training.recipe import ON_POWER
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from genrescope.training.recipe import ClassifierSection, Recipe
 
 Floats: TypeAlias = npt.NDArray[np.float64]
+_Made = TypeVar("_Made", bound=Machines)
 _FOLDS = 4
 _CHANGES = 1 << 34  # apart from the numbers of an epoch's
 _SHARPEST = np.geomspace(0.1, 30, 60)
@@ -62,11 +63,33 @@ def fit(
     owners = placed.tracks.numpy()
     genre = np.tile(np.array([labels.index(track.genre) for track in tracks])[owners], copies)
     artist = np.tile(np.array([track.group or f"track {track.id}" for track in tracks])[owners], copies)
+    return fit_points(points, genre, artist, recipe.classifier, genres=len(labels), make=PooledSVM)
+
+
+def fit_points(
+    points: Floats,
+    genre: npt.NDArray[np.int64],
+    artist: npt.NDArray[np.str_],
+    section: ClassifierSection,
+    *,
+    genres: int,
+    make: Callable[..., _Made],
+) -> _Made:
+    """Standardise points and fit one machine for each genre to them.
+
+    Args:
+        points: shape (points, features).
+        genre: of each point, as its logit is numbered.
+        artist: of each point; how sure the machines may be is measured on artists that others had not learnt.
+        section: kernel, price and width.
+        genres: number of logits.
+        make: makes the empty machines from `genres, vectors=, kernel=`.
+    """
     centre, spread = points.mean(axis=0), points.std(axis=0) + 1e-6
     points = (points - centre) / spread
-    machines = [_machine(points, genre == label, recipe.classifier) for label in range(len(labels))]
-    model = _assembled(machines, points, recipe.classifier)
-    values = {"centre": centre, "spread": spread, "sharpness": _sharpness(points, genre, artist, recipe.classifier)}
+    machines = [_machine(points, genre == label, section) for label in range(genres)]
+    model = _assembled(machines, points, section, make)
+    values = {"centre": centre, "spread": spread, "sharpness": _sharpness(points, genre, artist, section)}
     with torch.no_grad():
         for name, value in values.items():
             getattr(model, name).copy_(torch.as_tensor(value))
@@ -117,7 +140,9 @@ def _machine(points: Floats, own: npt.NDArray[np.bool_], section: ClassifierSect
     return SVC(C=section.c, gamma=section.gamma / points.shape[1], class_weight="balanced").fit(points, own)
 
 
-def _assembled(machines: Sequence[Any], points: Floats, section: ClassifierSection) -> PooledSVM:
+def _assembled(
+    machines: Sequence[Any], points: Floats, section: ClassifierSection, make: Callable[..., _Made]
+) -> _Made:
     """Put the machines' numbers together; vectors that several share stand there once."""
     if section.kernel == "linear":
         vectors, weights = np.concatenate([each.coef_ for each in machines]), np.eye(len(machines))
@@ -126,7 +151,7 @@ def _assembled(machines: Sequence[Any], points: Floats, section: ClassifierSecti
         vectors, weights = points[used], np.zeros((len(machines), len(used)))
         for row, each in zip(weights, machines, strict=True):
             row[np.searchsorted(used, each.support_)] = each.dual_coef_[0]
-    model = PooledSVM(len(machines), vectors=len(vectors), kernel=section.kernel)
+    model = make(len(machines), vectors=len(vectors), kernel=section.kernel)
     bias = np.concatenate([each.intercept_ for each in machines])
     values = {"vectors": vectors, "weights": weights, "bias": bias, "gamma": section.gamma / points.shape[1]}
     with torch.no_grad():

@@ -177,6 +177,32 @@ class EvaluationSection(_Section):
     """A track's genre by its `first` window alone, as the original, or by the `vote` of all its windows."""
 
 
+class NetworkSection(_Section):
+    """A published network whose features are judged; it learns nothing more."""
+
+    name: str
+    """Its name on the hub, or that of its folder."""
+    model_type: str
+    """Its architecture, as its configuration calls it."""
+    identity: str
+    """A fingerprint of weights and input; equal for the same network, wherever it lies."""
+    layer: str
+    """Which hidden layer, or `mean` of all."""
+    seconds: _Positive
+    """Length of the window that it hears."""
+
+
+class ProbeRecipe(_Section):
+    """What a run tells of itself that fitted machines to another network's features."""
+
+    name: str
+    intent: str
+    """What it is, in a line."""
+    network: NetworkSection
+    classifier: ClassifierSection
+    evaluation: EvaluationSection
+
+
 class Recipe(_Section):
     """A whole recipe: frozen, typed, checked. `load` reads one."""
 
@@ -261,7 +287,7 @@ def from_dict(values: dict[str, Any]) -> Recipe:
     return _validated(values)
 
 
-def to_toml(recipe: Recipe) -> str:
+def to_toml(recipe: Recipe | ProbeRecipe) -> str:
     """Return the whole recipe as TOML."""
     return tomli_w.dumps(recipe.model_dump())
 

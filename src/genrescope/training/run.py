@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from genrescope.data.audit import Audit
     from genrescope.data.splits import Split
     from genrescope.data.store import Store
-    from genrescope.training.recipe import Recipe
+    from genrescope.training.recipe import ProbeRecipe, Recipe
     from genrescope.training.state import TrainingState
 
 
@@ -86,7 +86,7 @@ class RunFolder:
         path: Path,
         *,
         store: Store,
-        recipe: Recipe,
+        recipe: Recipe | ProbeRecipe,
         split: Split,
         parts: tuple[str, ...],
         seed: int,
