@@ -36,7 +36,7 @@ LAYERS = (
     {"bundle"},
     {"training"},
     {"evaluation", "inference"},
-    {"export", "serve", "scale", "integrations"},
+    {"export", "serve", "scale", "integrations", "transfer"},
     {"cli"},
 )
 """Each may import what stands above it. Audio stands above its siblings, which take its types and its rate."""
@@ -47,6 +47,7 @@ PARTS = {"_decoders": "audio", "logmel_spec": "logmel"}
 HEAVY = (
     "av", "jinja2", "lightning_fabric", "matplotlib", "mutagen", "numpy", "pooch", "pydantic", "requests",
     "safetensors", "scipy", "sklearn", "soundfile", "soxr", "tensorboardX", "torch",
+    "transformers",
 )  # fmt: skip
 
 

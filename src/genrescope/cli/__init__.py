@@ -24,6 +24,7 @@ from genrescope.cli import (
     splits,
     study,
     train,
+    transfer,
     tune,
 )
 from genrescope.cli.console import version
@@ -39,7 +40,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.callback()(version)
-for module in (demo, datasets, library, check, data, splits, train, predict, compare, robustness, study, tune):
+commands = demo, datasets, library, check, data, splits, train, predict, compare, robustness, study, tune, transfer
+for module in commands:
     module.add_to(app)
 
 
