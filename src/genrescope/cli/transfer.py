@@ -76,6 +76,8 @@ def transfer(
     pairs = find_pairs(opened, quiet=quiet)
     made = splits.choose(opened.tracks, split, seed=seed, folds=folds, pairs=pairs)
     wanted = [name.strip() for name in parts.split(",")]
+    if not folds:
+        made.ids(part)  # before hours of hearing
     audited(opened, made, pairs, learnt=None if folds else wanted, quiet=quiet)
     again = f"Go on with: genrescope transfer {store} --network {network} --out {out} ... --resume"
     with resumable(again):

@@ -192,6 +192,17 @@ class NetworkSection(_Section):
     """Length of the window that it hears."""
 
 
+class ProbeSection(_Section):
+    """The machines of a probe, as [classifier] has them."""
+
+    kernel: Literal["linear", "rbf"]
+    """`linear` is what the literature calls a linear probe."""
+    c: _Positive
+    """Price of a window on the wrong side."""
+    gamma: _Positive = 0.3
+    """For `rbf`."""
+
+
 class ProbeRecipe(_Section):
     """What a run tells of itself that fitted machines to another network's features."""
 
@@ -199,7 +210,7 @@ class ProbeRecipe(_Section):
     intent: str
     """What it is, in a line."""
     network: NetworkSection
-    classifier: ClassifierSection
+    probe: ProbeSection
     evaluation: EvaluationSection
 
 

@@ -16,7 +16,7 @@ import hashlib
 import logging
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -56,7 +56,8 @@ _FRAME_SECONDS = 0.01  # from one frame of AST's spectrogram to the next
 _SPECIAL_TOKENS = 2  # AST's class and distillation tokens, which stand before the patches
 _SECONDS, _MERT_SECONDS = 10.0, 5.0  # MERT learnt from 5 s
 _LONGEST = 60.0  # attention grows with the square of a window's length
-_LEAST_SECONDS = 1.0  # a shorter wave is filled up with silence
+_SHORTEST = 1.0
+_LEAST_SECONDS: dict[Kind, float] = {"ast": 0.1, "wave": 1.0, "clap": 0.0}  # a shorter wave gets silence after it
 _UNUSED = ("masked_spec_embed",)  # weights that only training needs
 
 
@@ -126,20 +127,25 @@ class Network:
         """Time the network on 30 s of noise on one core, as `compute` times our own."""
         from genrescope.evaluation import compute
 
+        here = replace(self, model=self.model.cpu(), device="cpu")
         wave = np.random.default_rng(0).normal(0, 0.1, compute.SECONDS * self.rate).astype(np.float32)
 
         def once() -> float:
             begun = time.process_time()
-            self.hear(wave)
+            here.hear(wave)
             return 1000 * (time.process_time() - begun)
 
-        return round(compute.timed(once, repeats=1), 1)
+        try:
+            return round(compute.timed(once, repeats=1), 1)
+        finally:
+            self.model.to(self.device)
 
     def _layers(self, waves: list[Wave]) -> Features:
-        if self.kind == "wave":
-            least = round(_LEAST_SECONDS * self.rate)
-            waves = [np.pad(wave, (0, max(0, least - len(wave)))) for wave in waves]
+        least = round(_LEAST_SECONDS[self.kind] * self.rate)
+        waves = [np.pad(wave, (0, max(0, least - len(wave)))) for wave in waves]
         inputs = self.extractor(waves, sampling_rate=self.rate, return_tensors="pt").to(self.device)
+        if "is_longer" in inputs:  # no window is, but the extractor of a fused CLAP calls one so, drawn at random
+            inputs["is_longer"] = torch.zeros_like(inputs["is_longer"])
         out = self.model(**inputs, output_hidden_states=True)
         if self.kind == "clap":
             stacked = out.pooler_output[:, None]
@@ -184,6 +190,8 @@ def load(name: str, *, device: str = "cpu", seconds: float | None = None, trust_
     transformers = _import()
     if _is_path(name) and not Path(name).is_dir():
         raise ModelFileError(f"{name}: no such folder; --network takes a folder or a name on huggingface.co")
+    if Path(name).is_dir() and not (Path(name) / "config.json").is_file():
+        raise ModelFileError(f"{name} is no folder of a network: it has no config.json")
     config = _wrapped(name, transformers.PretrainedConfig.get_config_dict, name)[0]
     model_type = str(config.get("model_type", "none"))
     _refuse_strange(name, config, model_type, trusted=trust_remote_code)
@@ -197,8 +205,8 @@ def load(name: str, *, device: str = "cpu", seconds: float | None = None, trust_
     _refuse_incomplete(name, info, only="audio_model." if model_type == "clap" else "")
     own = _own_seconds(extractor, KINDS[model_type], model_type)
     most = own if KINDS[model_type] != "wave" else _LONGEST
-    if seconds is not None and not _LEAST_SECONDS <= seconds <= most:
-        raise DataError(f"a window of {seconds:g} s; {name} hears from {_LEAST_SECONDS:g} to {most:g} s at once")
+    if seconds is not None and not _SHORTEST <= seconds <= most:
+        raise DataError(f"a window of {seconds:g} s; {name} hears from {_SHORTEST:g} to {most:g} s at once")
     kept = model.config
     return Network(
         name=Path(name).resolve().name if Path(name).is_dir() else name,

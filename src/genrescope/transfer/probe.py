@@ -19,7 +19,7 @@ from genrescope.data.windows import Windows
 from genrescope.errors import DataError, ModelFileError, nearest
 from genrescope.models.pooled import Machines
 from genrescope.training.classical import fit_points
-from genrescope.training.recipe import ClassifierSection, EvaluationSection, NetworkSection, ProbeRecipe
+from genrescope.training.recipe import ClassifierSection, EvaluationSection, NetworkSection, ProbeRecipe, ProbeSection
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from genrescope.data.store import StoredTrack
     from genrescope.transfer.network import Features, Network
 
-KERNELS = tuple(kernel for kernel in get_args(ClassifierSection.model_fields["kernel"].annotation) if kernel != "none")
-"""The kernels of the machines; `linear` is what the literature calls a linear probe."""
+KERNELS = get_args(ProbeSection.model_fields["kernel"].annotation)
+"""The kernels of the machines."""
 
 PRICES = {"linear": 0.01, "rbf": 10.0}
 """Price of a window on the wrong side where none is given; hundreds of standardised features want a low one."""
@@ -84,12 +84,12 @@ def recipe_of(network: Network, *, layer: str, kernel: str, c: float | None = No
     told = "the mean of all layers" if layer == "mean" else f"layer {layer}"
     if network.layers == 1:
         told = "the pooled output"
-    section = ClassifierSection.model_validate({"kernel": kernel, "c": c or PRICES[kernel]})
+    section = ProbeSection.model_validate({"kernel": kernel, "c": c or PRICES[kernel]})
     return ProbeRecipe(
         name=f"{network.name.rpartition('/')[2]} + {kernel}",
         intent=f"A {kernel} probe on {told} of the published network {network.name}, which learns nothing more.",
         network=hears,
-        classifier=section,
+        probe=section,
         evaluation=EvaluationSection(verdict="vote"),
     )
 
@@ -109,7 +109,7 @@ def fit(
     genre = np.array([labels.index(track.genre) for track in tracks])[owners]
     artist = np.array([track.group or f"track {track.id}" for track in tracks])[owners]
     machines = fit_points(
-        points.astype(np.float64), genre, artist, recipe.classifier, genres=len(labels),
+        points.astype(np.float64), genre, artist, ClassifierSection(**recipe.probe.model_dump()), genres=len(labels),
         make=partial(Machines, features=points.shape[1]),
     )  # fmt: skip
     return Probe(machines, tuple(labels), recipe.model_dump())

@@ -91,7 +91,7 @@ def cross_validate(
     Raises:
         DataError: the split is not of folds, or `out` holds something else.
     """
-    split = _without(split, its)
+    split, pairs = _without(split, its), _among(pairs, its)
 
     def judge(held_out: Split, fold: Fold) -> Judged:
         found = _fitted(its, recipe, held_out, fold.path, parts=("train",), pairs=pairs, seed=seed, resume=True)
@@ -132,7 +132,7 @@ def hold_out(
     Raises:
         DataError: a part is not there, or `out` holds something else.
     """
-    split = _without(split, its)
+    split, pairs = _without(split, its), _among(pairs, its)
     split.ids(part)
     found = _fitted(its, recipe, split, out, parts=tuple(parts), pairs=pairs, seed=seed, resume=resume)
     subject = evaluate.own_part(out, part, its.store.path)
@@ -144,6 +144,10 @@ def _without(split: Split, its: Heard) -> Split:
     """Leave out of a split what could not be heard."""
     parts = {track_id: part for track_id, part in split.parts.items() if track_id in its.features}
     return dataclasses.replace(split, parts=parts, notes=(*split.notes, *its.notes))
+
+
+def _among(pairs: Sequence[Pair], its: Heard) -> list[Pair]:
+    return [pair for pair in pairs if {pair.first, pair.second} <= set(its.features)]
 
 
 def _fitted(

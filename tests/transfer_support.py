@@ -1,0 +1,101 @@
+"""Networks of a few thousand random weights, saved as published ones are."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SMALL: dict[str, Any] = {
+    "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 16,
+}  # fmt: skip
+WAVE: dict[str, Any] = SMALL | {
+    "conv_dim": (8,) * 7, "num_conv_pos_embeddings": 8, "num_conv_pos_embedding_groups": 2,
+}  # fmt: skip
+TOWER: dict[str, Any] = {
+    "patch_embeds_hidden_size": 8, "depths": [1, 1], "num_attention_heads": [2, 2], "hidden_size": 16,
+    "num_hidden_layers": 2, "window_size": 4, "spec_size": 64, "num_mel_bins": 16, "patch_size": 4,
+    "patch_stride": [4, 4], "projection_dim": 8,
+}  # fmt: skip
+TEXT: dict[str, Any] = SMALL | {"vocab_size": 20, "max_position_embeddings": 12}
+
+MERT_CONFIG = """
+from transformers import HubertConfig
+class MERTConfig(HubertConfig):
+    model_type = "mert_model"
+"""
+MERT_MODEL = """
+from transformers import HubertModel
+from .configuration_MERT import MERTConfig
+class MERTModel(HubertModel):
+    config_class = MERTConfig
+"""
+
+
+def ast(folder: Path, *, seed: int = 0) -> Path:
+    """Write an AST that was fine-tuned, with a head that is not used; its window is 1.28 s."""
+    import torch
+    from transformers import ASTConfig, ASTFeatureExtractor, ASTForAudioClassification
+
+    torch.manual_seed(seed)
+    config = ASTConfig(**SMALL, max_length=128, num_mel_bins=32, num_labels=3)
+    ASTForAudioClassification(config).save_pretrained(folder)
+    ASTFeatureExtractor(max_length=128, num_mel_bins=32).save_pretrained(folder)
+    return folder
+
+
+def hubert(folder: Path, *, seed: int = 0, rate: int = 16_000) -> Path:
+    """Write a HuBERT."""
+    import torch
+    from transformers import HubertConfig, HubertModel, Wav2Vec2FeatureExtractor
+
+    torch.manual_seed(seed)
+    HubertModel(HubertConfig(**WAVE)).save_pretrained(folder)
+    Wav2Vec2FeatureExtractor(sampling_rate=rate).save_pretrained(folder)
+    return folder
+
+
+def wav2vec2(folder: Path) -> Path:
+    """Write a wav2vec 2.0."""
+    from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
+
+    Wav2Vec2Model(Wav2Vec2Config(**WAVE)).save_pretrained(folder)
+    Wav2Vec2FeatureExtractor().save_pretrained(folder)
+    return folder
+
+
+def clap(folder: Path) -> Path:
+    """Write a CLAP with its text tower; its window is 2 s."""
+    from transformers import ClapConfig, ClapFeatureExtractor, ClapModel
+
+    ClapModel(ClapConfig(text_config=TEXT, audio_config=TOWER, projection_dim=8)).save_pretrained(folder)
+    ClapFeatureExtractor(feature_size=16, max_length_s=2, truncation="rand_trunc").save_pretrained(folder)
+    return folder
+
+
+def clap_audio(folder: Path, *, fused: bool = False) -> Path:
+    """Write the audio tower of a CLAP alone."""
+    from transformers import ClapAudioConfig, ClapAudioModel, ClapFeatureExtractor
+
+    ClapAudioModel(ClapAudioConfig(**TOWER, enable_fusion=fused)).save_pretrained(folder)
+    truncation = "fusion" if fused else "rand_trunc"
+    ClapFeatureExtractor(feature_size=16, max_length_s=2, truncation=truncation).save_pretrained(folder)
+    return folder
+
+
+def mert(folder: Path) -> Path:
+    """Write a network that brings its own code."""
+    hubert(folder, rate=24_000)
+    (folder / "configuration_MERT.py").write_text(MERT_CONFIG)
+    (folder / "modeling_MERT.py").write_text(MERT_MODEL)
+    code = {"AutoConfig": "configuration_MERT.MERTConfig", "AutoModel": "modeling_MERT.MERTModel"}
+    change(folder, model_type="mert_model", auto_map=code)
+    return folder
+
+
+def change(folder: Path, **values: Any) -> None:
+    """Change a network's configuration."""
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
