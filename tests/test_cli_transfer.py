@@ -210,5 +210,5 @@ def assert_refused_last(done: object, *words: str) -> None:
     from cli_support import Done
 
     assert isinstance(done, Done)
-    kept = [line for line in done.messages if not line.startswith("tiny-ast: ")]
+    kept = [line for line in done.messages if not line.startswith(("tiny-ast: ", "timing "))]
     assert_refused(Done(done.code, done.out, "\n".join(kept)), *words)

@@ -18,10 +18,11 @@ from genrescope import audio
 from genrescope.data import index
 from genrescope.data.prepare import prepare
 from genrescope.errors import DataError, ModelFileError, TrainingError
-from genrescope.transfer import network as loading
 from genrescope.transfer import probe as probes
 from genrescope.transfer.features import NETWORK_FILE, extract
-from genrescope.transfer.network import Network, load, windows_of
+from genrescope.transfer.loading import load
+from genrescope.transfer.network import KINDS as ARCHITECTURES
+from genrescope.transfer.network import windows_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from genrescope.data.store import Store
     from genrescope.transfer.features import Progress
+    from genrescope.transfer.network import Network
 
 KINDS: dict[str, Callable[[Path], Path]] = {
     "ast": networks.ast,
@@ -242,8 +244,8 @@ def test_code_of_others_runs_only_where_it_is_trusted(tmp_path: Path, monkeypatc
 
     monkeypatch.setattr(code, "HF_MODULES_CACHE", str(tmp_path / "modules"))
     monkeypatch.setattr(sys, "path", [*sys.path])
-    folder = networks.mert(tmp_path / "mert")
-    with pytest.raises(ModelFileError, match=r"brings its architecture as Python code.* give --trust-remote-code"):
+    folder = networks.mert(tmp_path / "mert", deepnorm=True)
+    with pytest.raises(ModelFileError, match=r"more than a HuBERT .* Python code.* give --trust-remote-code"):
         load(str(folder))
     assert not (tmp_path / "modules").exists()
     network = load(str(folder), trust_remote_code=True)
@@ -252,6 +254,27 @@ def test_code_of_others_runs_only_where_it_is_trusted(tmp_path: Path, monkeypatc
     plain = load(str(networks.hubert(tmp_path / "plain", rate=24_000)), seconds=5)
     wave = noise(2, rate=24_000)
     np.testing.assert_allclose(network.hear(wave), plain.hear(wave), atol=1e-5)
+
+
+def test_a_mert_that_is_a_hubert_needs_no_code_of_others(tmp_path: Path) -> None:
+    folder = networks.mert(tmp_path / "mert", deepnorm=False)
+    for code in folder.glob("*.py"):
+        code.write_text("raise SystemExit('it was run')")
+    network = load(str(folder))
+    assert (network.model_type, network.rate, network.seconds) == ("mert_model", 24_000, 5.0)
+    assert type(network.model).__name__ == "HubertModel"
+    plain = load(str(networks.hubert(tmp_path / "plain", rate=24_000)), seconds=5)
+    wave = noise(2, rate=24_000)
+    np.testing.assert_array_equal(network.hear(wave), plain.hear(wave))
+    assert load(str(folder), trust_remote_code=True).identity == network.identity
+
+
+@pytest.mark.parametrize("lost", ["deepnorm", "feature_extractor_cqt"])
+def test_a_mert_that_does_not_say_what_it_is_counts_as_more(tmp_path: Path, lost: str) -> None:
+    folder = networks.mert(tmp_path / "mert", deepnorm=False)
+    networks.change(folder, **{lost: None})
+    with pytest.raises(ModelFileError, match="give --trust-remote-code"):
+        load(str(folder))
 
 
 def test_code_that_is_not_needed_is_not_run(saved: Path, tmp_path: Path) -> None:
@@ -404,4 +427,4 @@ def test_bad_options_of_the_probe_are_refused(saved: Path, options: dict[str, An
 
 
 def test_every_architecture_of_the_documents_is_known() -> None:
-    assert {"audio-spectrogram-transformer", "hubert", "wav2vec2", "mert_model", "clap"} <= set(loading.KINDS)
+    assert {"audio-spectrogram-transformer", "hubert", "wav2vec2", "mert_model", "clap"} <= set(ARCHITECTURES)

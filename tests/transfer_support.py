@@ -85,13 +85,13 @@ def clap_audio(folder: Path, *, fused: bool = False) -> Path:
     return folder
 
 
-def mert(folder: Path) -> Path:
-    """Write a network that brings its own code."""
+def mert(folder: Path, *, deepnorm: bool) -> Path:
+    """Write a network that brings its own code, which is needed if it is more than a HuBERT."""
     hubert(folder, rate=24_000)
     (folder / "configuration_MERT.py").write_text(MERT_CONFIG)
     (folder / "modeling_MERT.py").write_text(MERT_MODEL)
     code = {"AutoConfig": "configuration_MERT.MERTConfig", "AutoModel": "modeling_MERT.MERTModel"}
-    change(folder, model_type="mert_model", auto_map=code)
+    change(folder, model_type="mert_model", auto_map=code, deepnorm=deepnorm, feature_extractor_cqt=False)
     return folder
 
 

@@ -50,7 +50,8 @@ def transfer(
         int | None, typer.Option(min=2, help="Cross-validate: a probe for each of so many folds, and their scores.")
     ] = None,
     trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="Run the Python code that a network such as MERT brings.")
+        bool,
+        typer.Option("--trust-remote-code", help="Run Python code that comes with the network, where it needs any."),
     ] = False,
     seed: Seed = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out, if there is one.")] = False,
@@ -63,14 +64,14 @@ def transfer(
     from genrescope.data.store import open_store
     from genrescope.errors import DataError
     from genrescope.training.devices import choose_device
-    from genrescope.transfer import network as networks
     from genrescope.transfer import probe as probes
     from genrescope.transfer import run as runs
+    from genrescope.transfer.loading import load
 
     if folds and (parts, part) != ("train", "test"):
         raise DataError("with --folds every probe learns from all folds but one; leave out --parts and --part")
     opened = open_store(store)
-    loaded = networks.load(network, device=choose_device(device), seconds=window, trust_remote_code=trust_remote_code)
+    loaded = load(network, device=choose_device(device), seconds=window, trust_remote_code=trust_remote_code)
     chosen = loaded.check_layer(layer)
     recipe = probes.recipe_of(loaded, layer=chosen, kernel=kernel, c=c)
     pairs = find_pairs(opened, quiet=quiet)
@@ -82,6 +83,7 @@ def transfer(
     again = f"Go on with: genrescope transfer {store} --network {network} --out {out} ... --resume"
     with resumable(again):
         found = _extract(opened, loaded, layer=chosen, data=data, cache=cache, quiet=quiet)
+        say(f"timing {loaded.name} on one core", quiet=quiet)
         heard = runs.heard(opened, loaded, found)
         result: dict[str, Any]
         if folds:

@@ -204,8 +204,8 @@ def _heard(row: IndexRow, wave: Wave | None, network: Network) -> Features | Ind
         return row
     try:
         heard = network.hear(wave)
-    except (RuntimeError, ValueError) as error:
-        return dataclasses.replace(row, status=f"the network: {' '.join(str(error).split())}")
+    except Exception as error:  # whatever a network, or the code that it brings, throws
+        return dataclasses.replace(row, status=f"the network: {type(error).__name__}: {' '.join(str(error).split())}")
     if not np.isfinite(heard).all():
         return dataclasses.replace(row, status="the network: its features are not finite")
     return heard
