@@ -80,6 +80,7 @@ def test_folds_leave_what_train_leaves(store: Path, folds: Path) -> None:
     assert result["accuracy"]["vote"]["value"] > 0.9  # a drone and noise, by any ears
     assert "interval_by_groups" in result["accuracy"]["vote"]
     assert result["model"]["recipe"]["network"]["layer"] == "mean"
+    assert any("it may have heard these tracks" in note for note in result["notes"])
     names = {path.name for path in (folds / "fold-1").iterdir()}
     assert names == {"recipe.toml", "run.json", "split.csv", "probe.safetensors"}
     run = json.loads((folds / "fold-1" / "run.json").read_text())

@@ -140,6 +140,13 @@ def test_a_track_shorter_than_a_window_is_heard(saved: Path, kind: str) -> None:
     assert np.isfinite(heard).all()
 
 
+def test_the_input_of_the_published_ast_warns_nobody(saved: Path, tmp_path: Path) -> None:
+    shutil.copytree(saved / "ast", tmp_path / "wide")
+    path = tmp_path / "wide" / "preprocessor_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"num_mel_bins": 128}))  # some of them have no bin
+    load(str(tmp_path / "wide"))
+
+
 def test_a_fused_clap_says_the_same_twice(tmp_path: Path) -> None:
     network = load(str(networks.clap_audio(tmp_path, fused=True)))
     wave = noise(8, rate=48_000)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -110,7 +111,8 @@ def _is_path(name: str) -> bool:
 def _wrapped(name: str, call: Any, *arguments: Any, **options: Any) -> Any:
     """Call transformers; say in one line what it could not do, whatever it raises."""
     try:
-        return call(*arguments, **options)
+        with warnings.catch_warnings(action="ignore"):  # on AST's own mel filters, say, of which some are empty
+            return call(*arguments, **options)
     except Exception as error:
         told = " ".join(str(error).split()) or type(error).__name__
         where = "the folder must hold config.json, preprocessor_config.json and weights"

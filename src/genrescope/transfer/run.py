@@ -60,7 +60,10 @@ class Heard:
 def heard(store: Store, network: Network, extracted: Extracted) -> Heard:
     """Put together what a network heard of a store; tracks that failed are left out and told."""
     usable = tuple(track for track in store.tracks if track.id in extracted.features)
-    notes = tuple(f"{row.path} could not be heard: {row.status}" for row in extracted.failed)
+    notes = (
+        f"{network.name} was trained elsewhere, on music that no split here knows of: it may have heard these tracks",
+        *(f"{row.path} could not be heard: {row.status}" for row in extracted.failed),
+    )
     cost = network.milliseconds()
     return Heard(dataclasses.replace(store, tracks=usable), extracted.features, network, cost, notes)
 
