@@ -130,7 +130,9 @@ def test_a_split_leaves_one_run_with_its_scores(store: Path, ast: Path, tmp_path
     assert result["data"]["part"] == "test"
     assert result["model"]["seed"] == 3
     assert result["model"]["parameters"] > 1000
-    assert_refused_last(here(*arguments), "holds a run already; go on with it by --resume")
+    refused = here(*arguments)
+    assert_refused(refused, "holds a run already; go on with it by --resume")
+    assert "tiny-ast" not in refused.err  # nothing was loaded or heard for it
     before = (tmp_path / "run" / "probe.safetensors").stat().st_mtime_ns
     again = here(*arguments, "--resume")
     assert (again.code, again.out) == (0, done.out)
@@ -140,7 +142,7 @@ def test_a_split_leaves_one_run_with_its_scores(store: Path, ast: Path, tmp_path
 def test_a_cross_validation_is_resumed_by_its_flag_only(store: Path, ast: Path, folds: Path) -> None:
     before = (folds / "crossval.json").read_bytes()
     arguments = ("transfer", store, "--network", ast, "--folds", 2, "--out", folds)
-    assert_refused_last(here(*arguments), "go on with it by --resume")
+    assert_refused(here(*arguments), "go on with it by --resume")
     assert here(*arguments, "--resume").code == 0
     assert (folds / "crossval.json").read_bytes() == before
 

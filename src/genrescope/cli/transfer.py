@@ -70,6 +70,8 @@ def transfer(
 
     if folds and (parts, part) != ("train", "test"):
         raise DataError("with --folds every probe learns from all folds but one; leave out --parts and --part")
+    if not resume:
+        runs.refuse_begun(out)
     opened = open_store(store)
     loaded = load(network, device=choose_device(device), seconds=window, trust_remote_code=trust_remote_code)
     chosen = loaded.check_layer(layer)

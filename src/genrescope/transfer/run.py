@@ -68,6 +68,16 @@ def heard(store: Store, network: Network, extracted: Extracted) -> Heard:
     return Heard(dataclasses.replace(store, tracks=usable), extracted.features, network, cost, notes)
 
 
+def refuse_begun(out: Path) -> None:
+    """Refuse a folder that holds a run already, before hours of hearing rather than after.
+
+    Raises:
+        DataError: it does.
+    """
+    if any((out / name).exists() for name in ("run.json", crossval.FILE_NAME, evaluate.FILE_NAME)):
+        raise DataError(f"{out} holds a run already; go on with it by --resume, or choose another --out")
+
+
 def cross_validate(
     its: Heard,
     recipe: ProbeRecipe,
