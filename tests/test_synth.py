@@ -226,12 +226,25 @@ def test_sample_rate_out_of_range_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"suffix": ".mp3"}, {"artists": 0}, {"jobs": 0}, {"styles": []}, {"styles": ["rok"]}]
+    "wrong",
+    [{"suffix": ".mp3"}, {"artists": 0}, {"jobs": 0}, {"styles": []}, {"styles": ["rok"]}, {"crossover": 1.1}],
 )
 def test_wrong_data_set_is_refused_before_anything_is_written(tmp_path: Path, wrong: dict[str, object]) -> None:
     with pytest.raises(DataError):
         synth.write_dataset(tmp_path / "music", **wrong)  # type: ignore[arg-type]
     assert not (tmp_path / "music").exists()
+
+
+def test_crossover_lends_an_artist_traits_of_other_styles_but_not_its_rhythm_and_scale() -> None:
+    own = synth.STYLES["emberwalk"]
+    theirs = [artist_of("emberwalk", number, 0) for number in range(40)]
+    mixed = [artist_of("emberwalk", number, 0, 0.5) for number in range(40)]
+    assert all(own.tempo[0] <= artist.tempo[0] and artist.tempo[1] <= own.tempo[1] for artist in theirs)
+    strangers = sum(not own.tempo[0] <= artist.tempo[0] <= own.tempo[1] for artist in mixed)
+    assert 5 < strangers < 25
+    assert [artist.drums for artist in mixed] == [artist.drums for artist in theirs]
+    assert synth.score("emberwalk").hits != synth.score("emberwalk", crossover=1).hits
+    assert artist_of("emberwalk", 0, 0, 0.0) == theirs[0]
 
 
 # -- the data set -----------------------------------------------------------------------------------------------
@@ -294,7 +307,7 @@ def test_processes_write_the_same_files(tmp_path: Path) -> None:
         assert path.read_bytes() == (tmp_path / "2" / path.relative_to(tmp_path / "1")).read_bytes()
 
 
-@pytest.mark.parametrize("other", [{"seed": 1}, {"seconds": 0.4}])
+@pytest.mark.parametrize("other", [{"seed": 1}, {"seconds": 0.4}, {"crossover": 0.5}])
 def test_music_of_two_kinds_is_not_mixed_in_one_folder(tmp_path: Path, other: dict[str, float]) -> None:
     kind = {"artists": 1, "tracks": 1, "seconds": 0.3, "styles": ["dustreel"]}
     synth.write_dataset(tmp_path, **kind)  # type: ignore[arg-type]

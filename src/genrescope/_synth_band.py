@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 # What sounds in each kind of section: d light drums, D all drums, b bass, c chords, l lead, L its second motif.
 _LAYERS = {"i": "dc", "A": "Dbcl", "B": "DbcL", "V": "Dbc", "C": "cl", "G": "Db"}
 _ENERGY = {"i": 0.7, "A": 0.85, "B": 1.0, "V": 0.85, "C": 0.7, "G": 0.95}
+# What a style can take over from another one and still have its own rhythms, drums, scale and chords.
+_LENT = ("tempo", "leads", "harmony", "basses", "levels", "room", "drive")
 _LIGHT = frozenset(["hat", "shaker", "brush", "rim", "wood", "frame", "ride", "chime"])
 _T = TypeVar("_T")
 
@@ -60,9 +62,9 @@ class Artist:
 
 
 @functools.lru_cache(maxsize=64)
-def artist_of(name: str, number: int, seed: int) -> Artist:
-    """Return a style's artist by number: the same for the same seed."""
-    style, rng = STYLES[name], generator(seed, name, number)
+def artist_of(name: str, number: int, seed: int, crossover: float = 0.0) -> Artist:
+    """Return a style's artist by number: the same for the same seed and crossover."""
+    style, rng = _crossed(name, generator(seed, name, number, "crossover"), crossover), generator(seed, name, number)
     slow, fast = style.tempo
     middle = rng.uniform(0.15, 0.85)
     band = {"lead": style.leads, "chords": style.harmony, "bass": style.basses}
@@ -80,6 +82,13 @@ def artist_of(name: str, number: int, seed: int) -> Artist:
         levels={part: level + rng.uniform(-2, 2) for part, level in zip(parts, style.levels, strict=True)},
         studio=_own_studio(style, rng),
     )
+
+
+def _crossed(name: str, rng: np.random.Generator, share: float) -> Style:
+    """Return the style with some of its traits taken over from others, each with a chance of `share`."""
+    others = [style for other, style in STYLES.items() if other != name]
+    taken = {trait: getattr(_one(rng, others), trait) for trait in _LENT if rng.random() < share}
+    return dataclasses.replace(STYLES[name], **taken)
 
 
 def _own_voice(voice: Voice, rng: np.random.Generator) -> Voice:

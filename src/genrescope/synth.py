@@ -65,6 +65,7 @@ def compose(
     track: int = 0,
     seconds: float = 30.0,
     seed: int = 0,
+    crossover: float = 0.0,
     sample_rate: int = SAMPLE_RATE,
 ) -> Wave:
     """Compose and play a track. The same arguments give the same wave.
@@ -75,6 +76,8 @@ def compose(
         track: which of the artist's tracks, from 0.
         seconds: length; the form of the song fits itself to it.
         seed: another seed gives other artists and other songs.
+        crossover: how likely each of an artist's instruments, tempo, mix and room is another style's, from 0 to 1: how
+            hard the styles are to tell apart.
         sample_rate: samples per second, from 8,000 to 96,000.
 
     Returns:
@@ -93,8 +96,8 @@ def compose(
     """
     if not 8_000 <= sample_rate <= 96_000:
         raise DataError(f"sample rate {sample_rate}; accepted is 8000 to 96000 samples per second")
-    played = score(style, artist=artist, track=track, seconds=seconds, seed=seed)
-    sound = artist_of(style, artist, seed)
+    played = score(style, artist=artist, track=track, seconds=seconds, seed=seed, crossover=crossover)
+    sound = artist_of(style, artist, seed, crossover)
     rng = generator(seed, style, artist, track, "sound")
     shift = float(rng.normal(0, 1))  # no two days in a studio sound quite alike
     return perform(
@@ -110,7 +113,9 @@ def compose(
     )
 
 
-def score(style: str, *, artist: int = 0, track: int = 0, seconds: float = 30.0, seed: int = 0) -> Score:
+def score(
+    style: str, *, artist: int = 0, track: int = 0, seconds: float = 30.0, seed: int = 0, crossover: float = 0.0
+) -> Score:
     """Write what `compose` plays; the arguments are the same.
 
     Raises:
@@ -121,10 +126,11 @@ def score(style: str, *, artist: int = 0, track: int = 0, seconds: float = 30.0,
         >>> slow <= score("brassgale").tempo <= fast
         True
     """
-    _check(style, artist, track)
+    _check(style, artist, track, crossover)
     if not 0 < seconds < math.inf:
         raise DataError(f"{seconds} seconds; accepted is a positive number")
-    band = Band(STYLES[style], artist_of(style, artist, seed), generator(seed, style, artist, track, "score"))
+    sound = artist_of(style, artist, seed, crossover)
+    band = Band(STYLES[style], sound, generator(seed, style, artist, track, "score"))
     bars = math.ceil(seconds / band.bar_seconds)
     for bar, letter in enumerate(sections(STYLES[style].form, bars)):
         band.play(bar, letter)
@@ -164,6 +170,7 @@ def write_dataset(
     tracks: int = 3,
     seconds: float = 9.0,
     seed: int = 0,
+    crossover: float = 0.0,
     styles: Sequence[str] | None = None,
     suffix: str = ".flac",
     jobs: int = 1,
@@ -171,8 +178,8 @@ def write_dataset(
 ) -> int:
     """Write tracks as `<folder>/<style>/<style>-aAA-tTT.flac`, and last `tracks.csv`, which lists them all.
 
-    Files that are there already are kept, so an interrupted run goes on where it stopped. `synth.json` remembers seed
-    and length, so that music of two kinds cannot be mixed in one folder.
+    Files that are there already are kept, so an interrupted run goes on where it stopped. `synth.json` remembers seed,
+    length and crossover, so that music of two kinds cannot be mixed in one folder.
 
     Args:
         folder: where to; it is made if need be.
@@ -180,6 +187,7 @@ def write_dataset(
         tracks: number of tracks of each artist, at least 1.
         seconds: length of each track.
         seed: as in `compose`.
+        crossover: as in `compose`.
         styles: names in `STYLES`; None takes all.
         suffix: `.flac`, `.ogg` or `.wav`. Every ogg file is given another serial number, so only of the others
             are the bytes the same each time.
@@ -202,11 +210,11 @@ def write_dataset(
             f"{artists} artists, {tracks} tracks, {jobs} jobs of {len(chosen)} styles; each must be 1 or more"
         )
     for style in chosen:
-        _check(style, artists - 1, tracks - 1)
+        _check(style, artists - 1, tracks - 1, crossover)
     root = Path(folder)
-    _remember(root, {"seed": seed, "seconds": seconds})
+    _remember(root, {"seed": seed, "seconds": seconds} | ({"crossover": crossover} if crossover else {}))
     plan = [
-        _Job(style, artist, track, seconds, seed, f"{style}/{style}-a{artist:02d}-t{track:02d}{suffix}")
+        _Job(style, artist, track, seconds, seed, crossover, f"{style}/{style}-a{artist:02d}-t{track:02d}{suffix}")
         for style in chosen
         for artist in range(artists)
         for track in range(tracks)
@@ -239,6 +247,7 @@ class _Job(NamedTuple):
     track: int
     seconds: float
     seed: int
+    crossover: float
     path: str
 
 
@@ -263,7 +272,9 @@ def _crashed(job: _Job) -> _Job:
 def _write(root: Path, job: _Job) -> _Job:
     import soundfile
 
-    wave = compose(job.style, artist=job.artist, track=job.track, seconds=job.seconds, seed=job.seed)
+    wave = compose(
+        job.style, artist=job.artist, track=job.track, seconds=job.seconds, seed=job.seed, crossover=job.crossover
+    )
     container, coding = _FORMATS[Path(job.path).suffix]
     with (
         files.replacing(root / job.path) as temporary,
@@ -282,10 +293,12 @@ def _list(root: Path, plan: Sequence[_Job]) -> None:
     files.write_text(root / "tracks.csv", text.getvalue())
 
 
-def _check(style: str, artist: int, track: int) -> None:
+def _check(style: str, artist: int, track: int, crossover: float = 0.0) -> None:
     if style not in STYLES:
         raise DataError(f'no style called "{style}"; {nearest(style, STYLES)}')
     if not 0 <= artist < MAX_ARTISTS or track < 0:
         raise DataError(
             f"artist {artist}, track {track}; accepted are artists 0 to {MAX_ARTISTS - 1} and tracks from 0"
         )
+    if not 0 <= crossover <= 1:
+        raise DataError(f"crossover {crossover}; accepted is 0 (each style its own) to 1")

@@ -21,6 +21,9 @@ def synth(
     artists: Annotated[int, typer.Option(min=1, help="Artists in each style.")] = 8,
     tracks: Annotated[int, typer.Option(min=1, help="Tracks by each artist.")] = 3,
     seconds: Annotated[float, typer.Option(min=1.0, help="Length of a track.")] = 30.0,
+    crossover: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="How much artists take over from other styles: how hard it is.")
+    ] = 0.0,
     seed: Seed = 0,
     jobs: Jobs = None,
     quiet: Quiet = False,
@@ -37,6 +40,7 @@ def synth(
             tracks=tracks,
             seconds=seconds,
             seed=seed,
+            crossover=crossover,
             jobs=jobs or cores(),
             on_track=lambda done, total: bar.update(task, completed=done, total=total),
         )
