@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Add this module's commands."""
-    app.command(epilog="Example: genrescope train store --recipe mgcc --split random --out runs/mgcc-0")(train)
-    app.command(epilog="Example: genrescope evaluate runs/mgcc-0 --part test")(evaluate)
+    app.command(epilog="Example: genrescope train store --recipe default --out runs/first")(train)
+    app.command(epilog="Example: genrescope evaluate runs/first --part test")(evaluate)
 
 
 def train(
     store: Annotated[Path, typer.Argument(help="Folder of the store.")],
-    recipe: Annotated[str, typer.Option(help="Name of a recipe, or a TOML file.")],
     out: Annotated[Path, typer.Option(help="The run folder, or with --folds the folder of the runs.")],
+    recipe: Annotated[str, typer.Option(help="Name of a recipe, or a TOML file.")] = "default",
     split: Annotated[
         str | None,
         typer.Option(help="Split file or method; by default stratified-group where groups are known, else stratified."),

@@ -32,7 +32,7 @@ def names() -> list[str]:
 
     Example:
         >>> names()[:4]
-        ['attentive-128', 'bands-8', 'mgcc', 'mgcc-small']
+        ['attentive-128', 'bands-8', 'committee', 'mgcc']
     """
     for family in _FAMILIES:
         importlib.import_module(f"genrescope.models.{family}")
