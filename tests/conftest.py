@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from genrescope.data.store import StoredTrack
 
@@ -29,6 +29,17 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 settings.load_profile("genrescope")
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Work with one thread: a second one only waits where the machine is busy."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def tone(hz: float, *, rate: int = RATE, seconds: float = 1.0, level: float = 0.5, channels: int = 1) -> Samples:

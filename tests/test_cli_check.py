@@ -8,16 +8,15 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import torch
 from cli_support import assert_refused, genrescope, here, leftovers
 from conftest import genre_folders, noise, write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from genrescope.data.check.check import Progress
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 SECONDS = 3.2
 BYTES_AS_NAMES = pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names are text here, not bytes")
 ODD = (
@@ -29,15 +28,6 @@ ODD = (
     "100 % $x$ {y}.wav",
     os.fsdecode(b"caf\xe9.wav"),
 )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Let torch use one thread: on a busy machine the others would wait for each other far longer than they work."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

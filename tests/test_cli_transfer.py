@@ -6,7 +6,6 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-import torch
 import transfer_support as networks
 from cli_support import assert_refused, genrescope, here, leftovers
 from conftest import noise, tone, write
@@ -14,20 +13,11 @@ from conftest import noise, tone, write
 from genrescope.data.prepare import prepare
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 GENRES = ("drone", "hiss")
 ARTISTS, TRACKS = 4, 2
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Two threads on a busy machine wait for each other more than they work."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def music(root: Path) -> Path:

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import soundfile
-import torch
 from cli_support import leftovers
 from conftest import RATE, Samples, encode, genre_folders, noise, tone, write
 from hypothesis import given
@@ -32,8 +31,9 @@ from genrescope.errors import DataError, OutputError
 from genrescope.logmel import LogMel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 SECONDS = 5.0
 
 
@@ -83,15 +83,6 @@ def with_nan(wave: Samples) -> Samples:
     broken = wave.copy()
     broken[len(broken) // 2] = np.nan
     return broken
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Let torch use one thread: on a busy machine the others would wait for each other far longer than they work."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture

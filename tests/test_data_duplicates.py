@@ -28,25 +28,17 @@ from genrescope.logmel import LogMel
 from genrescope.synth import STYLES, compose
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from genrescope.data.store import Store
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 FRAMES_PER_SECOND = RATE / 512
 SECONDS = 11.0
 SONGS = tuple(STYLES)[:8]
 
 Songs: TypeAlias = dict[str, Samples]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Such short songs are not worth a second thread, which only waits where the machine is busy."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -19,25 +19,15 @@ from genrescope.logmel import LogMel
 from genrescope.synth import compose
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from genrescope.data.store import Frames
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 SILENCE = LogMel().spec.silence
 REACH = 6  # frames on either side that have a say in whether a point is a landmark
 
 Integers: TypeAlias = npt.NDArray[np.int64]
 
 seeds = st.integers(0, 2**32 - 1)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Such small pictures are not worth a second thread, which only waits where the machine is busy."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ import statistics
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import torch
 from conftest import genre_folders, stored
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,9 +24,10 @@ from genrescope.evaluation.study import Ended, Estimate, Progress, Studied, stud
 from genrescope.training.run import read_run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 GENRES = ("blues", "jazz")
 TRACKS = 8
 
@@ -57,15 +57,6 @@ recipe = "mgcc"
 set = { model.name = "mgcc-small", training.epochs = 1, windows.frames = 128 }
 split = "stratified"
 """
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Two threads on a busy machine wait for each other more than they work."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

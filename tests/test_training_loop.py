@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
-from conftest import genre_folders
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from training_support import GENRES, dealt, linear, small_store
 
 from genrescope import bundle
 from genrescope.data import splits
-from genrescope.data.prepare import prepare
 from genrescope.data.splits import Split
 from genrescope.data.windows import FrameBank, Windows
 from genrescope.errors import DataError, GenrescopeError, RecipeError, TrainingError
@@ -31,15 +30,6 @@ if TYPE_CHECKING:
     from genrescope.training.recipe import Recipe
     from genrescope.training.run import Epoch
 
-GENRES = ("blues", "jazz", "rock")
-
-
-def linear(genres: int, *, dropout: float = 0.0, **_: Any) -> nn.Module:
-    """Return a network whose gradient can be worked out by hand."""
-    return nn.Sequential(
-        nn.BatchNorm2d(1), nn.AvgPool2d((4, 64)), nn.Flatten(), nn.Dropout(dropout), nn.Linear(64, genres)
-    )
-
 
 @pytest.fixture(autouse=True)
 def _linear(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,19 +39,12 @@ def _linear(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    """Give three genres of four tracks, two windows each."""
-    root = tmp_path_factory.mktemp("loop")
-    data = genre_folders(root / "music", GENRES, tracks=4, seconds=6.0)
-    return prepare(str(data), root / "store", jobs=1).store
+    return small_store(tmp_path_factory.mktemp("training"))
 
 
 @pytest.fixture(scope="module")
 def split(store: Store) -> Split:
-    parts: dict[str, str] = {}
-    for genre in GENRES:
-        ids = sorted(track.id for track in store.tracks if track.genre == genre)
-        parts |= dict(zip(ids, ("train", "train", "validation", "test"), strict=True))
-    return Split(parts, "by hand")
+    return dealt(store, ("train", "train", "validation", "test"))
 
 
 def small(**changes: Any) -> Recipe:

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
-from conftest import genre_folders
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from training_support import dealt, linear, small_store
 
 from genrescope import bundle
-from genrescope.data.prepare import prepare
 from genrescope.data.splits import Split
 from genrescope.errors import DataError
 from genrescope.models import registry
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
     from genrescope.training.loop import Step
     from genrescope.training.recipe import Recipe
     from genrescope.training.run import Epoch
-
-GENRES = ("blues", "jazz", "rock")
 
 
 def settings(**changes: Any) -> Recipe:
@@ -221,12 +218,6 @@ def test_a_checkpoint_gives_back_all_that_counts(name: str) -> None:
 # -- whole runs -----------------------------------------------------------------------------------------------------
 
 
-def linear(genres: int, *, dropout: float = 0.0, **_: Any) -> nn.Module:
-    return nn.Sequential(
-        nn.BatchNorm2d(1), nn.AvgPool2d((4, 64)), nn.Flatten(), nn.Dropout(dropout), nn.Linear(64, genres)
-    )
-
-
 @pytest.fixture(autouse=True)
 def _linear(monkeypatch: pytest.MonkeyPatch) -> None:
     registry.names()
@@ -235,19 +226,12 @@ def _linear(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    """Give three genres of four tracks, two windows each."""
-    root = tmp_path_factory.mktemp("state")
-    data = genre_folders(root / "music", GENRES, tracks=4, seconds=6.0)
-    return prepare(str(data), root / "store", jobs=1).store
+    return small_store(tmp_path_factory.mktemp("training"))
 
 
 @pytest.fixture(scope="module")
 def split(store: Store) -> Split:
-    parts: dict[str, str] = {}
-    for genre in GENRES:
-        ids = sorted(track.id for track in store.tracks if track.genre == genre)
-        parts |= dict(zip(ids, ("train", "train", "train", "validation"), strict=True))
-    return Split(parts, "by hand")
+    return dealt(store, ("train", "train", "train", "validation"))
 
 
 EVERYTHING: dict[str, Any] = {

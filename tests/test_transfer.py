@@ -25,13 +25,14 @@ from genrescope.transfer.network import KINDS as ARCHITECTURES
 from genrescope.transfer.network import windows_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from genrescope.data.store import Store
     from genrescope.transfer.features import Progress
     from genrescope.transfer.network import Network
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 KINDS: dict[str, Callable[[Path], Path]] = {
     "ast": networks.ast,
     "hubert": networks.hubert,
@@ -39,15 +40,6 @@ KINDS: dict[str, Callable[[Path], Path]] = {
     "clap": networks.clap,
     "clap_audio": networks.clap_audio,
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Two threads on a busy machine wait for each other more than they work."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

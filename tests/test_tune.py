@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import torch
 from cli_support import here
 from conftest import genre_folders
 
@@ -22,12 +21,13 @@ from genrescope.evaluation.tune_space import Range, read_space
 from genrescope.training import recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from genrescope.data.splits import Split
     from genrescope.data.store import Store
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 GENRES = ("blues", "jazz")
 CHANGES = {"windows.padding": "silence"}
 SPACE = {
@@ -36,15 +36,6 @@ SPACE = {
     "classifier.frames": Range(choices=[64, 128]),
 }
 PLAIN = "classifier.c = { low = 1, high = 2 }\n"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Two threads on a busy machine wait for each other more than they work."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
