@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 def render(path: Path, package: str, template: str, **values: Any) -> Path:
     """Fill in a template of a package and write the page; nothing on it is loaded from elsewhere.
 
-    A template finds the style as `style`, and the filters `percent`, `interval` and `picture` (for figures).
+    A template extends `page.html`, whose blocks are `title`, `rules` (of style, its own) and `body`, and finds the
+    filters `percent`, `interval` and `picture` (for figures).
 
     Args:
         path: where the page goes.
@@ -31,12 +32,16 @@ def render(path: Path, package: str, template: str, **values: Any) -> Path:
     Returns:
         `path`.
     """
-    from jinja2 import Environment, StrictUndefined
+    from jinja2 import DictLoader, Environment, StrictUndefined
 
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    pages = importlib.resources.files("genrescope.pages")
+    environment = Environment(
+        loader=DictLoader({"page.html": (pages / "page.html").read_text(encoding="utf-8")}),
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
     environment.filters |= {"percent": percent, "interval": interval, "picture": _picture}
     text = (importlib.resources.files(package) / template).read_text(encoding="utf-8")
-    style = (importlib.resources.files("genrescope.pages") / "style.css").read_text(encoding="utf-8")
+    style = (pages / "style.css").read_text(encoding="utf-8")
     write_text(path, environment.from_string(text).render(style=style, **values))
     return path
 
