@@ -50,6 +50,7 @@ LATER = {
     "training.weight_average": 0.0, "training.patience": 0, "classifier.kernel": "none", "classifier.c": 10.0,
     "classifier.gamma": 0.3, "classifier.frames": 430, "classifier.copies": 0, "classifier.share": 0.5,
     **{f"augment.{name}": 0.0 for name in recipe.AugmentSection.model_fields},
+    **{f"pretrain.{name}": value for name, value in recipe.PretrainSection()},
 }  # fmt: skip
 """What the article does not know, and what stands in its place."""
 

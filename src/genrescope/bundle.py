@@ -29,6 +29,8 @@ FORMAT = 1
 FILE_NAME = "model.safetensors"
 PROBE_NAME = "probe.safetensors"
 """What stands in a run folder where the network itself is another's and only its probe was fitted."""
+TRUNK_NAME = "trunk.safetensors"
+"""What a run of `pretrain` leaves: a network without labels, which is no model file."""
 _KEY = "genrescope"
 _LARGEST_HEADER = 100_000_000  # the limit of the safetensors format
 
@@ -121,6 +123,11 @@ def locate(path: str | Path) -> Path:
             raise ModelFileError(
                 f"{path} holds a probe on a published network, which is no model file; genrescope transfer has scored "
                 "it, and compare and recipes take its scores"
+            )
+        if (path / TRUNK_NAME).is_file():
+            raise ModelFileError(
+                f"{path} holds a pre-trained network, which knows no genres yet. Teach it some with: genrescope train "
+                f"STORE --recipe default --init-from {path} --out RUN"
             )
         if not (path / FILE_NAME).is_file():
             raise ModelFileError(

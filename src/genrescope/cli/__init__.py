@@ -20,6 +20,7 @@ from genrescope.cli import (
     demo,
     library,
     predict,
+    pretrain,
     robustness,
     splits,
     study,
@@ -40,7 +41,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.callback()(version)
-commands = demo, datasets, library, check, data, splits, train, predict, compare, robustness, study, tune, transfer
+commands = (
+    demo, datasets, library, check, data, splits, pretrain, train, predict, compare, robustness, study, tune, transfer,
+)  # fmt: skip
 for module in commands:
     module.add_to(app)
 

@@ -47,6 +47,9 @@ def train(
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Change a key of the recipe, as training.epochs=50.")
     ] = None,
+    init_from: Annotated[
+        Path | None, typer.Option(help="Begin from the network of this run of pretrain, all but its head.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out, if there is one.")] = False,
     device: Device = "auto",
     quiet: Quiet = False,
@@ -68,11 +71,14 @@ def train(
     folded = f" --folds {folds}" if folds else ""
     with resumable(f"Go on with: genrescope train {store} --recipe {recipe} --out {out}{folded} ... --resume"):
         if folds:
-            run_folds(opened, chosen, made, out, pairs=pairs, seed=seed, device=device, resume=resume, quiet=quiet)
+            run_folds(
+                opened, chosen, made, out,
+                pairs=pairs, seed=seed, device=device, resume=resume, quiet=quiet, init_from=init_from,
+            )  # fmt: skip
         else:
             run_training(
                 opened, chosen, made, out,
-                parts=wanted, seed=seed, device=device, resume=resume, quiet=quiet, audit=found,
+                parts=wanted, seed=seed, device=device, resume=resume, quiet=quiet, audit=found, init_from=init_from,
             )  # fmt: skip
             print(out)
 
@@ -135,6 +141,7 @@ def run_training(
     resume: bool,
     quiet: bool,
     audit: Audit | None = None,
+    init_from: Path | None = None,
 ) -> None:
     """Train with a progress bar and a line per epoch."""
     from genrescope.training import loop
@@ -143,7 +150,8 @@ def run_training(
         bar.add_task("training", total=None, detail="")
         loop.train(
             store, recipe, split, out,
-            parts=parts, seed=seed, device=device, resume=resume, audit=audit, on_step=on_step, on_epoch=on_epoch,
+            parts=parts, seed=seed, device=device, resume=resume, audit=audit, init_from=init_from,
+            on_step=on_step, on_epoch=on_epoch,
         )  # fmt: skip
     say(f"trained: {out / 'model.safetensors'}", quiet=quiet)
 
@@ -159,6 +167,7 @@ def run_folds(
     device: str,
     resume: bool,
     quiet: bool,
+    init_from: Path | None = None,
 ) -> None:
     """Cross-validate with a progress bar and a line per epoch; show the folds' scores."""
     from genrescope.evaluation.crossval import Fold, cross_validate
@@ -174,7 +183,8 @@ def run_folds(
 
         done = cross_validate(
             store, recipe, split, out,
-            pairs=pairs, seed=seed, device=device, resume=resume, on_fold=on_fold, on_step=on_step, on_epoch=on_epoch,
+            pairs=pairs, seed=seed, device=device, resume=resume, init_from=init_from,
+            on_fold=on_fold, on_step=on_step, on_epoch=on_epoch,
         )  # fmt: skip
     show_folds(done.result)
     say(f"report: {done.report}", quiet=quiet)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,31 +13,32 @@ import torch.nn.functional as F
 import genrescope
 from genrescope import bundle
 from genrescope.data import windows
-from genrescope.errors import DataError, RecipeError, TrainingError
+from genrescope.errors import DataError, RecipeError
 from genrescope.models import registry
 from genrescope.models.committee import Committee
-from genrescope.models.inputs import Normalise
-from genrescope.training import scoring
+from genrescope.training import scoring, setup
+from genrescope.training import trunk as trunks
 from genrescope.training.batches import Batches, epoch_seed
 from genrescope.training.devices import choose_device
 from genrescope.training.memory import keep_freed_memory
 from genrescope.training.recipe import FITTED
 from genrescope.training.run import Epoch, RunFolder
 from genrescope.training.schedule import rate_at
-from genrescope.training.state import TrainingState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from lightning_fabric import Fabric
     from tensorboardX import SummaryWriter
-    from torch import Tensor, nn
+    from torch import nn
 
     from genrescope.data.audit import Audit
     from genrescope.data.splits import Split
     from genrescope.data.store import Store, StoredTrack
     from genrescope.data.windows import FrameBank
     from genrescope.training.recipe import Recipe
+    from genrescope.training.state import TrainingState
+    from genrescope.training.trunk import Trunk
 
 
 @dataclass(frozen=True)
@@ -76,6 +75,7 @@ def train(
     device: str = "auto",
     resume: bool = False,
     audit: Audit | None = None,
+    init_from: str | Path | None = None,
     on_step: Callable[[Step], None] = lambda _: None,
     on_epoch: Callable[[Epoch], None] = lambda _: None,
 ) -> Path:
@@ -95,6 +95,7 @@ def train(
         device: `auto`, `cpu`, `cuda` or `mps`.
         resume: go on with the run in `out`, or begin it there if there is none.
         audit: what was found on two sides of the split; it goes into `run.json`.
+        init_from: a run of `pretrain` whose network the training begins from, all but its head.
         on_step: called after every step.
         on_epoch: called after every epoch.
 
@@ -103,6 +104,7 @@ def train(
 
     Raises:
         DataError: the store or split does not suit, or `out` holds another run.
+        ModelFileError: `init_from` is no finished run of `pretrain`.
         RecipeError: there is no such network, or it does not take such windows.
         TrainingError: the loss is no longer finite.
         OutputError: the disk is full, say; the last checkpoint is kept.
@@ -113,9 +115,10 @@ def train(
     keep_freed_memory()
     learnt, held_out, labels = _tracks(store, split, parts)
     _refuse_unsuitable(recipe, store, labels, held_out)  # before anything is written
+    trunk = trunks.read(init_from, recipe, store.spec) if init_from is not None else None
     folder = RunFolder.begin(
         Path(out), store=store, recipe=recipe, split=split, parts=tuple(parts), seed=seed, resume=resume, device=device,
-        audit=audit,
+        audit=audit, trunk=trunk,
     )  # fmt: skip
     if folder.finished:
         return folder.path
@@ -124,7 +127,7 @@ def train(
             folder, recipe, store, learnt=learnt, held_out=held_out, labels=labels, seed=seed, on_epoch=on_epoch
         )
 
-    state, fabric, wrapped, optimizer = _set_up(recipe, store, learnt, labels, seed=seed, device=device)
+    state, fabric, wrapped, optimizer = _set_up(recipe, store, learnt, labels, seed=seed, device=device, trunk=trunk)
     history = folder.load_checkpoint(state)
     padding = recipe.windows.padding
     bank = windows.FrameBank(store.frames, silence=store.spec.silence, device=fabric.device, padding=padding)
@@ -156,19 +159,22 @@ def train(
 
 
 def _set_up(
-    recipe: Recipe, store: Store, learnt: list[StoredTrack], labels: list[str], *, seed: int, device: str
+    recipe: Recipe,
+    store: Store,
+    learnt: list[StoredTrack],
+    labels: list[str],
+    *,
+    seed: int,
+    device: str,
+    trunk: Trunk | None,
 ) -> tuple[TrainingState, Fabric, nn.Module, torch.optim.Optimizer]:
-    """Draw the network; return its state, and what Fabric makes of it and its optimizer."""
-    from lightning_fabric import Fabric
-
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it would say which precision it was asked for
+    """Draw the network, or begin it from a trunk; return its state, and what Fabric makes of it and its optimizer."""
     torch.manual_seed(seed)
-    model = _channels_last(registry.create(recipe.model.name, len(labels), **recipe.model.options))
-    _measure_inputs(model, store, learnt)
-    fabric = Fabric(accelerator=device, devices=1, precision=recipe.training.precision)
-    state = TrainingState(model.to(fabric.device), recipe, device)
-    wrapped, optimizer = fabric.setup(model, state.optimizer)
-    return state, fabric, wrapped, optimizer
+    model = registry.create(recipe.model.name, len(labels), **recipe.model.options)
+    if trunk is not None:
+        trunk.begin(model)
+    setup.measure_inputs(model, lambda: setup.whole_tracks(store, learnt))
+    return setup.on_device(model, recipe, device)
 
 
 def _row(number: int, last: Step, scored: tuple[float | None, float | None], *, seconds: float) -> Epoch:
@@ -218,7 +224,7 @@ def _epoch(
 
         step += 1
         seen += len(images)
-        total_loss += _finite(loss, number, step, rate) * len(images)
+        total_loss += setup.finite(loss, number, step, rate) * len(images)
         wrong += int((logits.argmax(dim=1) != target.argmax(dim=1)).sum())
         told = Step(
             epoch=number,
@@ -359,6 +365,7 @@ def _tracks(store: Store, split: Split, parts: Sequence[str]) -> tuple[list[Stor
 
 def _refuse_unsuitable(recipe: Recipe, store: Store, labels: list[str], held_out: list[StoredTrack]) -> None:
     """Refuse a network that does not exist or cannot take the windows, and patience that has nothing to go by."""
+    setup.refuse_task(recipe, pretrain=False)
     name, fitted = recipe.model.name, recipe.model.name == FITTED
     frames = recipe.scored_frames if fitted else recipe.windows.frames
     if recipe.training.patience and not held_out:
@@ -375,29 +382,6 @@ def _refuse_unsuitable(recipe: Recipe, store: Store, labels: list[str], held_out
                 f'model "{name}" does not take windows of {frames} frames and {store.spec.n_mels} bands: {error}. '
                 "Choose another length with --set windows.frames=..."
             ) from error
-
-
-def _channels_last(model: nn.Module) -> nn.Module:
-    """Lay weights out as convolutions on this kind of hardware want them; values stay the same."""
-    return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
-
-
-def _measure_inputs(model: nn.Module, store: Store, tracks: Sequence[StoredTrack]) -> None:
-    """Let a network that normalises its input measure what is normal: on the training tracks alone."""
-    for module in model.modules():
-        if isinstance(module, Normalise):
-            lie = ((track.first_frame, track.first_frame + track.frames) for track in tracks)
-            module.measure(torch.from_numpy(store.frames[begin:end]) for begin, end in lie)
-
-
-def _finite(loss: Tensor, epoch: int, step: int, rate: float) -> float:
-    value = float(loss.detach())
-    if not math.isfinite(value):
-        raise TrainingError(
-            f"the loss is {value} at step {step} (epoch {epoch}, learning rate {rate:.3g}): training cannot go on. "
-            "Lower the rate with --set schedule.max_rate=..., or check the data. The last checkpoint is kept"
-        )
-    return value
 
 
 def _validate(

@@ -170,6 +170,24 @@ class ClassifierSection(_Section):
     """For `rbf`: `exp(-gamma |x - y|^2 / features)`; larger fits closer."""
 
 
+class PretrainSection(_Section):
+    """What a network learns before it is told a genre."""
+
+    task: Literal["none", "synth", "contrastive"] = "none"
+    """`none`: this recipe learns genres. `synth`: to hear tempo, metre, key, instruments and style of synthesised music
+    that never comes twice. `contrastive`: which two windows are of the same track of a store."""
+    pieces: _Count = 640
+    """For `synth`: new pieces in an epoch; `windows.crops` says how many windows are cut of each."""
+    pool: _Count = 512
+    """For `synth`: pieces that windows are cut of at a time; a new one takes the oldest one's place."""
+    seconds: Annotated[float, Field(ge=1, le=60)] = 10.0
+    """For `synth`: length of a piece."""
+    temperature: _Positive = 0.1
+    """For `contrastive`: what similarities are divided by; smaller looks at the most alike tracks only."""
+    projection: _Count = 128
+    """For `contrastive`: numbers that stand for a window when windows are compared."""
+
+
 class EvaluationSection(_Section):
     """Which figure is the recipe's own."""
 
@@ -213,6 +231,11 @@ class ProbeRecipe(_Section):
     probe: ProbeSection
     evaluation: EvaluationSection
 
+    @property
+    def deciding(self) -> dict[str, Any]:
+        """All values that decide a result: all but the name."""
+        return self.model_dump(exclude={"name", "intent"})
+
 
 class Recipe(_Section):
     """A whole recipe: frozen, typed, checked. `load` reads one."""
@@ -227,7 +250,14 @@ class Recipe(_Section):
     schedule: ScheduleSection
     training: TrainingSection
     classifier: ClassifierSection
+    pretrain: PretrainSection = PretrainSection()
     evaluation: EvaluationSection
+
+    @property
+    def deciding(self) -> dict[str, Any]:
+        """All values that decide a result: neither the name, nor a section that is not in use."""
+        unused = {"pretrain"} if self.pretrain.task == "none" else set()
+        return self.model_dump(exclude={"name", "intent", *unused})
 
     @property
     def scored_frames(self) -> int:
@@ -255,6 +285,48 @@ class Recipe(_Section):
                 "network the machine judges whole windows of it"
             )
         return self
+
+    @model_validator(mode="after")
+    def _without_labels(self) -> Recipe:
+        """Refuse what needs genres, or what the task cannot use."""
+        task = self.pretrain.task
+        if task == "none":
+            return self
+        wanted: dict[str, Any] = {
+            "windows.train": "random", "augment.background": 0.0, "classifier.kernel": "none", "training.patience": 0,
+        }  # fmt: skip
+        if task == "contrastive":
+            wanted |= {"windows.balance": "tracks", "augment.mixup": 0.0}
+        for key, value in wanted.items():
+            section, _, name = key.partition(".")
+            if (given := getattr(getattr(self, section), name)) != value:
+                raise ValueError(
+                    f'{key} {given!r} with pretrain.task "{task}", which knows no genres and no parts; it must be '
+                    f"{value!r}"
+                )
+        _refuse_remainders(self)
+        return self
+
+
+def _refuse_remainders(recipe: Recipe) -> None:
+    """Refuse steps that would not all be alike.
+
+    Raises:
+        ValueError: the batch is no multiple of what it is made of.
+    """
+    batch, crops, its = recipe.training.batch_size, recipe.windows.crops, recipe.pretrain
+    if its.task == "contrastive" and (batch % 2 or batch < 4):
+        raise ValueError(f"training.batch_size {batch}; a step compares pairs, so it must be even, and 4 or more")
+    if its.task != "synth":
+        return
+    if batch % crops:
+        raise ValueError(f"training.batch_size {batch} is no multiple of windows.crops {crops}")
+    fresh = batch // crops
+    if its.pieces % fresh or its.pool < batch:
+        raise ValueError(
+            f"pretrain.pieces {its.pieces}, pretrain.pool {its.pool}: pieces must be a multiple of the {fresh} that "
+            f"are new in a step (training.batch_size / windows.crops), and the pool must hold a batch of {batch}"
+        )
 
 
 def names() -> list[str]:

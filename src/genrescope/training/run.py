@@ -34,11 +34,14 @@ from genrescope.files import fingerprint, read_text, write_json, write_text
 from genrescope.training import recipe as recipes
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from genrescope.data.audit import Audit
     from genrescope.data.splits import Split
     from genrescope.data.store import Store
     from genrescope.training.recipe import ProbeRecipe, Recipe
     from genrescope.training.state import TrainingState
+    from genrescope.training.trunk import Trunk
 
 
 @dataclass(frozen=True)
@@ -74,11 +77,13 @@ class RunFolder:
 
     Attributes:
         path: the folder.
-        identity: fingerprint of everything that decides the result: recipe, split, parts, seed, data.
+        identity: fingerprint of everything that decides the result: recipe, split, parts, seed, data, beginning.
+        row: dataclass of a row of the history.
     """
 
     path: Path
     identity: str
+    row: type[Any] = Epoch
 
     @classmethod
     def begin(
@@ -93,51 +98,61 @@ class RunFolder:
         resume: bool,
         device: str,
         audit: Audit | None = None,
+        trunk: Trunk | None = None,
     ) -> RunFolder:
         """Make the folder, or check that the run in it is this one.
 
         Raises:
             DataError: the folder holds another run, or one and `resume` is not set.
         """
-        values = recipe.model_dump(exclude={"name", "intent"})
-        identity = fingerprint([values, split.fingerprint, sorted(parts), seed, store.fingerprint])
-        folder = cls(path, identity)
-        before = read_run(path) if (path / "run.json").exists() else None
-        if before is not None and not resume:
-            raise DataError(f"{path} holds a run already; go on with it by --resume, or choose another --out")
-        if before is not None and before["identity"] != identity:
-            raise DataError(
-                f"{path} holds a run of another recipe, split, seed or data, so it cannot be resumed as this one; "
-                "choose another --out"
-            )
-        if before is None:
-            write_text(path / "recipe.toml", recipes.to_toml(recipe))
-            splits.write(dataclasses.replace(split, data=store.fingerprint), path / "split.csv")
-            folder.note(
-                {
-                    "status": "running",
-                    "identity": identity,
-                    "recipe": recipe.name,
-                    "seed": seed,
-                    "parts": list(parts),
-                    "split": {
-                        "method": split.method,
-                        "notes": list(split.notes),
-                        "counts": split.counts,
-                        "fingerprint": split.fingerprint,
-                    },
-                    "audit": audit.to_dict(whole=False) if audit is not None else None,
-                    "store": str(store.path.resolve()),
-                    "data": store.data,
-                    "data_fingerprint": store.fingerprint,
-                    "started": datetime.now(UTC).isoformat(timespec="seconds"),
-                    "versions": _versions(),
-                    "commit": _commit(),
-                    "machine": _machine(device),
-                    "resumed": 0,
-                }
-            )
+        decides = [recipe.deciding, split.fingerprint, sorted(parts), seed, store.fingerprint]
+        folder = cls(path, fingerprint(decides + ([trunk.digest] if trunk else [])))
+        if folder.goes_on(resume=resume):
+            return folder
+        facts = {
+            **about_store(store, split, parts),
+            "audit": audit.to_dict(whole=False) if audit is not None else None,
+            "init_from": trunk.facts if trunk is not None else None,
+        }
+        splits.write(dataclasses.replace(split, data=store.fingerprint), path / "split.csv")
+        folder.open(recipe, seed=seed, device=device, facts=facts)
         return folder
+
+    def goes_on(self, *, resume: bool) -> bool:
+        """Return whether this very run was begun in the folder before.
+
+        Raises:
+            DataError: the folder holds another run, or one and `resume` is not set.
+        """
+        if not (self.path / "run.json").exists():
+            return False
+        before = read_run(self.path)
+        if not resume:
+            raise DataError(f"{self.path} holds a run already; go on with it by --resume, or choose another --out")
+        if before["identity"] != self.identity:
+            raise DataError(
+                f"{self.path} holds a run of another recipe, split, seed or data, or one that began from another "
+                "network (--init-from), so it cannot be resumed as this one; choose another --out"
+            )
+        return True
+
+    def open(self, recipe: Recipe | ProbeRecipe, *, seed: int, device: str, facts: dict[str, Any]) -> None:
+        """Write down what the run is, before it begins."""
+        write_text(self.path / "recipe.toml", recipes.to_toml(recipe))
+        self.note(
+            {
+                "status": "running",
+                "identity": self.identity,
+                "recipe": recipe.name,
+                "seed": seed,
+                **facts,
+                "started": datetime.now(UTC).isoformat(timespec="seconds"),
+                "versions": _versions(),
+                "commit": _commit(),
+                "machine": _machine(device),
+                "resumed": 0,
+            }
+        )
 
     def note(self, facts: dict[str, Any]) -> None:
         """Add facts to `run.json`."""
@@ -145,16 +160,16 @@ class RunFolder:
         before = json.loads(read_text(path)) if path.exists() else {}
         write_json(path, before | facts)
 
-    def write_history(self, history: list[Epoch]) -> None:
+    def write_history(self, history: Sequence[Any]) -> None:
         """Write `history.csv`."""
-        index.write_table(self.path / "history.csv", Epoch, history)
+        index.write_table(self.path / "history.csv", self.row, history)
 
     @property
     def finished(self) -> bool:
         """Whether the training has ended."""
         return (self.path / "run.json").exists() and read_run(self.path)["status"] == "finished"
 
-    def save_checkpoint(self, state: TrainingState, history: list[Epoch]) -> None:
+    def save_checkpoint(self, state: TrainingState, history: Sequence[Any]) -> None:
         """Write all that the next epoch depends on into one file, whole or not at all."""
         metadata = {
             "identity": self.identity,
@@ -162,7 +177,7 @@ class RunFolder:
         }
         bundle.save_tensors(self._checkpoint, state.tensors(), metadata)
 
-    def load_checkpoint(self, state: TrainingState) -> list[Epoch]:
+    def load_checkpoint(self, state: TrainingState) -> list[Any]:
         """Take up the last checkpoint, if there is one; return the history so far.
 
         Raises:
@@ -175,7 +190,12 @@ class RunFolder:
             raise TrainingError(f"{self._checkpoint} belongs to another run; remove it or choose another --out")
         state.load(tensors)
         self.note({"resumed": read_run(self.path)["resumed"] + 1})
-        return [Epoch(**row) for row in json.loads(metadata["history"])]
+        return [self.row(**row) for row in json.loads(metadata["history"])]
+
+    @property
+    def has_checkpoint(self) -> bool:
+        """Whether an epoch was finished before."""
+        return self._checkpoint.exists()
 
     def remove_checkpoint(self) -> None:
         """Remove the checkpoint: the model file has taken its place."""
@@ -184,6 +204,22 @@ class RunFolder:
     @property
     def _checkpoint(self) -> Path:
         return self.path / "checkpoint" / "last.safetensors"
+
+
+def about_store(store: Store, split: Split, parts: Sequence[str]) -> dict[str, Any]:
+    """Return what a run notes of its store and of the tracks in it that it learns from."""
+    return {
+        "parts": list(parts),
+        "split": {
+            "method": split.method,
+            "notes": list(split.notes),
+            "counts": split.counts,
+            "fingerprint": split.fingerprint,
+        },
+        "store": str(store.path.resolve()),
+        "data": store.data,
+        "data_fingerprint": store.fingerprint,
+    }
 
 
 def read_run(path: Path) -> dict[str, Any]:
