@@ -36,7 +36,7 @@ LAYERS = (
     {"bundle"},
     {"training"},
     {"evaluation", "inference"},
-    {"export", "serve", "scale", "integrations", "transfer"},
+    {"export", "serve", "scale", "integrations", "studies", "transfer"},
     {"cli"},
 )
 """Each may import what stands above it. Audio stands above its siblings, which take its types and its rate."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from cli_support import assert_refused, here, interrupted, leftovers, world
 
-from genrescope.evaluation import collect, study
+from genrescope.studies import collect, study
 from genrescope.training import recipe
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ from conftest import genre_folders
 from genrescope.data import splits
 from genrescope.data.prepare import prepare
 from genrescope.errors import DataError, TrainingError
-from genrescope.evaluation import tune as tuning
-from genrescope.evaluation.tune import Tried, Tuned, subset, tune
-from genrescope.evaluation.tune_space import Range, read_space
+from genrescope.studies import tune as tuning
+from genrescope.studies.tune import Tried, Tuned, subset, tune
+from genrescope.studies.tune_space import Range, read_space
 from genrescope.training import recipe
 
 if TYPE_CHECKING:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from genrescope.data.duplicates import Pair
     from genrescope.data.splits import Split
     from genrescope.data.store import Store
-    from genrescope.evaluation.tune_space import Range
+    from genrescope.studies.tune_space import Range
     from genrescope.training.recipe import Recipe
 
 DATABASE = "tune.db"
@@ -317,7 +317,7 @@ def _tried(trial: FrozenTrial, number: int) -> Tried:
 
 def _results(study: Study, search: _Search) -> Tuned:
     """Write what came out."""
-    from genrescope.evaluation import tune_figure
+    from genrescope.studies import tune_figure
 
     tried = tuple(_tried(trial, number) for number, trial in enumerate(_ended(study), start=1))
     complete = [each for each in tried if each.score is not None]

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from genrescope.evaluation.tune import Tried
-    from genrescope.evaluation.tune_space import Range
     from genrescope.pages.drawing import Theme
+    from genrescope.studies.tune import Tried
+    from genrescope.studies.tune_space import Range
 
 _COLUMNS = 3
 

@@ -24,10 +24,10 @@ from genrescope.data import duplicates
 from genrescope.data.audit import audit as audit_split
 from genrescope.data.store import open_store
 from genrescope.errors import DataError
-from genrescope.evaluation import collect, experiments, side_by_side
 from genrescope.evaluation.crossval import cross_validate
 from genrescope.evaluation.evaluate import evaluate
 from genrescope.files import read_text, refuse_foreign, write_json, write_text
+from genrescope.studies import collect, experiments, side_by_side
 from genrescope.training import loop
 from genrescope.training.devices import choose_device
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from genrescope.data.duplicates import Pair
     from genrescope.data.store import Store
-    from genrescope.evaluation.experiments import Run
+    from genrescope.studies.experiments import Run
 
 FILE_NAME = "study.json"
 TOML_NAME = "study.toml"
@@ -317,7 +317,7 @@ class Estimate:
 
 def _results(path: Path, out: Path, runs: Sequence[Run], failed: Sequence[Ended], machine: dict[str, Any]) -> Studied:
     """Write table, page and figures of what is there."""
-    from genrescope.evaluation import study_page
+    from genrescope.studies import study_page
 
     done: dict[str, list[collect.Scored]] = defaultdict(list)
     broken = {each.run.path for each in failed}

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from matplotlib.ticker import NullFormatter
 
-from genrescope.evaluation import collect
 from genrescope.files import fingerprint, replacing
 from genrescope.pages.drawing import drawn, hide_rest, panels, printable
 from genrescope.pages.render import render
+from genrescope.studies import collect
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,7 +44,7 @@ def write(result: Mapping[str, Any], out: Path) -> Path:
             temporary.write_bytes(figure.light)
     return render(
         out / "study.html",
-        "genrescope.evaluation",
+        "genrescope.studies",
         "study.html",
         result=result,
         rows=rows,

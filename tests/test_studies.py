@@ -18,9 +18,10 @@ from genrescope.data.prepare import prepare
 from genrescope.data.splits import Split
 from genrescope.data.store import open_store
 from genrescope.errors import DataError
-from genrescope.evaluation import collect, compute, experiments, side_by_side, study_page
+from genrescope.evaluation import compute
 from genrescope.evaluation.metrics import resampled_interval
-from genrescope.evaluation.study import Ended, Estimate, Progress, Studied, study
+from genrescope.studies import collect, experiments, side_by_side, study_page
+from genrescope.studies.study import Ended, Estimate, Progress, Studied, study
 from genrescope.training.run import read_run
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""Many trainings: studies, tables of what they reached, and the search for better values."""
