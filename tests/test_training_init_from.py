@@ -17,24 +17,21 @@ from genrescope import bundle
 from genrescope.data.prepare import prepare
 from genrescope.data.splits import Split
 from genrescope.errors import DataError, ModelFileError, RecipeError
+from genrescope.evaluation import evaluate
+from genrescope.evaluation.compare import compare
 from genrescope.models import registry, trunk
+from genrescope.studies import collect
 from genrescope.training import loop, run, setup
 from genrescope.training import trunk as trunks
 from genrescope.training.pretrain import pretrain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from genrescope.data.store import Store
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
@@ -165,13 +162,21 @@ def test_the_command_pre_trains_and_train_begins_from_it_in_every_fold(
     assert "epoch   2/2  loss" in done.err
     assert "partner" in done.err
     assert run.read_run(tmp_path / "heard")["parts"] == ["train"]
-    done = here(
-        "train", made.store, "--recipe", "mgcc", "--folds", 2, "--init-from", tmp_path / "heard",
-        "--out", tmp_path / "folds", "--device", "cpu", "--set", "model.name=vgg-16", "--set", "training.epochs=1",
+    common = (
+        "train", made.store, "--recipe", "mgcc", "--folds", 2, "--device", "cpu", "--set", "model.name=vgg-16", "--set",
+        "training.epochs=1", "--out",
     )  # fmt: skip
+    done = here(*common, tmp_path / "folds", "--init-from", tmp_path / "heard")
     assert done.code == 0, done.err
     digests = [run.read_run(tmp_path / "folds" / f"fold-{n}")["init_from"]["digest"] for n in (1, 2)]
     assert digests == [json.loads((tmp_path / "heard" / "run.json").read_text())["digest"]] * 2
+    assert here(*common, tmp_path / "cold").code == 0
+    compared = compare([str(tmp_path / name) for name in ("cold", "folds")], tmp_path / "compare")
+    told = f"pretrain-contrastive {digests[0][:8]}"
+    assert [entry["name"] for entry in compared.result["entries"]] == ["mgcc", f"mgcc, init_from={told}"]
+    rows = collect.rows([tmp_path / "cold", tmp_path / "folds"])
+    begun = {collect.changes(evaluate.settings(row.scored[0].result["model"])).get("init_from") for row in rows}
+    assert begun == {None, told}
 
 
 def test_what_does_not_go_together_is_refused(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> None:
@@ -191,7 +196,7 @@ def test_what_does_not_go_together_is_refused(tmp_path_factory: pytest.TempPathF
 
 
 def test_a_study_begins_from_a_trunk_beside_it(begun: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    from genrescope.evaluation import experiments
+    from genrescope.studies import experiments
 
     made = world(tmp_path_factory)
     text = f'[defaults]\nstore = "{made.store}"\nrecipe = "mgcc"\nset = {{ model.name = "vgg-16" }}\n'

@@ -26,18 +26,12 @@ from genrescope.training.pretrain_contrastive import ContrastiveTask, nt_xent, p
 from genrescope.training.pretrain_synth import SIZES, SynthTask
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from genrescope.data.store import Store
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

@@ -54,9 +54,8 @@ class Run:
 
     @property
     def recipe(self) -> dict[str, Any]:
-        """The whole recipe."""
-        recipe: dict[str, Any] = self.result["model"]["recipe"]
-        return recipe
+        """The whole recipe, and what the training began from, if anything."""
+        return evaluate.settings(self.result["model"])
 
     @property
     def rows(self) -> dict[str, dict[str, Any]]:

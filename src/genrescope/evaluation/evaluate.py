@@ -26,7 +26,7 @@ from genrescope.training.devices import choose_device
 from genrescope.training.run import read_history, read_run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from genrescope.data.index import IndexRow
     from genrescope.data.prepare import Progress
@@ -363,13 +363,21 @@ def about_model(loaded: bundle.Bundle, run: Path | None) -> dict[str, Any]:
 def about_run(run: Path | None) -> dict[str, Any]:
     """Return what a run folder tells of how its model was made; None for each fact where there is no run."""
     facts = read_run(run) if run is not None else {}
+    begun = facts.get("init_from")
     return {
         "seed": facts.get("seed"),
+        "init_from": f"{begun['recipe']} {begun['digest'][:8]}" if begun else None,
         "trained_on": {name: facts.get(name) for name in ("tracks", "windows", "epochs", "seconds")},
         "machine": facts.get("machine"),
         "versions": facts.get("versions"),
         "commit": facts.get("commit"),
     }
+
+
+def settings(model: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the recipe of a model, as `evaluation.json` tells of it, and what the training began from, if anything."""
+    recipe: dict[str, Any] = model["recipe"]
+    return recipe | {"init_from": model["init_from"]} if model.get("init_from") else recipe
 
 
 def _window_share(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from genrescope.data import duplicates, splits, subsets
 from genrescope.data.store import open_store
 from genrescope.errors import DataError, GenrescopeError
-from genrescope.evaluation import compute, metrics
+from genrescope.evaluation import compute, evaluate, metrics
 from genrescope.files import fingerprint, read_text
 from genrescope.training import recipe as recipes
 from genrescope.training.run import read_run
@@ -72,7 +72,8 @@ class Scored:
     @property
     def kind(self) -> str:
         """A fingerprint that two results share which differ in their seed alone."""
-        recipe = {key: value for key, value in self.result["model"]["recipe"].items() if key not in ("name", "intent")}
+        settings = evaluate.settings(self.result["model"])
+        recipe = {key: value for key, value in settings.items() if key not in ("name", "intent")}
         data = self.result["data"]
         share = [self.note.get("share", 1.0), self.note.get("by")] if self.note.get("share", 1.0) < 1 else []
         return fingerprint([recipe, data["fingerprint"], split_told(data["split"]), data["part"], share])
@@ -107,7 +108,7 @@ class Row:
         first = self.scored[0]
         learnt = [each.learnt for each in self.scored]
         artists = [each["artists"] for each in learnt if each["artists"] is not None]
-        recipe, data = first.result["model"]["recipe"], first.result["data"]
+        recipe, data = evaluate.settings(first.result["model"]), first.result["data"]
         return {
             "name": self.name,
             "recipe": recipe["name"],
@@ -189,7 +190,7 @@ def rows(folders: Sequence[Path]) -> list[Row]:
         same = scored.seed, splits.read(path / "split.csv").fingerprint  # the same run twice is no further seed
         groups[scored.kind].setdefault(same, scored)
     found = [
-        row(_recipe_told(next(iter(its.values())).result["model"]["recipe"]), list(its.values()))
+        row(_recipe_told(evaluate.settings(next(iter(its.values())).result["model"])), list(its.values()))
         for its in groups.values()
     ]
     return sorted(found, key=_place)
@@ -293,11 +294,12 @@ def split_told(method: str) -> str:
 
 
 def changes(recipe: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what differs from the shipped recipe of the same name, by dotted key; nothing where there is none."""
+    """Return what differs from the shipped recipe of the same name, by dotted key, and what was begun from."""
+    begun = {"init_from": recipe["init_from"]} if "init_from" in recipe else {}
     if recipe["name"] not in recipes.names():
-        return {}
+        return begun
     shipped = recipes.load(recipe["name"]).model_dump()
-    return {
+    return begun | {
         f"{section}.{key}": value
         for section, its in recipe.items()
         if isinstance(its, dict) and isinstance(shipped.get(section), dict)
