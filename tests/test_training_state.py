@@ -378,6 +378,8 @@ def test_the_averaged_network_is_the_one_that_is_kept_and_scored(store: Store, s
         assert torch.equal(tensor, seen[-1][name])  # averaging does not disturb the training itself
     losses = [[row.validation_loss for row in history(tmp_path / name)] for name in ("averaged", "plain")]
     assert losses[0] != losses[1]
+    averaged, plain_run = (run.read_run(tmp_path / name)["parameters"] for name in ("averaged", "plain"))
+    assert averaged == plain_run == sum(parameter.numel() for parameter in linear(3).parameters())
 
 
 def test_windows_longer_than_every_track_are_trained_on(store: Store, split: Split, tmp_path: Path) -> None:

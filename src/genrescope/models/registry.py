@@ -54,5 +54,5 @@ def create(name: str, genres: int, **options: Any) -> nn.Module:
 
 
 def count_parameters(model: nn.Module) -> int:
-    """Return the number of trainable parameters."""
-    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    """Return the number of parameters, of averaged weights too, which ask for no gradient; buffers do not count."""
+    return sum(parameter.numel() for parameter in model.parameters())
