@@ -6,9 +6,12 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 import torch
+from conftest import genre_folders
 from safetensors.torch import load_file
 
 from genrescope import bundle
+from genrescope.data.prepare import prepare
+from genrescope.data.splits import Split
 from genrescope.training import recipe
 
 if TYPE_CHECKING:
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from genrescope.data.store import Store
     from genrescope.training.recipe import Recipe
 
 TINY = {"windows.frames": 64, "training.precision": "32-true", "training.epochs": 2, "model.dropout": 0.1}
@@ -26,6 +30,15 @@ SYNTH = TINY | {
 CONTRASTIVE = TINY | {"training.batch_size": 6}
 FAMILIES = ("attentive-128", "bands-8", "residual-32", "vgg-16")
 CPU = torch.device("cpu")
+
+
+def tiny_store(root: Path) -> Store:
+    """Prepare two genres of four tracks of two seconds."""
+    return prepare(str(genre_folders(root / "music", ("jazz", "rock"), tracks=4, seconds=2.0)), root / "store").store
+
+
+def all_of(store: Store) -> Split:
+    return Split({track.id: "train" for track in store.tracks}, "by hand")
 
 
 class StopError(Exception):

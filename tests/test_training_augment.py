@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from genrescope.logmel import LogMel, mel_centres
 from genrescope.logmel_spec import LogMelSpec
 from genrescope.training.augment import Augment, Draws, _beta, _guests
-from genrescope.training.recipe import AugmentSection
+from genrescope.training.recipe_sections import AugmentSection
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -9,13 +9,21 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 from cli_support import assert_refused, here, world
-from conftest import genre_folders
-from pretrain_support import CONTRASTIVE, FAMILIES, StopError, heard, learnt, same, stop_after, weights
+from pretrain_support import (
+    CONTRASTIVE,
+    FAMILIES,
+    StopError,
+    all_of,
+    heard,
+    learnt,
+    same,
+    stop_after,
+    tiny_store,
+    weights,
+)
 from safetensors.torch import load_file
 
 from genrescope import bundle
-from genrescope.data.prepare import prepare
-from genrescope.data.splits import Split
 from genrescope.errors import DataError, ModelFileError, RecipeError
 from genrescope.evaluation import evaluate
 from genrescope.evaluation.compare import compare
@@ -28,6 +36,7 @@ from genrescope.training.pretrain import pretrain
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from genrescope.data.splits import Split
     from genrescope.data.store import Store
 
 
@@ -36,13 +45,12 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    root = tmp_path_factory.mktemp("pretrain")
-    return prepare(str(genre_folders(root / "music", ("jazz", "rock"), tracks=4, seconds=2.0)), root / "store").store
+    return tiny_store(tmp_path_factory.mktemp("pretrain"))
 
 
 @pytest.fixture(scope="module")
 def split(store: Store) -> Split:
-    return Split({track.id: "train" for track in store.tracks}, "by hand")
+    return all_of(store)
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from genrescope.data.splits import Split
 from genrescope.data.windows import FrameBank, Windows
 from genrescope.errors import DataError, GenrescopeError, RecipeError, TrainingError
 from genrescope.models import registry
-from genrescope.training import recipe, run
+from genrescope.training import recipe, recipe_sections, run
 from genrescope.training.devices import choose_device
 from genrescope.training.loop import Step, train
 
@@ -351,7 +351,7 @@ def test_devices_are_chosen_by_name() -> None:
                 choose_device(name)
 
 
-FITTED = [name for name in recipe.names() if recipe.load(name).model.name == recipe.FITTED]
+FITTED = [name for name in recipe.names() if recipe.load(name).model.name == recipe_sections.FITTED]
 
 
 @pytest.mark.parametrize("name", FITTED)

@@ -9,13 +9,23 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import pytest
 import torch
-from conftest import genre_folders
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pretrain_support import CPU, StopError, heard, history, learnt, paired, same, stop_after, weights
+from pretrain_support import (
+    CPU,
+    StopError,
+    all_of,
+    heard,
+    history,
+    learnt,
+    paired,
+    same,
+    stop_after,
+    tiny_store,
+    weights,
+)
 
 from genrescope import synth
-from genrescope.data.prepare import prepare
 from genrescope.data.splits import Split
 from genrescope.errors import DataError, RecipeError, TrainingError
 from genrescope.logmel import LogMel
@@ -36,13 +46,12 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    root = tmp_path_factory.mktemp("pretrain")
-    return prepare(str(genre_folders(root / "music", ("jazz", "rock"), tracks=4, seconds=2.0)), root / "store").store
+    return tiny_store(tmp_path_factory.mktemp("pretrain"))
 
 
 @pytest.fixture(scope="module")
 def split(store: Store) -> Split:
-    return Split({track.id: "train" for track in store.tracks}, "by hand")
+    return all_of(store)
 
 
 @pytest.fixture(scope="module")

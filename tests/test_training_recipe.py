@@ -10,6 +10,7 @@ import pytest
 
 from genrescope.errors import RecipeError
 from genrescope.training import recipe
+from genrescope.training.recipe_sections import AugmentSection, PretrainSection
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,8 +50,8 @@ LATER = {
     "windows.balance": "tracks", "optimizer.name": "sgd", "schedule.warm_up": 0.25, "training.label_smoothing": 0.0,
     "training.weight_average": 0.0, "training.patience": 0, "classifier.kernel": "none", "classifier.c": 10.0,
     "classifier.gamma": 0.3, "classifier.frames": 430, "classifier.copies": 0, "classifier.share": 0.5,
-    **{f"augment.{name}": 0.0 for name in recipe.AugmentSection.model_fields},
-    **{f"pretrain.{name}": value for name, value in recipe.PretrainSection()},
+    **{f"augment.{name}": 0.0 for name in AugmentSection.model_fields},
+    **{f"pretrain.{name}": value for name, value in PretrainSection()},
 }  # fmt: skip
 """What the article does not know, and what stands in its place."""
 

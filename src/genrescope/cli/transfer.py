@@ -97,6 +97,11 @@ def transfer(
             )
     (show_folds if folds else show_scores)(result)
     say(f"report: {report}", quiet=quiet)
+    _tell_failed(found)
+
+
+def _tell_failed(found: Extracted) -> None:
+    """Name the tracks that could not be heard; then the command has done its work but for those."""
     for row in found.failed:
         say(f"skipped {row.path}: {row.status}", style="yellow")
     if found.failed:

@@ -45,6 +45,7 @@ from genrescope.models import registry
 from genrescope.training import recipe as recipes
 from genrescope.training import setup
 from genrescope.training import trunk as trunks
+from genrescope.training.recipe_sections import FITTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -270,7 +271,7 @@ def _runs(entry: _Entry, name: str, share: float, stores: _Stores, out: Path) ->
     """Resolve and check an experiment; return a run for each seed."""
     recipe = recipes.load(_beside(stores.beside, entry.recipe, ending=".toml"), entry.changes)
     store, pairs = stores.get(entry.store)
-    if recipe.model.name != recipes.FITTED:
+    if recipe.model.name != FITTED:
         with torch.device("meta"):
             registry.create(recipe.model.name, len(store.genres), **recipe.model.options)
     if entry.folds is not None and (entry.parts != ["train"] or entry.score != "validation"):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
     from genrescope.logmel_spec import LogMelSpec
-    from genrescope.training.recipe import AugmentSection
+    from genrescope.training.recipe_sections import AugmentSection
 
 _KNOTS = 6  # of the equaliser's curve
 _LOWEST_CUT = 2_000.0  # Hz

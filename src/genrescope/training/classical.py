@@ -13,7 +13,7 @@ from genrescope.data import windows
 from genrescope.models.pooled import Machines, PooledStatistics, PooledSVM
 from genrescope.training.augment import Augment
 from genrescope.training.batches import generator_for
-from genrescope.training.recipe import ON_POWER
+from genrescope.training.recipe_sections import ON_POWER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from genrescope.data.store import StoredTrack
     from genrescope.data.windows import FrameBank, Windows
     from genrescope.logmel_spec import LogMelSpec
-    from genrescope.training.recipe import ClassifierSection, Recipe
+    from genrescope.training.recipe import Recipe
+    from genrescope.training.recipe_sections import ClassifierSection
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 _Made = TypeVar("_Made", bound=Machines)

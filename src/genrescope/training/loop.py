@@ -13,7 +13,6 @@ import torch.nn.functional as F
 import genrescope
 from genrescope import bundle
 from genrescope.data import windows
-from genrescope.errors import DataError, RecipeError
 from genrescope.models import registry
 from genrescope.models.committee import Committee
 from genrescope.training import scoring, setup
@@ -21,7 +20,7 @@ from genrescope.training import trunk as trunks
 from genrescope.training.batches import Batches, epoch_seed
 from genrescope.training.devices import choose_device
 from genrescope.training.memory import keep_freed_memory
-from genrescope.training.recipe import FITTED
+from genrescope.training.recipe_sections import FITTED
 from genrescope.training.run import Epoch, RunFolder
 from genrescope.training.schedule import rate_at
 
@@ -109,12 +108,10 @@ def train(
         TrainingError: the loss is no longer finite.
         OutputError: the disk is full, say; the last checkpoint is kept.
     """
-    from tensorboardX import SummaryWriter
-
     device = choose_device(device)
     keep_freed_memory()
-    learnt, held_out, labels = _tracks(store, split, parts)
-    _refuse_unsuitable(recipe, store, labels, held_out)  # before anything is written
+    learnt, held_out, labels = setup.material(store, split, parts)
+    setup.refuse_unsuitable(recipe, store, labels, held_out)  # before anything is written
     trunk = trunks.read(init_from, recipe, store.spec) if init_from is not None else None
     folder = RunFolder.begin(
         Path(out), store=store, recipe=recipe, split=split, parts=tuple(parts), seed=seed, resume=resume, device=device,
@@ -126,6 +123,36 @@ def train(
         return _fit(
             folder, recipe, store, learnt=learnt, held_out=held_out, labels=labels, seed=seed, on_epoch=on_epoch
         )
+
+    state, batches, history = _learn(
+        folder, recipe, store, learnt=learnt, held_out=held_out, labels=labels, seed=seed, device=device, trunk=trunk,
+        on_step=on_step, on_epoch=on_epoch,
+    )  # fmt: skip
+    model, name, options = state.result(), recipe.model.name, recipe.model.options
+    if recipe.classifier.kernel != "none":
+        model, name, options = _joined(model, store, learnt, labels, recipe=recipe, seed=seed)
+    return _finish(
+        folder, model, recipe, store, name=name, options=options,
+        labels=labels, tracks=learnt, windows_learnt=batches.windows, history=history,
+    )  # fmt: skip
+
+
+def _learn(
+    folder: RunFolder,
+    recipe: Recipe,
+    store: Store,
+    *,
+    learnt: list[StoredTrack],
+    held_out: list[StoredTrack],
+    labels: list[str],
+    seed: int,
+    device: str,
+    trunk: Trunk | None,
+    on_step: Callable[[Step], None],
+    on_epoch: Callable[[Epoch], None],
+) -> tuple[TrainingState, Batches, list[Epoch]]:
+    """Go through all epochs that are left; return the state, what was shown, and the history."""
+    from tensorboardX import SummaryWriter
 
     state, fabric, wrapped, optimizer = _set_up(recipe, store, learnt, labels, seed=seed, device=device, trunk=trunk)
     history = folder.load_checkpoint(state)
@@ -149,13 +176,7 @@ def train(
             folder.write_history(history)
             _chart(board, row)
             on_epoch(row)
-    model, name, options = state.result(), recipe.model.name, recipe.model.options
-    if recipe.classifier.kernel != "none":
-        model, name, options = _joined(model, store, learnt, labels, recipe=recipe, seed=seed)
-    return _finish(
-        folder, model, recipe, store, name=name, options=options,
-        labels=labels, tracks=learnt, windows_learnt=batches.windows, history=history,
-    )  # fmt: skip
+    return state, batches, history
 
 
 def _set_up(
@@ -344,44 +365,6 @@ def _chart(board: SummaryWriter, row: Epoch) -> None:
         value = getattr(row, name)
         if value is not None:
             board.add_scalar(name, value, row.epoch)
-
-
-def _tracks(store: Store, split: Split, parts: Sequence[str]) -> tuple[list[StoredTrack], list[StoredTrack], list[str]]:
-    """Return the tracks to learn from, those to validate on, and the labels."""
-    wanted = {track_id for part in parts for track_id in split.ids(part)}
-    learnt = [track for track in store.tracks if track.id in wanted]
-    held_out = []
-    if "validation" not in parts:
-        held_out = [track for track in store.tracks if split.parts.get(track.id) == "validation"]
-    labels = sorted({track.genre for track in store.tracks if track.id in split.parts})
-    if not learnt:
-        raise DataError(f"none of the split's {len(wanted)} tracks of {', '.join(parts)} is in the store {store.path}")
-    if len(labels) < 2:
-        raise DataError(
-            f'there is one genre only, "{labels[0]}"; a classifier needs two or more. Prepare DATA that has more'
-        )
-    return learnt, held_out, labels
-
-
-def _refuse_unsuitable(recipe: Recipe, store: Store, labels: list[str], held_out: list[StoredTrack]) -> None:
-    """Refuse a network that does not exist or cannot take the windows, and patience that has nothing to go by."""
-    setup.refuse_task(recipe, pretrain=False)
-    name, fitted = recipe.model.name, recipe.model.name == FITTED
-    frames = recipe.scored_frames if fitted else recipe.windows.frames
-    if recipe.training.patience and not held_out:
-        raise DataError(
-            f"training.patience is {recipe.training.patience}, but there is no validation part to score after every "
-            "epoch. Make a split that has one and do not learn from it, or --set training.patience=0"
-        )
-    with torch.device("meta"):
-        model = registry.create(name, len(labels), **({} if fitted else recipe.model.options)).eval()
-        try:
-            model(torch.zeros(1, 1, store.spec.n_mels, frames))
-        except (RuntimeError, ValueError) as error:
-            raise RecipeError(
-                f'model "{name}" does not take windows of {frames} frames and {store.spec.n_mels} bands: {error}. '
-                "Choose another length with --set windows.frames=..."
-            ) from error
 
 
 def _validate(

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from genrescope.training.recipe import ScheduleSection
+    from genrescope.training.recipe_sections import ScheduleSection
 
 
 def triangular2(step: float, *, base_rate: float, max_rate: float, half_cycle: float) -> float:

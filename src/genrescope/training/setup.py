@@ -1,4 +1,4 @@
-"""What every training begins with and holds: the recipe's kind, the network on its device, a finite loss."""
+"""What every training begins with and holds: recipe and tracks that suit, the network on its device, a finite loss."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from genrescope.errors import RecipeError, TrainingError
+from genrescope.errors import DataError, RecipeError, TrainingError
+from genrescope.models import registry
 from genrescope.models.inputs import Normalise
+from genrescope.training.recipe_sections import FITTED
 from genrescope.training.state import TrainingState
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
     from torch import Tensor, nn
 
+    from genrescope.data.splits import Split
     from genrescope.data.store import Store, StoredTrack
     from genrescope.training.recipe import Recipe
 
@@ -39,6 +42,55 @@ def refuse_task(recipe: Recipe, *, pretrain: bool) -> None:
             f'recipe {recipe.name} learns genres (pretrain.task "none"), so it is one of genrescope train; those of '
             "pretrain are pretrain-synth and pretrain-contrastive"
         )
+
+
+def material(
+    store: Store, split: Split, parts: Sequence[str]
+) -> tuple[list[StoredTrack], list[StoredTrack], list[str]]:
+    """Return the tracks to learn from, those to validate on, and the labels.
+
+    Raises:
+        DataError: there is nothing to learn, or only one genre.
+    """
+    wanted = {track_id for part in parts for track_id in split.ids(part)}
+    learnt = [track for track in store.tracks if track.id in wanted]
+    held_out = []
+    if "validation" not in parts:
+        held_out = [track for track in store.tracks if split.parts.get(track.id) == "validation"]
+    labels = sorted({track.genre for track in store.tracks if track.id in split.parts})
+    if not learnt:
+        raise DataError(f"none of the split's {len(wanted)} tracks of {', '.join(parts)} is in the store {store.path}")
+    if len(labels) < 2:
+        raise DataError(
+            f'there is one genre only, "{labels[0]}"; a classifier needs two or more. Prepare DATA that has more'
+        )
+    return learnt, held_out, labels
+
+
+def refuse_unsuitable(recipe: Recipe, store: Store, labels: list[str], held_out: list[StoredTrack]) -> None:
+    """Refuse a network that does not exist or cannot take the windows, and patience that has nothing to go by.
+
+    Raises:
+        RecipeError: there is no such network, or it does not take such windows.
+        DataError: there is no validation part to be patient with.
+    """
+    refuse_task(recipe, pretrain=False)
+    name, fitted = recipe.model.name, recipe.model.name == FITTED
+    frames = recipe.scored_frames if fitted else recipe.windows.frames
+    if recipe.training.patience and not held_out:
+        raise DataError(
+            f"training.patience is {recipe.training.patience}, but there is no validation part to score after every "
+            "epoch. Make a split that has one and do not learn from it, or --set training.patience=0"
+        )
+    with torch.device("meta"):
+        model = registry.create(name, len(labels), **({} if fitted else recipe.model.options)).eval()
+        try:
+            model(torch.zeros(1, 1, store.spec.n_mels, frames))
+        except (RuntimeError, ValueError) as error:
+            raise RecipeError(
+                f'model "{name}" does not take windows of {frames} frames and {store.spec.n_mels} bands: {error}. '
+                "Choose another length with --set windows.frames=..."
+            ) from error
 
 
 def on_device(

@@ -19,7 +19,8 @@ from genrescope.data.windows import Windows
 from genrescope.errors import DataError, ModelFileError, nearest
 from genrescope.models.pooled import Machines
 from genrescope.training.classical import fit_points
-from genrescope.training.recipe import ClassifierSection, EvaluationSection, NetworkSection, ProbeRecipe, ProbeSection
+from genrescope.training.recipe import ProbeRecipe
+from genrescope.training.recipe_sections import ClassifierSection, EvaluationSection, NetworkSection, ProbeSection
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
