@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import multiprocessing
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import partial
@@ -20,11 +19,12 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from genrescope import audio, bundle, files, workers
+from genrescope import bundle, files, workers
 from genrescope.data import index, splits
 from genrescope.data.store import INDEX_FILE, Store, StoredTrack
-from genrescope.errors import AudioError, DataError
+from genrescope.errors import DataError
 from genrescope.evaluation import crossval, metrics, paired
+from genrescope.evaluation.changed_sound import Work, crashed, front_end
 from genrescope.evaluation.compare import read_result
 from genrescope.evaluation.conditions import CONDITIONS, UNCHANGED, chosen
 from genrescope.evaluation.evaluate import about_model, open_own_store, track_rows
@@ -34,8 +34,7 @@ from genrescope.training.run import read_run
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from genrescope.data.store import Frames
-    from genrescope.logmel import LogMel, LogMelSpec
+    from genrescope.evaluation.changed_sound import Sound
 
 FORMAT = 1
 FILE_NAME = "robustness.json"
@@ -232,7 +231,7 @@ def _heard(
     identity = _identities(subject.items)
     kept = _kept(folder / HEARD_FILE, identity)
     work = [
-        _Work(item.track.id, item.file, item.sha256, missing)
+        Work(item.track.id, item.file, item.sha256, missing)
         for item in subject.items
         if (missing := tuple(name for name in wanted if name not in kept.get(item.track.id, {})))
     ]
@@ -244,7 +243,7 @@ def _heard(
     by_id = {item.track.id: item for item in subject.items}
     models = _Models(device)
     with _appending(folder / HEARD_FILE) as file:
-        sounds = workers.results(work, partial(_worker, subject.store.spec), jobs=jobs, crashed=_crashed)
+        sounds = workers.results(work, partial(front_end, subject.store.spec), jobs=jobs, crashed=crashed)
         for done_now, sound in enumerate(sounds, start=done + 1):
             if sound.reason:
                 failed[sound.id] = sound.reason
@@ -266,7 +265,7 @@ class _Models:
         self._device = device
         self._run: Path | None = None
 
-    def judge(self, item: _HeldOut, store: Store, sound: _Sound) -> Verdicts:
+    def judge(self, item: _HeldOut, store: Store, sound: Sound) -> Verdicts:
         """Score a track under all its conditions at once, in the way of `evaluate`."""
         if self._run != item.run:
             self._loaded, self._run = bundle.load(item.run, device=self._device), item.run
@@ -344,63 +343,3 @@ def _counted(name: str, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         if name == UNCHANGED
         else paired.difference(right, before, groups if any(groups) else None),
     }
-
-
-# -- workers ------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Work:
-    """A file to decode, and what is to be made of its sound."""
-
-    id: str
-    file: Path
-    sha256: str
-    names: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class _Sound:
-    """A track's log-mels, one condition after the other; `frames` is None where it failed."""
-
-    id: str
-    frames: Frames | None
-    lengths: tuple[int, ...] = ()
-    names: tuple[str, ...] = ()
-    reason: str = ""
-
-
-def _worker(spec: LogMelSpec) -> Callable[[_Work], _Sound]:
-    """Make the front end, once in each worker."""
-    import torch
-
-    from genrescope.logmel import LogMel
-
-    if multiprocessing.parent_process() is not None:
-        torch.set_num_threads(1)  # every core has a worker of its own
-    log_mel = LogMel(spec)
-    return lambda work: _compute(work, log_mel)
-
-
-def _compute(work: _Work, log_mel: LogMel) -> _Sound:
-    """Decode a file once and make every condition from its wave."""
-    rate = log_mel.spec.sample_rate
-    try:
-        if files.sha256(work.file) != work.sha256:
-            return _Sound(work.id, None, reason="the file has changed since the store was made")
-        wave = audio.decode(work.file, rate=rate)
-        parts = []
-        for name in work.names:
-            changed = CONDITIONS[name].change(wave, rate)
-            parts.append(np.concatenate([part.half().numpy() for part in log_mel.stream([changed])]))
-    except AudioError as error:
-        return _Sound(work.id, None, reason=error.reason)
-    except OSError as error:
-        return _Sound(work.id, None, reason=f"file: {error.strerror or error}")
-    except Exception as error:  # one bad file never stops a run, whatever a codec throws
-        return _Sound(work.id, None, reason=f"{type(error).__name__}: {error}")
-    return _Sound(work.id, np.concatenate(parts), tuple(map(len, parts)), work.names)
-
-
-def _crashed(work: _Work) -> _Sound:
-    return _Sound(work.id, None, reason=workers.CRASHED)

@@ -1,0 +1,78 @@
+"""A file's log-mels under each condition, made by worker processes: what a robustness test hears."""
+
+from __future__ import annotations
+
+import multiprocessing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from genrescope import audio, files, workers
+from genrescope.errors import AudioError
+from genrescope.evaluation.conditions import CONDITIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from genrescope.data.store import Frames
+    from genrescope.logmel import LogMel, LogMelSpec
+
+
+@dataclass(frozen=True)
+class Work:
+    """A file to decode, and what is to be made of its sound."""
+
+    id: str
+    file: Path
+    sha256: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Sound:
+    """A track's log-mels, one condition after the other; `frames` is None where it failed."""
+
+    id: str
+    frames: Frames | None
+    lengths: tuple[int, ...] = ()
+    names: tuple[str, ...] = ()
+    reason: str = ""
+
+
+def front_end(spec: LogMelSpec) -> Callable[[Work], Sound]:
+    """Return what makes the sounds of a file; it is called once in each worker."""
+    import torch
+
+    from genrescope.logmel import LogMel
+
+    if multiprocessing.parent_process() is not None:
+        torch.set_num_threads(1)  # every core has a worker of its own
+    log_mel = LogMel(spec)
+    return lambda work: _compute(work, log_mel)
+
+
+def _compute(work: Work, log_mel: LogMel) -> Sound:
+    """Decode a file once and make every condition from its wave."""
+    rate = log_mel.spec.sample_rate
+    try:
+        if files.sha256(work.file) != work.sha256:
+            return Sound(work.id, None, reason="the file has changed since the store was made")
+        wave = audio.decode(work.file, rate=rate)
+        parts = []
+        for name in work.names:
+            changed = CONDITIONS[name].change(wave, rate)
+            parts.append(np.concatenate([part.half().numpy() for part in log_mel.stream([changed])]))
+    except AudioError as error:
+        return Sound(work.id, None, reason=error.reason)
+    except OSError as error:
+        return Sound(work.id, None, reason=f"file: {error.strerror or error}")
+    except Exception as error:  # one bad file never stops a run, whatever a codec throws
+        return Sound(work.id, None, reason=f"{type(error).__name__}: {error}")
+    return Sound(work.id, np.concatenate(parts), tuple(map(len, parts)), work.names)
+
+
+def crashed(work: Work) -> Sound:
+    """Return what becomes of a file whose decoder took the worker with it."""
+    return Sound(work.id, None, reason=workers.CRASHED)
