@@ -466,6 +466,17 @@ def test_rows_of_folders_put_seeds_together_and_count_no_run_twice(
     assert {line.count("|") for line in table.splitlines()} == {12}
 
 
+def test_the_data_are_named_where_others_have_as_many_genres() -> None:
+    mine, like, fewer = (
+        {"data": {"name": name, "fingerprint": name, "genres": genres}}
+        for name, genres in (("folder:mine", 4), ("folder:like", 4), ("folder:fewer", 3))
+    )
+    assert collect.of_data(mine, [mine, like, fewer]) == " of folder:mine"
+    assert collect.of_data(like, [mine, like, fewer]) == " of folder:like"
+    assert collect.of_data(fewer, [mine, like, fewer]) == ""
+    assert collect.of_data(mine, [mine, mine]) == ""
+
+
 def test_folders_without_results_are_refused(done: tuple[Studied, list[Progress], list[Ended]], tmp_path: Path) -> None:
     with pytest.raises(DataError, match="holds no results"):
         collect.rows([tmp_path])

@@ -214,7 +214,7 @@ def markdown(rows: Sequence[dict[str, Any]], *, named: bool = True) -> str:
             [
                 *([each["name"]] if named else []),
                 recipe_cell(each),
-                str(each["data"]["genres"]),
+                f"{each['data']['genres']}{of_data(each, rows)}",
                 split_cell(each),
                 f"{each['learnt']['tracks']:.0f}, {scored}",
                 str(len(each["seeds"])),
@@ -244,6 +244,14 @@ def write_between(page: Path, text: str) -> None:
     if not begin or not end:
         raise DataError(f"{page} lacks the lines {BEGIN} and {END}, between which the table goes")
     write_text(page, f"{head}{BEGIN}\n{text}\n{END}{tail}")
+
+
+def of_data(each: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return ` of NAME` of a row's data, or nothing where no row has as many genres of other data."""
+    its = each["data"]
+    others = (other["data"] for other in rows)
+    mixed = any(data["genres"] == its["genres"] and data["fingerprint"] != its["fingerprint"] for data in others)
+    return f" of {its['name']}" if mixed else ""
 
 
 def recipe_cell(each: Mapping[str, Any]) -> str:

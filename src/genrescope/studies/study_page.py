@@ -71,7 +71,8 @@ def write_picture(rows: Sequence[Row], path: Path) -> None:
     told = []
     for row in rows:
         recipe = collect.recipe_cell(row).replace("`", "")
-        told.append(row | {"name": f"{recipe}\n{row['data']['genres']} genres, {collect.split_cell(row)}"})
+        genres = f"{row['data']['genres']} genres{collect.of_data(row, rows)}"
+        told.append(row | {"name": f"{recipe}\n{genres}, {collect.split_cell(row)}"})
     with replacing(path) as temporary:
         temporary.write_bytes(drawn("recipes", "Accuracies", lambda theme: _accuracies(told, theme)).light)
 
