@@ -18,7 +18,7 @@ from genrescope import bundle
 from genrescope.data.splits import Split
 from genrescope.errors import DataError
 from genrescope.models import registry
-from genrescope.training import loop, recipe, run
+from genrescope.training import loop, recipe, run, scoring
 from genrescope.training.state import TrainingState, make_optimizer
 
 if TYPE_CHECKING:
@@ -293,7 +293,7 @@ def test_a_run_with_everything_on_ends_the_same_however_often_it_was_torn(
 
 def worsening(monkeypatch: pytest.MonkeyPatch, losses: list[float]) -> None:
     """Let validation find these losses, epoch by epoch, whatever the network does."""
-    scored = loop._validate
+    scored = scoring.loss_and_error
     row_of: dict[int, float] = {}
 
     def scripted(*arguments: Any) -> tuple[float | None, float | None]:
@@ -302,7 +302,7 @@ def worsening(monkeypatch: pytest.MonkeyPatch, losses: list[float]) -> None:
         row_of[epoch] = losses[epoch - 1]
         return row_of[epoch], error
 
-    monkeypatch.setattr(loop, "_validate", scripted)
+    monkeypatch.setattr(scoring, "loss_and_error", scripted)
 
 
 def test_a_run_that_was_stopped_at_its_early_stop_is_finished_by_resuming(

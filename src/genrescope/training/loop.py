@@ -1,21 +1,18 @@
-"""The training loop, on one page: a recipe and a store go in, a run folder comes out."""
+"""The training loop: a recipe and a store go in, a run folder comes out."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 
-import genrescope
-from genrescope import bundle
 from genrescope.data import windows
 from genrescope.models import registry
-from genrescope.models.committee import Committee
-from genrescope.training import scoring, setup
+from genrescope.training import outcome, scoring, setup
 from genrescope.training import trunk as trunks
 from genrescope.training.batches import Batches, epoch_seed
 from genrescope.training.devices import choose_device
@@ -34,7 +31,6 @@ if TYPE_CHECKING:
     from genrescope.data.audit import Audit
     from genrescope.data.splits import Split
     from genrescope.data.store import Store, StoredTrack
-    from genrescope.data.windows import FrameBank
     from genrescope.training.recipe import Recipe
     from genrescope.training.state import TrainingState
     from genrescope.training.trunk import Trunk
@@ -120,7 +116,7 @@ def train(
     if folder.finished:
         return folder.path
     if recipe.model.name == FITTED:
-        return _fit(
+        return outcome.fit(
             folder, recipe, store, learnt=learnt, held_out=held_out, labels=labels, seed=seed, on_epoch=on_epoch
         )
 
@@ -130,8 +126,8 @@ def train(
     )  # fmt: skip
     model, name, options = state.result(), recipe.model.name, recipe.model.options
     if recipe.classifier.kernel != "none":
-        model, name, options = _joined(model, store, learnt, labels, recipe=recipe, seed=seed)
-    return _finish(
+        model, name, options = outcome.join(model, store, learnt, labels, recipe=recipe, seed=seed)
+    return outcome.finish(
         folder, model, recipe, store, name=name, options=options,
         labels=labels, tracks=learnt, windows_learnt=batches.windows, history=history,
     )  # fmt: skip
@@ -168,7 +164,7 @@ def _learn(
                 number, fabric=fabric, model=wrapped, optimizer=optimizer, state=state, batches=batches,
                 recipe=recipe, seed=seed, on_step=on_step,
             )  # fmt: skip
-            scored = _validate(state.judged, bank, held_out, labels, recipe)
+            scored = scoring.loss_and_error(state.judged, bank, held_out, labels, recipe)
             row = _row(number, last, scored, seconds=time.monotonic() - began)
             history.append(row)
             state.after_epoch(row.validation_loss)
@@ -260,125 +256,9 @@ def _epoch(
     return told
 
 
-def _fit(
-    folder: RunFolder,
-    recipe: Recipe,
-    store: Store,
-    *,
-    learnt: list[StoredTrack],
-    held_out: list[StoredTrack],
-    labels: list[str],
-    seed: int,
-    on_epoch: Callable[[Epoch], None],
-) -> Path:
-    """Fit a classifier that has no epochs; its history has one row."""
-    from genrescope.training import classical
-
-    began = time.monotonic()
-    bank = _bank_of_cpu(store, recipe)
-    model = classical.fit(bank, learnt, labels, recipe, spec=store.spec, seed=seed)
-    seconds = time.monotonic() - began
-    (loss, error), (loss_out, error_out) = (_validate(model, bank, its, labels, recipe) for its in (learnt, held_out))
-    heard = len(classical.learnt_windows(learnt, recipe))
-    row = Epoch(1, 1, 0.0, loss or 0.0, error or 0.0, loss_out, error_out, seconds, heard / seconds)
-    folder.write_history([row])
-    on_epoch(row)
-    options = {"vectors": len(model.vectors), "kernel": model.kernel}
-    return _finish(
-        folder, model, recipe, store, name=FITTED,
-        options=options, labels=labels, tracks=learnt, windows_learnt=heard, history=[row],
-    )  # fmt: skip
-
-
-def _joined(
-    network: nn.Module,
-    store: Store,
-    learnt: list[StoredTrack],
-    labels: list[str],
-    *,
-    recipe: Recipe,
-    seed: int,
-) -> tuple[Committee, str, dict[str, Any]]:
-    """Fit the network's colleague; return both as one model, its name, and its options."""
-    from genrescope.training import classical
-
-    its = recipe.classifier
-    machine = classical.fit(_bank_of_cpu(store, recipe), learnt, labels, recipe, spec=store.spec, seed=seed)
-    model = Committee(network.cpu(), machine, frames=recipe.windows.frames, share=its.share)
-    options = {
-        "network": recipe.model.name, "dropout": recipe.model.dropout, "frames": recipe.windows.frames,
-        "vectors": len(machine.vectors), "kernel": its.kernel, "share": its.share,
-    }  # fmt: skip
-    return model, "committee", options
-
-
-def _bank_of_cpu(store: Store, recipe: Recipe) -> FrameBank:
-    cpu = torch.device("cpu")
-    return windows.FrameBank(store.frames, silence=store.spec.silence, device=cpu, padding=recipe.windows.padding)
-
-
-def _finish(
-    folder: RunFolder,
-    model: nn.Module,
-    recipe: Recipe,
-    store: Store,
-    *,
-    name: str,
-    options: dict[str, Any],
-    labels: list[str],
-    tracks: Sequence[StoredTrack],
-    windows_learnt: int,
-    history: Sequence[Epoch],
-) -> Path:
-    """Write the model file and close the run."""
-    header = bundle.Header(
-        model=name,
-        options=options,
-        labels=tuple(labels),
-        front_end=store.spec,
-        window=recipe.scored_frames,
-        hop=recipe.windows.hop(recipe.scored_frames),
-        padding=recipe.windows.padding,
-        recipe=recipe.model_dump(),
-        data=store.fingerprint,
-        made_with=genrescope.__version__,
-    )
-    bundle.save(folder.path / bundle.FILE_NAME, model, header)
-    folder.note(
-        {
-            "status": "finished",
-            "labels": labels,
-            "parameters": registry.count_parameters(model),
-            "tracks": len(tracks),
-            "windows": windows_learnt,
-            "epochs": len(history),
-            "seconds": round(sum(row.seconds for row in history), 1),
-        }
-    )
-    folder.remove_checkpoint()
-    return folder.path
-
-
 def _chart(board: SummaryWriter, row: Epoch) -> None:
     """Write an epoch as TensorBoard events."""
     for name in ("rate", "train_loss", "train_error", "validation_loss", "validation_error"):
         value = getattr(row, name)
         if value is not None:
             board.add_scalar(name, value, row.epoch)
-
-
-def _validate(
-    model: nn.Module, bank: FrameBank, tracks: list[StoredTrack], labels: list[str], recipe: Recipe
-) -> tuple[float | None, float | None]:
-    """Return loss and error on the validation tracks, or None twice where there are none."""
-    if not tracks:
-        return None, None
-    verdict = recipe.evaluation.verdict
-    frames = recipe.scored_frames if recipe.model.name == FITTED else recipe.windows.frames
-    hop = recipe.windows.hop(frames)
-    placed = windows.place(tracks, "all" if verdict == "vote" else "first", length=frames, hop=hop)
-    scores = scoring.window_scores(model, bank, placed, length=frames)
-    truth = torch.tensor([labels.index(track.genre) for track in tracks])
-    loss = F.nll_loss(scores.clamp(min=1e-30).log(), truth[placed.tracks])
-    decided = scoring.verdicts(scores, placed, verdict=verdict, count=len(tracks)).argmax(dim=1)
-    return float(loss), float((decided != truth).float().mean())

@@ -5,13 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
+import torch.nn.functional as F
 
-from genrescope.data.windows import FRAMES
+from genrescope.data.windows import FRAMES, place
+from genrescope.training.recipe_sections import FITTED
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from genrescope.data.store import StoredTrack
     from genrescope.data.windows import FrameBank, Windows
+    from genrescope.training.recipe import Recipe
 
 BATCH = 32
 """Windows in a batch when nothing is learnt."""
@@ -52,3 +56,20 @@ def verdicts(scores: Tensor, windows: Windows, *, verdict: str, count: int) -> T
     first = torch.ones(len(windows), dtype=torch.bool)
     first[1:] = windows.tracks[1:] != windows.tracks[:-1]
     return track_scores(scores[first], windows.tracks[first], count=count)
+
+
+def loss_and_error(
+    model: nn.Module, bank: FrameBank, tracks: list[StoredTrack], labels: list[str], recipe: Recipe
+) -> tuple[float | None, float | None]:
+    """Return cross-entropy and error rate on tracks by the recipe's own verdict, or None twice where there are none."""
+    if not tracks:
+        return None, None
+    verdict = recipe.evaluation.verdict
+    frames = recipe.scored_frames if recipe.model.name == FITTED else recipe.windows.frames
+    hop = recipe.windows.hop(frames)
+    placed = place(tracks, "all" if verdict == "vote" else "first", length=frames, hop=hop)
+    scores = window_scores(model, bank, placed, length=frames)
+    truth = torch.tensor([labels.index(track.genre) for track in tracks])
+    loss = F.nll_loss(scores.clamp(min=1e-30).log(), truth[placed.tracks])
+    decided = verdicts(scores, placed, verdict=verdict, count=len(tracks)).argmax(dim=1)
+    return float(loss), float((decided != truth).float().mean())
