@@ -21,7 +21,7 @@ from genrescope.data import splits
 from genrescope.data.prepare import prepare
 from genrescope.data.store import open_store
 from genrescope.errors import DataError, ModelFileError
-from genrescope.evaluation.evaluate import evaluate
+from genrescope.evaluation.evaluate import evaluate, settings
 from genrescope.files import write_json
 from genrescope.training import loop, recipe
 
@@ -339,3 +339,12 @@ def test_a_model_outside_of_a_run_needs_data(made: World, tmp_path: Path) -> Non
         evaluate(model, device="cpu")
     with pytest.raises(ModelFileError, match="no such model file"):
         evaluate(tmp_path / "nowhere", device="cpu")
+
+
+def test_a_recipe_of_an_older_version_is_the_same_recipe() -> None:
+    now = recipe.load("default").model_dump()
+    then = {key: value for key, value in now.items() if key != "pretrain"}
+    assert settings({"recipe": then}) == settings({"recipe": now}) == now
+    begun = {"recipe": now, "init_from": "pretrain-synth 3653f64d"}
+    assert settings(begun) == now | {"init_from": "pretrain-synth 3653f64d"}
+    assert settings({"recipe": {"name": "ast + linear", "probe": {}}}) == {"name": "ast + linear", "probe": {}}

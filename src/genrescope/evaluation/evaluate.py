@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import tempfile
 from collections import Counter
@@ -16,11 +17,12 @@ from genrescope.data import splits, windows
 from genrescope.data.audit import clean_sentence
 from genrescope.data.prepare import prepare
 from genrescope.data.store import STORE_FILE, Store, StoredTrack, open_store
-from genrescope.errors import DataError
+from genrescope.errors import DataError, RecipeError
 from genrescope.evaluation import metrics
 from genrescope.evaluation.calibration import calibration
 from genrescope.files import write_json
 from genrescope.models import registry
+from genrescope.training import recipe as recipes
 from genrescope.training import scoring
 from genrescope.training.devices import choose_device
 from genrescope.training.run import read_history, read_run
@@ -375,8 +377,13 @@ def about_run(run: Path | None) -> dict[str, Any]:
 
 
 def settings(model: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the recipe of a model, as `evaluation.json` tells of it, and what the training began from, if anything."""
+    """Return the recipe of a model, as `evaluation.json` tells of it, and what the training began from, if anything.
+
+    Keys that came after it was made have their defaults, which is what it was made with.
+    """
     recipe: dict[str, Any] = model["recipe"]
+    with contextlib.suppress(RecipeError):  # that of a probe is of another kind
+        recipe = recipes.from_dict(recipe).model_dump()
     return recipe | {"init_from": model["init_from"]} if model.get("init_from") else recipe
 
 
