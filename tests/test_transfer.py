@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from genrescope.data.store import Store
-    from genrescope.transfer.features import Progress
+    from genrescope.transfer.cache import Progress
     from genrescope.transfer.network import Network
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -296,17 +296,17 @@ def test_every_file_is_heard_once(saved: Path, store: Store, tmp_path: Path) -> 
     first = extract(store, network, cache=tmp_path)
     assert (first.computed, first.kept, first.failed) == (6, 0, ())
     wave = audio.decode(store.path.parent / "music" / "blues" / "blues-00.wav", rate=network.rate)
-    np.testing.assert_array_equal(first.features["blues/blues-00.wav"], network.hear(wave).mean(axis=1))
+    np.testing.assert_array_equal(first.found["blues/blues-00.wav"], network.hear(wave).mean(axis=1))
     again = extract(store, silent(network), cache=tmp_path, data="nowhere")
     assert (again.computed, again.kept) == (0, 6)
-    for track_id, values in first.features.items():
-        np.testing.assert_array_equal(again.features[track_id], values)
+    for track_id, values in first.found.items():
+        np.testing.assert_array_equal(again.found[track_id], values)
 
 
 def test_another_layer_computes_nothing(saved: Path, store: Store, tmp_path: Path) -> None:
     network = load(str(saved / "hubert"))
-    mean = extract(store, network, cache=tmp_path).features
-    layers = [extract(store, silent(network), layer=str(number), cache=tmp_path).features for number in range(3)]
+    mean = extract(store, network, cache=tmp_path).found
+    layers = [extract(store, silent(network), layer=str(number), cache=tmp_path).found for number in range(3)]
     for track_id, values in mean.items():
         np.testing.assert_allclose(np.mean([layer[track_id] for layer in layers], axis=0), values, rtol=1e-5, atol=1e-6)
     assert not np.allclose(layers[0]["blues/blues-00.wav"], layers[2]["blues/blues-00.wav"])
@@ -323,8 +323,8 @@ def test_an_interrupted_run_goes_on(saved: Path, store: Store, tmp_path: Path) -
     done = extract(store, network, cache=tmp_path)
     assert (done.computed, done.kept) == (2, 4)
     whole = extract(store, network, cache=tmp_path / "whole")
-    for track_id, values in whole.features.items():
-        np.testing.assert_array_equal(done.features[track_id], values)
+    for track_id, values in whole.found.items():
+        np.testing.assert_array_equal(done.found[track_id], values)
 
 
 def test_another_network_or_window_has_features_of_its_own(saved: Path, store: Store, tmp_path: Path) -> None:
@@ -353,7 +353,7 @@ def test_bad_files_are_named_and_stop_nothing(saved: Path, own: Store) -> None:
     network = load(str(saved / "hubert"))
     done = extract(own, network)
     assert done.folder.parent == own.path / "transfer"
-    assert len(done.features) == done.computed == 4
+    assert len(done.found) == done.computed == 4
     assert {row.id: row.status for row in done.failed} == {
         "jazz/jazz-00.wav": "it has changed since the store was prepared",
         "jazz/jazz-01.wav": "file: it is not in DATA",
@@ -394,7 +394,7 @@ def test_audio_of_something_else_is_refused(saved: Path, own: Store, tmp_path: P
 @pytest.mark.parametrize("kernel", probes.KERNELS)
 def test_a_probe_learns_and_comes_back_from_its_file(saved: Path, store: Store, tmp_path: Path, kernel: str) -> None:
     network = load(str(saved / "ast"))
-    features = extract(store, network, cache=tmp_path).features
+    features = extract(store, network, cache=tmp_path).found
     recipe = probes.recipe_of(network, layer="mean", kernel=kernel, c=10)
     assert recipe.name == f"ast + {kernel}"
     found = probes.fit(features, store.tracks, store.genres, recipe)

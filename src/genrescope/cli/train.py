@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from genrescope.data.duplicates import Pair
     from genrescope.data.splits import Split
     from genrescope.data.store import Store
+    from genrescope.evaluation.crossval import Fold
     from genrescope.training.loop import Step
     from genrescope.training.recipe import Recipe
     from genrescope.training.run import Epoch
@@ -146,7 +147,7 @@ def run_training(
     """Train with a progress bar and a line per epoch."""
     from genrescope.training import loop
 
-    with _showing(recipe, quiet=quiet) as (bar, on_step, on_epoch):
+    with showing(recipe.training.epochs, quiet=quiet) as (bar, on_step, on_epoch):
         bar.add_task("training", total=None, detail="")
         loop.train(
             store, recipe, split, out,
@@ -170,16 +171,12 @@ def run_folds(
     init_from: Path | None = None,
 ) -> None:
     """Cross-validate with a progress bar and a line per epoch; show the folds' scores."""
-    from genrescope.evaluation.crossval import Fold, cross_validate
+    from genrescope.evaluation.crossval import cross_validate
 
-    with _showing(recipe, quiet=quiet) as (bar, on_step, on_epoch):
+    with showing(recipe.training.epochs, quiet=quiet) as (bar, on_step, on_epoch):
 
         def on_fold(fold: Fold) -> None:
-            for task in bar.task_ids:
-                bar.remove_task(task)
-            bar.add_task(f"fold {fold.number} of {fold.folds}", total=None, detail="")
-            if not quiet:
-                bar.console.print(f"fold {fold.number} of {fold.folds}: {fold.path}", markup=False)
+            begin_fold(bar, fold, quiet=quiet)
 
         done = cross_validate(
             store, recipe, split, out,
@@ -190,11 +187,18 @@ def run_folds(
     say(f"report: {done.report}", quiet=quiet)
 
 
+def begin_fold(bar: Progress, fold: Fold, *, quiet: bool) -> None:
+    """Begin a task for a fold, and say which it is."""
+    for task in bar.task_ids:
+        bar.remove_task(task)
+    bar.add_task(f"fold {fold.number} of {fold.folds}", total=None, detail="")
+    if not quiet:
+        bar.console.print(f"fold {fold.number} of {fold.folds}: {fold.path}", markup=False)
+
+
 @contextlib.contextmanager
-def _showing(
-    recipe: Recipe, *, quiet: bool
-) -> Iterator[tuple[Progress, Callable[[Step], None], Callable[[Epoch], None]]]:
-    """Yield a progress bar, and what shows a step on its last task and an epoch as a line."""
+def showing(epochs: int, *, quiet: bool) -> Iterator[tuple[Progress, Callable[[Step], None], Callable[[Epoch], None]]]:
+    """Yield a progress bar, and what shows a step on its last task and an epoch, of so many, as a line."""
     with progress("steps", quiet=quiet) as bar:
 
         def on_step(at: Step) -> None:
@@ -206,7 +210,7 @@ def _showing(
 
         def on_epoch(row: Epoch) -> None:
             if not quiet:
-                bar.console.print(_line(row, recipe.training.epochs), markup=False)
+                bar.console.print(_line(row, epochs), markup=False)
 
         yield bar, on_step, on_epoch
 

@@ -12,7 +12,8 @@ from genrescope.cli.splits import find_pairs
 
 if TYPE_CHECKING:
     from genrescope.data.store import Store
-    from genrescope.transfer.features import Extracted, Progress
+    from genrescope.transfer.cache import Progress
+    from genrescope.transfer.features import Extracted
     from genrescope.transfer.network import Network
 
 
@@ -87,13 +88,14 @@ def transfer(
         found = _extract(opened, loaded, layer=chosen, data=data, cache=cache, quiet=quiet)
         say(f"timing {loaded.name} on one core", quiet=quiet)
         heard = runs.heard(opened, loaded, found)
+        learner = probes.ProbeLearner(recipe, loaded, found.found)
         result: dict[str, Any]
         if folds:
-            done = runs.cross_validate(heard, recipe, made, out, pairs=pairs, seed=seed, resume=resume)
+            done = runs.cross_validate(heard, learner, made, out, pairs=pairs, seed=seed, resume=resume)
             result, report = done.result, done.report
         else:
             result, report = runs.hold_out(
-                heard, recipe, made, out, parts=wanted, part=part, pairs=pairs, seed=seed, resume=resume
+                heard, learner, made, out, parts=wanted, part=part, pairs=pairs, seed=seed, resume=resume
             )
     (show_folds if folds else show_scores)(result)
     say(f"report: {report}", quiet=quiet)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -22,16 +22,17 @@ from genrescope.training.run import Epoch, RunFolder
 from genrescope.training.schedule import rate_at
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from lightning_fabric import Fabric
     from tensorboardX import SummaryWriter
-    from torch import nn
+    from torch import Tensor, nn
 
     from genrescope.data.audit import Audit
     from genrescope.data.splits import Split
     from genrescope.data.store import Store, StoredTrack
     from genrescope.training.recipe import Recipe
+    from genrescope.training.recipe_transfer import TuningRecipe
     from genrescope.training.state import TrainingState
     from genrescope.training.trunk import Trunk
 
@@ -57,6 +58,16 @@ class Step:
     error: float
     rate: float
     windows_per_second: float
+
+
+class Shown(Protocol):
+    """What an epoch shows a network."""
+
+    def __len__(self) -> int:
+        """Steps in an epoch."""
+
+    def epoch(self, number: int) -> Iterator[tuple[Any, Tensor]]:
+        """Yield the batches of an epoch: what the network takes, and the probability of each genre."""
 
 
 def train(
@@ -160,12 +171,12 @@ def _learn(
             if state.ended:
                 break
             began = time.monotonic()
-            last = _epoch(
+            last = run_epoch(
                 number, fabric=fabric, model=wrapped, optimizer=optimizer, state=state, batches=batches,
                 recipe=recipe, seed=seed, on_step=on_step,
             )  # fmt: skip
             scored = scoring.loss_and_error(state.judged, bank, held_out, labels, recipe)
-            row = _row(number, last, scored, seconds=time.monotonic() - began)
+            row = row_of(number, last, scored, seconds=time.monotonic() - began)
             history.append(row)
             state.after_epoch(row.validation_loss)
             folder.save_checkpoint(state, history)
@@ -194,8 +205,15 @@ def _set_up(
     return setup.on_device(model, recipe, device)
 
 
-def _row(number: int, last: Step, scored: tuple[float | None, float | None], *, seconds: float) -> Epoch:
-    """Return an epoch's row of the history."""
+def row_of(number: int, last: Step, scored: tuple[float | None, float | None], *, seconds: float) -> Epoch:
+    """Return an epoch's row of the history.
+
+    Args:
+        number: of the epoch, counted from 1.
+        last: where the training stood after its last step.
+        scored: loss and error on the validation tracks, or None twice.
+        seconds: how long it took.
+    """
     loss, error = scored
     return Epoch(
         epoch=number,
@@ -210,19 +228,36 @@ def _row(number: int, last: Step, scored: tuple[float | None, float | None], *, 
     )
 
 
-def _epoch(
+def run_epoch(
     number: int,
     *,
     fabric: Fabric,
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     state: TrainingState,
-    batches: Batches,
-    recipe: Recipe,
+    batches: Shown,
+    recipe: Recipe | TuningRecipe,
     seed: int,
     on_step: Callable[[Step], None],
+    clip: float = 0.0,
 ) -> Step:
-    """Show the network every window once; return where the training stands after the last step."""
+    """Show the network every window once; return where the training stands after the last step.
+
+    Args:
+        number: of the epoch, counted from 1.
+        fabric: what the network and its optimizer were set up by.
+        model: the network.
+        optimizer: what changes it.
+        state: the same two, as checkpoints have them.
+        batches: what is shown.
+        recipe: how long, and at what rates.
+        seed: of dropout.
+        on_step: called after every step.
+        clip: longest gradient of a step; a longer one is shortened to it. 0 lets all be.
+
+    Raises:
+        TrainingError: the loss is no longer finite.
+    """
     total_loss, wrong, seen, step = 0.0, 0, 0, (number - 1) * len(batches)
     epochs = recipe.training.epochs
     began = time.monotonic()
@@ -235,13 +270,15 @@ def _epoch(
         logits = model(images).float()
         loss = F.cross_entropy(logits, target, label_smoothing=recipe.training.label_smoothing)
         fabric.backward(loss)
+        if clip:
+            fabric.clip_gradients(model, optimizer, max_norm=clip, error_if_nonfinite=False)
         optimizer.step()
         optimizer.zero_grad()
         state.after_step()
 
         step += 1
-        seen += len(images)
-        total_loss += setup.finite(loss, number, step, rate) * len(images)
+        seen += len(target)
+        total_loss += setup.finite(loss, number, step, rate) * len(target)
         wrong += int((logits.argmax(dim=1) != target.argmax(dim=1)).sum())
         told = Step(
             epoch=number,

@@ -18,31 +18,13 @@ from genrescope.training.recipe_sections import (
     ClassifierSection,
     EvaluationSection,
     ModelSection,
-    NetworkSection,
     OptimizerSection,
     PretrainSection,
-    ProbeSection,
     ScheduleSection,
     Section,
     TrainingSection,
     WindowsSection,
 )
-
-
-class ProbeRecipe(Section):
-    """What a run tells of itself that fitted machines to another network's features."""
-
-    name: str
-    intent: str
-    """What it is, in a line."""
-    network: NetworkSection
-    probe: ProbeSection
-    evaluation: EvaluationSection
-
-    @property
-    def deciding(self) -> dict[str, Any]:
-        """All values that decide a result: all but the name."""
-        return self.model_dump(exclude={"name", "intent"})
 
 
 class Recipe(Section):
@@ -178,7 +160,7 @@ def from_dict(values: dict[str, Any]) -> Recipe:
     return _validated(values)
 
 
-def to_toml(recipe: Recipe | ProbeRecipe) -> str:
+def to_toml(recipe: Section) -> str:
     """Return the whole recipe as TOML."""
     return tomli_w.dumps(recipe.model_dump())
 

@@ -193,7 +193,7 @@ class EvaluationSection(Section):
 
 
 class NetworkSection(Section):
-    """A published network whose features are judged; it learns nothing more."""
+    """A published network that a probe or a fine-tuning begins from."""
 
     name: str
     """Its name on the hub, or that of its folder."""
@@ -216,3 +216,12 @@ class ProbeSection(Section):
     """Price of a window on the wrong side."""
     gamma: _Positive = 0.3
     """For `rbf`."""
+
+
+class TuningSection(Section):
+    """How a published network learns genres itself."""
+
+    freeze: Annotated[int, Field(ge=0)] = 0
+    """How many of its lowest layers stay as they are, and all that stands before them."""
+    clip: _Positive = 1.0
+    """Longest gradient of a step; a longer one is shortened to it."""

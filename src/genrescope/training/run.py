@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from genrescope.data.audit import Audit
     from genrescope.data.splits import Split
     from genrescope.data.store import Store
-    from genrescope.training.recipe import ProbeRecipe, Recipe
+    from genrescope.training.recipe import Recipe
+    from genrescope.training.recipe_transfer import TransferRecipe
     from genrescope.training.state import TrainingState
     from genrescope.training.trunk import Trunk
 
@@ -91,7 +92,7 @@ class RunFolder:
         path: Path,
         *,
         store: Store,
-        recipe: Recipe | ProbeRecipe,
+        recipe: Recipe | TransferRecipe,
         split: Split,
         parts: tuple[str, ...],
         seed: int,
@@ -136,7 +137,7 @@ class RunFolder:
             )
         return True
 
-    def open(self, recipe: Recipe | ProbeRecipe, *, seed: int, device: str, facts: dict[str, Any]) -> None:
+    def open(self, recipe: Recipe | TransferRecipe, *, seed: int, device: str, facts: dict[str, Any]) -> None:
         """Write down what the run is, before it begins."""
         write_text(self.path / "recipe.toml", recipes.to_toml(recipe))
         self.note(

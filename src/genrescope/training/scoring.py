@@ -11,6 +11,8 @@ from genrescope.data.windows import FRAMES, place
 from genrescope.training.recipe_sections import FITTED
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor, nn
 
     from genrescope.data.store import StoredTrack
@@ -69,7 +71,22 @@ def loss_and_error(
     hop = recipe.windows.hop(frames)
     placed = place(tracks, "all" if verdict == "vote" else "first", length=frames, hop=hop)
     scores = window_scores(model, bank, placed, length=frames)
+    return loss_and_error_of(scores, placed, tracks, labels, verdict=verdict)
+
+
+def loss_and_error_of(
+    scores: Tensor, windows: Windows, tracks: Sequence[StoredTrack], labels: Sequence[str], *, verdict: str
+) -> tuple[float, float]:
+    """Return the mean cross-entropy of windows, and the share of tracks that were taken for another genre.
+
+    Args:
+        scores: probabilities of shape (windows, genres).
+        windows: whose each is.
+        tracks: what was scored.
+        labels: the genres, in the order of the scores.
+        verdict: as `verdicts` takes it.
+    """
     truth = torch.tensor([labels.index(track.genre) for track in tracks])
-    loss = F.nll_loss(scores.clamp(min=1e-30).log(), truth[placed.tracks])
-    decided = verdicts(scores, placed, verdict=verdict, count=len(tracks)).argmax(dim=1)
+    loss = F.nll_loss(scores.clamp(min=1e-30).log(), truth[windows.tracks])
+    decided = verdicts(scores, windows, verdict=verdict, count=len(tracks)).argmax(dim=1)
     return float(loss), float((decided != truth).float().mean())

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from genrescope.data.splits import Split
     from genrescope.data.store import Store, StoredTrack
     from genrescope.training.recipe import Recipe
+    from genrescope.training.recipe_transfer import TuningRecipe
 
 
 def refuse_task(recipe: Recipe, *, pretrain: bool) -> None:
@@ -94,7 +95,7 @@ def refuse_unsuitable(recipe: Recipe, store: Store, labels: list[str], held_out:
 
 
 def on_device(
-    model: nn.Module, recipe: Recipe, device: str
+    model: nn.Module, recipe: Recipe | TuningRecipe, device: str
 ) -> tuple[TrainingState, Fabric, nn.Module, torch.optim.Optimizer]:
     """Return a network's state, and what Fabric makes of it and of its optimizer."""
     from lightning_fabric import Fabric
@@ -136,6 +137,7 @@ def finite(loss: Tensor, epoch: int, step: int, rate: float) -> float:
     if not math.isfinite(value):
         raise TrainingError(
             f"the loss is {value} at step {step} (epoch {epoch}, learning rate {rate:.3g}): training cannot go on. "
-            "Lower the rate with --set schedule.max_rate=..., or check the data. The last checkpoint is kept"
+            "Lower the rate (with --set schedule.max_rate=..., in transfer with --rate), or check the data. The last "
+            "checkpoint is kept"
         )
     return value

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from genrescope.training.recipe import Recipe
+    from genrescope.training.recipe_transfer import TuningRecipe
 
 _BEST_LOSS = "best_loss"
 
@@ -25,7 +26,7 @@ class TrainingState:
         device: where it is.
     """
 
-    def __init__(self, model: nn.Module, recipe: Recipe, device: str) -> None:
+    def __init__(self, model: nn.Module, recipe: Recipe | TuningRecipe, device: str) -> None:
         self.model = model
         self.optimizer = make_optimizer(model, recipe, device)
         self._decay = recipe.training.weight_average
@@ -112,7 +113,7 @@ class TrainingState:
         self._updates, self._worse = tensors["counts"].tolist()
 
 
-def make_optimizer(model: nn.Module, recipe: Recipe, device: str) -> torch.optim.Optimizer:
+def make_optimizer(model: nn.Module, recipe: Recipe | TuningRecipe, device: str) -> torch.optim.Optimizer:
     """Return the recipe's optimizer, ready for the first step.
 
     `sgd` is CNTK's: with unit gain the gradient enters the velocity with weight 1 - momentum, and the velocity begins

@@ -12,10 +12,9 @@ wav2vec 2.0, 2020; Y. Li et al., MERT, 2023; Y. Wu et al., Large-scale contrasti
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -24,11 +23,14 @@ import torch
 from genrescope.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+    from torch import Tensor
 
     from genrescope.audio import Wave
 
 Features: TypeAlias = npt.NDArray[np.float32]
+_T = TypeVar("_T")
 Kind = Literal["ast", "wave", "clap"]
 
 KINDS: dict[str, Kind] = {
@@ -54,7 +56,7 @@ _LEAST_SECONDS: dict[Kind, float] = {"ast": 0.1, "wave": 1.0, "clap": 0.0}  # a 
 
 @dataclass(frozen=True)
 class Network:
-    """A network that is used as it is.
+    """A network as it was published.
 
     Attributes:
         name: its name on the hub, or that of its folder.
@@ -111,8 +113,30 @@ class Network:
         Args:
             wave: float32 of shape (samples,) at the network's rate.
         """
-        parts = [self._layers(batch) for batch in _batches(windows_of(wave, self.window))]
-        return np.concatenate(parts)
+        batches = batches_of(windows_of(wave, self.window))
+        return np.concatenate([self.layers_of(self.model, self.inputs(batch)).cpu().numpy() for batch in batches])
+
+    def inputs(self, waves: Sequence[Wave]) -> dict[str, Tensor]:
+        """Return what the module takes for windows of one length, on the CPU."""
+        least = round(_LEAST_SECONDS[self.kind] * self.rate)
+        waves = [np.pad(wave, (0, max(0, least - len(wave)))) for wave in waves]
+        inputs = dict(self.extractor(waves, sampling_rate=self.rate, return_tensors="pt"))
+        if "is_longer" in inputs:  # no window is, but the extractor of a fused CLAP calls one so, drawn at random
+            inputs["is_longer"] = torch.zeros_like(inputs["is_longer"])
+        return inputs
+
+    def layers_of(self, model: Any, inputs: dict[str, Tensor]) -> Tensor:
+        """Return the features of windows, float32 of shape (windows, layers, width), where the network is.
+
+        Args:
+            model: the network's own module, or a copy of it that has learnt more.
+            inputs: what `inputs` returned.
+        """
+        out = model(**{name: its.to(self.device) for name, its in inputs.items()}, output_hidden_states=True)
+        if self.kind == "clap":
+            return out.pooler_output[:, None].float()  # type: ignore[no-any-return]
+        first = _SPECIAL_TOKENS if self.kind == "ast" else 0
+        return torch.stack([layer[:, first:].mean(dim=1) for layer in out.hidden_states], dim=1).float()
 
     def milliseconds(self) -> float:
         """Time the network on 30 s of noise on one core, as `compute` times our own."""
@@ -131,21 +155,6 @@ class Network:
         finally:
             self.model.to(self.device)
 
-    def _layers(self, waves: list[Wave]) -> Features:
-        least = round(_LEAST_SECONDS[self.kind] * self.rate)
-        waves = [np.pad(wave, (0, max(0, least - len(wave)))) for wave in waves]
-        inputs = self.extractor(waves, sampling_rate=self.rate, return_tensors="pt").to(self.device)
-        if "is_longer" in inputs:  # no window is, but the extractor of a fused CLAP calls one so, drawn at random
-            inputs["is_longer"] = torch.zeros_like(inputs["is_longer"])
-        out = self.model(**inputs, output_hidden_states=True)
-        if self.kind == "clap":
-            stacked = out.pooler_output[:, None]
-        else:
-            first = _SPECIAL_TOKENS if self.kind == "ast" else 0
-            stacked = torch.stack([layer[:, first:].mean(dim=1) for layer in out.hidden_states], dim=1)
-        found: Features = stacked.float().cpu().numpy()
-        return found
-
 
 def windows_of(wave: Wave, length: int) -> list[Wave]:
     """Cut a wave into windows: as many as fit best, evenly from its beginning to its end.
@@ -158,11 +167,17 @@ def windows_of(wave: Wave, length: int) -> list[Wave]:
         >>> [len(window) for window in windows_of(np.zeros(7, np.float32), 10)]
         [7]
     """
-    count = max(1, round(len(wave) / length))
-    starts = np.linspace(0, max(0, len(wave) - length), count).round().astype(int)
-    return [wave[start : start + length] for start in starts]
+    return [wave[start : start + length] for start in starts_of(len(wave), length)]
 
 
-def _batches(windows: list[Wave]) -> Iterator[list[Wave]]:
-    for number in range(math.ceil(len(windows) / BATCH)):
-        yield windows[BATCH * number : BATCH * (number + 1)]
+def starts_of(samples: int, length: int) -> list[int]:
+    """Return where the windows begin that a wave of so many samples is cut into."""
+    count = max(1, round(samples / length))
+    starts: list[int] = np.linspace(0, max(0, samples - length), count).round().astype(int).tolist()
+    return starts
+
+
+def batches_of(items: Sequence[_T]) -> Iterator[Sequence[_T]]:
+    """Yield windows in the batches that the network hears at once."""
+    for first in range(0, len(items), BATCH):
+        yield items[first : first + BATCH]

@@ -7,6 +7,7 @@ is a file of arrays; loading it runs no code.
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, get_args
@@ -19,8 +20,9 @@ from genrescope.data.windows import Windows
 from genrescope.errors import DataError, ModelFileError, nearest
 from genrescope.models.pooled import Machines
 from genrescope.training.classical import fit_points
-from genrescope.training.recipe import ProbeRecipe
-from genrescope.training.recipe_sections import ClassifierSection, EvaluationSection, NetworkSection, ProbeSection
+from genrescope.training.recipe_sections import ClassifierSection, ProbeSection
+from genrescope.training.recipe_transfer import ProbeRecipe
+from genrescope.transfer.learner import Answer, described, network_section
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from genrescope.data.store import StoredTrack
+    from genrescope.training.run import RunFolder
+    from genrescope.transfer.learner import Material
     from genrescope.transfer.network import Features, Network
 
 KERNELS = get_args(ProbeSection.model_fields["kernel"].annotation)
@@ -78,21 +82,45 @@ def recipe_of(network: Network, *, layer: str, kernel: str, c: float | None = No
         raise DataError(f'no kernel called "{kernel}"; {nearest(kernel, KERNELS)}')
     if c is not None and not 0 < c < float("inf"):
         raise DataError(f"--c {c:g}; accepted are positive numbers")
-    hears = NetworkSection(
-        name=network.name, model_type=network.model_type, identity=network.identity, layer=layer,
-        seconds=network.seconds,
-    )  # fmt: skip
-    told = "the mean of all layers" if layer == "mean" else f"layer {layer}"
-    if network.layers == 1:
-        told = "the pooled output"
     section = ProbeSection.model_validate({"kernel": kernel, "c": c or PRICES[kernel]})
     return ProbeRecipe(
         name=f"{network.name.rpartition('/')[2]} + {kernel}",
-        intent=f"A {kernel} probe on {told} of the published network {network.name}, which learns nothing more.",
-        network=hears,
+        intent=f"A {kernel} probe on {described(network, layer)}, which learns nothing more.",
+        network=network_section(network, layer),
         probe=section,
-        evaluation=EvaluationSection(verdict="vote"),
     )
+
+
+@dataclass(frozen=True)
+class ProbeLearner:
+    """Fits a probe, and scores by it.
+
+    Attributes:
+        recipe: the probe.
+        network: what heard the tracks.
+        features: of each track, of shape (windows, width).
+    """
+
+    recipe: ProbeRecipe
+    network: Network
+    features: Mapping[str, Features]
+
+    def learn(self, folder: RunFolder, material: Material) -> dict[str, Any]:
+        """Fit a probe and leave it in a run folder; return what the run tells of it. Nothing is drawn."""
+        begun = time.monotonic()
+        save(folder.path, fit(self.features, material.learnt, material.labels, self.recipe))
+        heard = sum(len(self.features[track.id]) for track in material.learnt)
+        return {"windows": heard, "epochs": 1, "seconds": round(time.monotonic() - begun, 1)}
+
+    def judge(self, run: Path, tracks: Sequence[StoredTrack]) -> Answer:
+        """Score tracks by the probe of a run folder."""
+        found = load(run)
+        scores, placed = score(found, self.features, tracks)
+        return Answer(
+            scores=scores, placed=placed, labels=found.labels, recipe=found.recipe, file=bundle.PROBE_NAME,
+            architecture=f"{self.network.model_type}, frozen, and a {found.machines.kernel} probe",
+            parameters=self.network.parameters + sum(its.numel() for its in found.machines.parameters()),
+        )  # fmt: skip
 
 
 def fit(

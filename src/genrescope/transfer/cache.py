@@ -1,0 +1,183 @@
+"""What is made of each audio file of a store, kept so that each file is decoded once.
+
+```
+CACHE/<what>/<sha256>.safetensors    what was made of a file
+CACHE/<what>/index.csv               what each track is, and what became of its file
+```
+
+`<what>` tells of what else it depends on, and a file is called by its own digest: what was made otherwise, or of
+another file, has another name. Each is written whole or not at all, so an interrupted run goes on with what is missing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from genrescope import audio, files
+from genrescope.data import index, windows
+from genrescope.data.store import INDEX_FILE
+from genrescope.errors import AudioError, DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from genrescope.audio import Wave
+    from genrescope.data.index import IndexRow
+    from genrescope.data.store import Store
+
+FOLDER = "transfer"
+"""Where it lies in a store."""
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Gathered(Generic[_T]):
+    """What `gather` did.
+
+    Attributes:
+        found: what was made of each usable track, by its id.
+        computed: number of tracks decoded in this run.
+        kept: number of tracks that were there already.
+        failed: the rows of the tracks that could not be used, with their reasons.
+        folder: where it is.
+    """
+
+    found: dict[str, _T]
+    computed: int
+    kept: int
+    failed: tuple[IndexRow, ...]
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run of `gather` stands, told after every track.
+
+    Attributes:
+        done: tracks finished, those of earlier runs included.
+        total: tracks in all.
+        row: the track just finished; None at the start.
+    """
+
+    done: int
+    total: int
+    row: IndexRow | None
+
+
+def folder_in(store: Store, cache: Path | None, name: str) -> Path:
+    """Return the folder of one kind of things.
+
+    Args:
+        store: the tracks.
+        cache: where all kinds are kept; None takes a folder in the store.
+        name: of the kind.
+
+    Raises:
+        DataError: `cache` is a file.
+    """
+    base = cache if cache is not None else store.path / FOLDER
+    if base.is_file():
+        raise DataError(f"{base} is a file; --cache names a folder")
+    return base / name
+
+
+def file_of(folder: Path, row: IndexRow) -> Path:
+    """Return the file of what was made of a track's audio."""
+    return folder / f"{row.sha256}.safetensors"
+
+
+def gather(
+    store: Store,
+    folder: Path,
+    *,
+    rate: int,
+    data: str | None,
+    kept: Callable[[IndexRow], _T | None],
+    make: Callable[[IndexRow, Wave], _T | str],
+    on_track: Callable[[Progress], None],
+) -> Gathered[_T]:
+    """Make something of every track's audio that was not made before.
+
+    The store tells what the tracks are and which bytes their files had; a file that has changed since is not used.
+
+    Args:
+        store: the tracks.
+        folder: where it is kept.
+        rate: samples per second to decode at.
+        data: where the audio is, as `prepare` takes it; None takes what the store was prepared from.
+        kept: returns what an earlier run left of a track, or None.
+        make: writes it and returns it, or returns the reason why it cannot be made.
+        on_track: called after every track.
+
+    Raises:
+        DataError: the audio cannot be found, or none of it can be used.
+        OutputError: something cannot be written; what was finished is kept.
+    """
+    known = {track.id for track in store.tracks}
+    rows = [row for row in index.read_index(store.path / INDEX_FILE) if row.id in known]
+    found = {row.id: its for row in rows if (its := kept(row)) is not None}
+    missing = [row for row in rows if row.id not in found]
+    begun, failed = len(found), list[index.IndexRow]()
+    on_track(Progress(begun, len(rows), None))
+    if missing:
+        decoded = _decoded(missing, _paths(store, data), rate)
+        for number, (row, wave) in enumerate(windows.ahead(decoded), start=begun + 1):
+            made = make(row, wave) if wave is not None else row.status
+            ended = row
+            if isinstance(made, str):
+                ended = dataclasses.replace(row, status=made)
+                failed.append(ended)
+            else:
+                found[row.id] = made
+            on_track(Progress(number, len(rows), ended))
+        _write_index(folder, rows, failed)
+    if not found:
+        raise DataError(f"none of the {len(rows)} tracks could be heard; {failed[0].path}: {failed[0].status}")
+    return Gathered(found, len(missing) - len(failed), begun, tuple(failed), folder)
+
+
+def _paths(store: Store, data: str | None) -> Mapping[str, Path]:
+    """Find the audio of the tracks.
+
+    Raises:
+        DataError: it is not there.
+    """
+    try:
+        _, tracks = index.read_data(data if data is not None else store.data)
+    except DataError as error:
+        if data is not None:
+            raise
+        raise DataError(
+            f"the audio that {store.path} was prepared from is not there ({error}); tell where it is now with --data"
+        ) from error
+    paths = {track.id: track.path for track in tracks}
+    if not any(track.id in paths for track in store.tracks):
+        raise DataError(f"{data or store.data} has none of the tracks of {store.path}, such as {store.tracks[0].id}")
+    return paths
+
+
+def _decoded(rows: Sequence[IndexRow], paths: Mapping[str, Path], rate: int) -> Iterator[tuple[IndexRow, Wave | None]]:
+    """Yield every track with its wave, or with the reason in its status and no wave."""
+    for row in rows:
+        try:
+            if row.id not in paths:
+                raise FileNotFoundError(2, "it is not in DATA")
+            if files.sha256(paths[row.id]) != row.sha256:
+                yield dataclasses.replace(row, status="it has changed since the store was prepared"), None
+            else:
+                yield row, audio.decode(paths[row.id], rate=rate)
+        except AudioError as error:
+            yield dataclasses.replace(row, status=error.reason), None
+        except OSError as error:
+            yield dataclasses.replace(row, status=f"file: {error.strerror or error}"), None
+        except Exception as error:  # one bad file never stops a run, whatever a decoder throws
+            yield dataclasses.replace(row, status=f"{type(error).__name__}: {error}"), None
+
+
+def _write_index(folder: Path, rows: Sequence[IndexRow], failed: Sequence[IndexRow]) -> None:
+    told = {row.id: row for row in failed}
+    index.write_index(folder / INDEX_FILE, [told.get(row.id, row) for row in rows])
