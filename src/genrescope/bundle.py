@@ -29,6 +29,8 @@ FORMAT = 1
 FILE_NAME = "model.safetensors"
 PROBE_NAME = "probe.safetensors"
 """What stands in a run folder where the network itself is another's and only its probe was fitted."""
+TUNED_NAME = "tuned.safetensors"
+"""What stands in a run folder where a published network was fine-tuned."""
 TRUNK_NAME = "trunk.safetensors"
 """What a run of `pretrain` leaves: a network without labels, which is no model file."""
 _KEY = "genrescope"
@@ -122,6 +124,11 @@ def locate(path: str | Path) -> Path:
         if (path / PROBE_NAME).is_file():
             raise ModelFileError(
                 f"{path} holds a probe on a published network, which is no model file; genrescope transfer has scored "
+                "it, and compare and recipes take its scores"
+            )
+        if (path / TUNED_NAME).is_file():
+            raise ModelFileError(
+                f"{path} holds a fine-tuned published network, which is no model file; genrescope transfer has scored "
                 "it, and compare and recipes take its scores"
             )
         if (path / TRUNK_NAME).is_file():

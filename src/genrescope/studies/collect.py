@@ -16,6 +16,7 @@ from genrescope.errors import DataError, GenrescopeError
 from genrescope.evaluation import compute, evaluate, metrics
 from genrescope.files import fingerprint, read_text
 from genrescope.training import recipe as recipes
+from genrescope.training.recipe_transfer import TuningRecipe
 from genrescope.training.run import read_run
 
 if TYPE_CHECKING:
@@ -302,11 +303,17 @@ def split_told(method: str) -> str:
 
 
 def changes(recipe: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what differs from the shipped recipe of the same name, by dotted key, and what was begun from."""
+    """Return what differs from the shipped recipe of the same name, by dotted key, and what was begun from.
+
+    Fine-tunings of published networks are held against what such a recipe has by default.
+    """
     begun = {"init_from": recipe["init_from"]} if "init_from" in recipe else {}
-    if recipe["name"] not in recipes.names():
+    if "tuning" in recipe:
+        shipped = TuningRecipe.defaults()
+    elif recipe["name"] in recipes.names():
+        shipped = recipes.load(recipe["name"]).model_dump()
+    else:
         return begun
-    shipped = recipes.load(recipe["name"]).model_dump()
     return begun | {
         f"{section}.{key}": value
         for section, its in recipe.items()
