@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import transfer_support as networks
 from cli_support import assert_refused, genrescope, here, leftovers
-from conftest import noise, tone, write
+from transfer_support import ARTISTS, GENRES, TRACKS, assert_refused_last, music
 
 from genrescope.data.prepare import prepare
 
@@ -16,21 +16,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-GENRES = ("drone", "hiss")
-ARTISTS, TRACKS = 4, 2
-
-
-def music(root: Path) -> Path:
-    """Write songs of two genres by several artists, and the list of them."""
-    lines = ["path,genre,group"]
-    for genre in GENRES:
-        for number in range(ARTISTS * TRACKS):
-            artist = f"{genre}-{number // TRACKS}"
-            sound = noise(4, level=0.2, seed=number) if genre == "hiss" else tone(150 + 20 * number, seconds=4)
-            write(root / artist / f"{number}.wav", sound + noise(4, level=0.01, seed=50 + number))
-            lines.append(f"{artist}/{number}.wav,{genre},{artist}")
-    (root / "songs.csv").write_text("\n".join(lines) + "\n")
-    return root / "songs.csv"
 
 
 @pytest.fixture(scope="module")
@@ -196,12 +181,3 @@ def _with(folder: Path) -> str:
     import os
 
     return os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
-
-
-def assert_refused_last(done: object, *words: str) -> None:
-    """As `assert_refused`; the features may have been told of before."""
-    from cli_support import Done
-
-    assert isinstance(done, Done)
-    kept = [line for line in done.messages if not line.startswith(("tiny-ast: ", "timing "))]
-    assert_refused(Done(done.code, done.out, "\n".join(kept)), *words)

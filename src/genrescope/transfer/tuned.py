@@ -171,7 +171,7 @@ def score(
     return torch.cat(scores), Windows(nowhere, nowhere, torch.tensor([owner for owner, _, _ in placed]))
 
 
-def save(folder: Path, model: Tunable, labels: Sequence[str], recipe: dict[str, Any]) -> None:
+def save(folder: Path, model: nn.Module, labels: Sequence[str], recipe: dict[str, Any]) -> None:
     """Write a fine-tuned network with its head into a run folder, whole or not at all.
 
     Raises:

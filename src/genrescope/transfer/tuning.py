@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from genrescope.data.store import StoredTrack
     from genrescope.training.loop import Step
     from genrescope.training.run import Epoch, RunFolder
+    from genrescope.training.state import TrainingState
     from genrescope.transfer.learner import Material
     from genrescope.transfer.network import Network
     from genrescope.transfer.waves import StoredWave
@@ -122,14 +123,15 @@ class TuningLearner:
             OutputError: the disk is full, say; the last checkpoint is kept.
         """
         keep_freed_memory()
-        model, history = self._trained(folder, material)
+        state, history = self._trained(folder, material)
+        model = state.result()
         tuned.save(folder.path, model, material.labels, self.recipe.model_dump())
         return {
             "windows": len(material.learnt),
             "epochs": len(history),
             "seconds": round(sum(row.seconds for row in history), 1),
             "parameters": sum(its.numel() for its in model.parameters()),
-            "parameters_learnt": sum(its.numel() for its in model.parameters() if its.requires_grad),
+            "parameters_learnt": sum(its.numel() for its in state.optimizer.state),  # all that had a gradient
         }
 
     def judge(self, run: Path, tracks: Sequence[StoredTrack]) -> Answer:
@@ -142,7 +144,7 @@ class TuningLearner:
             parameters=sum(its.numel() for its in found.model.parameters()),
         )  # fmt: skip
 
-    def _trained(self, folder: RunFolder, material: Material) -> tuple[tuned.Tunable, list[Epoch]]:
+    def _trained(self, folder: RunFolder, material: Material) -> tuple[TrainingState, list[Epoch]]:
         recipe, its = self.recipe, self.recipe.tuning
         torch.manual_seed(material.seed)  # for the head
         model = tuned.Tunable(self.network, len(material.labels), layer=recipe.network.layer, freeze=its.freeze)
@@ -160,7 +162,7 @@ class TuningLearner:
             folder.save_checkpoint(state, history)
             folder.write_history(history)
             self.on_epoch(row)
-        return model, history
+        return state, history
 
     def _validated(self, model: nn.Module, material: Material) -> tuple[float | None, float | None]:
         """Return loss and error on the validation tracks, which decide nothing; None twice where there are none."""

@@ -63,7 +63,7 @@ class StoredWave:
 
         try:
             with safe_open(self.path, framework="np") as file:
-                piece = file.get_slice(_WAVE)[start : start + length]
+                piece = file.get_slice(_WAVE)[start : min(start + length, self.samples)]
         except (SafetensorError, OSError) as error:
             told = f"{self.path} has gone or changed ({error}); go on with --resume, which makes it again"
             raise DataError(told) from error
