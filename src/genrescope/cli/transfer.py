@@ -99,7 +99,8 @@ def transfer(
     if not folds:
         made.ids(part)  # before hours of hearing
     audited(opened, made, pairs, learnt=None if folds else wanted, quiet=quiet)
-    again = f"Go on with: genrescope transfer {store} --network {network} --out {out} ... --resume"
+    told = " --fine-tune" if fine_tune else ""
+    again = f"Go on with: genrescope transfer {store} --network {network}{told} --out {out} ... --resume"
     with resumable(again):
         found = _gathered(opened, loaded, recipe, data=data, cache=cache, quiet=quiet)
         say(f"timing {loaded.name} on one core", quiet=quiet)
