@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
+import stat
 import struct
 from typing import TYPE_CHECKING, Any
 
@@ -98,6 +100,17 @@ def test_a_model_makes_the_round_trip(path: Path, model: nn.Module) -> None:
         assert torch.equal(before, after)
     images = torch.randn(2, 1, 128, 128)
     assert torch.equal(model.eval()(images), loaded.model(images))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions are POSIX's")
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_who_may_read_a_model_is_the_users_own_choice(path: Path, model: nn.Module, mask: int, mode: int) -> None:
+    before = os.umask(mask)
+    try:
+        bundle.save(path, model, header())
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(path.stat().st_mode) == mode
 
 
 def test_a_loaded_model_can_be_trained_on(path: Path) -> None:

@@ -223,8 +223,10 @@ def save_tensors(path: Path, tensors: dict[str, torch.Tensor], metadata: dict[st
 
     try:
         with replacing(path) as temporary:
-            temporary.touch()  # with the user's own permissions, which the library then keeps
+            temporary.touch()
+            permissions = temporary.stat().st_mode & 0o777  # the user's own; the library lets nobody else read
             save_file(tensors, temporary, metadata)
+            temporary.chmod(permissions)
     except SafetensorError as error:  # its words for a full disk and the like
         raise OutputError(f"cannot write {path}: {error}. Free some space, or write somewhere else") from error
 
