@@ -469,10 +469,10 @@ def test_rows_of_folders_put_seeds_together_and_count_no_run_twice(
 def test_the_data_are_named_where_others_have_as_many_genres() -> None:
     mine, like, fewer = (
         {"data": {"name": name, "fingerprint": name, "genres": genres}}
-        for name, genres in (("folder:mine", 4), ("folder:like", 4), ("folder:fewer", 3))
+        for name, genres in (("folder:/home/a/mine", 4), ("synth:like", 4), ("folder:fewer", 3))
     )
     assert collect.of_data(mine, [mine, like, fewer]) == " of folder:mine"
-    assert collect.of_data(like, [mine, like, fewer]) == " of folder:like"
+    assert collect.of_data(like, [mine, like, fewer]) == " of synth:like"
     assert collect.of_data(fewer, [mine, like, fewer]) == ""
     assert collect.of_data(mine, [mine, mine]) == ""
 

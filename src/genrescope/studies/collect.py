@@ -8,6 +8,7 @@ import statistics
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from genrescope.data import duplicates, splits, subsets
@@ -21,7 +22,6 @@ from genrescope.training.run import read_run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
 NOTE = "experiment.json"
 """What a study notes in each run's folder: the experiment's name, its share, what identifies it."""
@@ -248,11 +248,12 @@ def write_between(page: Path, text: str) -> None:
 
 
 def of_data(each: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return ` of NAME` of a row's data, or nothing where no row has as many genres of other data."""
+    """Return ` of KIND:FOLDER` of a row's data, or nothing where no row has as many genres of other data."""
     its = each["data"]
     others = (other["data"] for other in rows)
     mixed = any(data["genres"] == its["genres"] and data["fingerprint"] != its["fingerprint"] for data in others)
-    return f" of {its['name']}" if mixed else ""
+    kind, colon, where = str(its["name"]).rpartition(":")  # where it lies on this machine is nobody's business
+    return f" of {kind}{colon}{Path(where).name}" if mixed else ""
 
 
 def recipe_cell(each: Mapping[str, Any]) -> str:
