@@ -121,12 +121,16 @@ def _accuracies(rows: Sequence[Row], theme: Theme) -> Figure:
 
 
 def _curves(found: Mapping[str, Sequence[Row]], theme: Theme) -> Figure:
-    """Accuracy against tracks on the left and, where they are known, against artists on the right."""
+    """Accuracy against tracks on the left and, where they are known, against artists on the right.
+
+    A recipe has a colour and a mark; where whole artists were left out the line is dashed and the marks are empty.
+    """
     known = all(row["learnt"]["artists"] is not None for its in found.values() for row in its)
     figure, axes = panels(theme, 1, 2 if known else 1, size=(10.4 if known else 6.4, 4.2))
+    kinds = list(dict.fromkeys(_but_share(its[0]) for its in found.values()))
     for axis, counted in zip(axes, _COUNTED, strict=False):
-        for number, (name, its) in enumerate(found.items()):
-            _curve(axis, its, counted, theme=theme, number=number, name=name)
+        for name, its in found.items():
+            _curve(axis, its, counted, theme=theme, number=kinds.index(_but_share(its[0])), name=name)
         _logarithmic(axis, [row["learnt"][counted] for its in found.values() for row in its])
         axis.set_xlabel(f"{_COUNTED[counted]}, logarithmic")
         axis.grid(color=theme.faint, lw=0.5)
@@ -138,7 +142,7 @@ def _curves(found: Mapping[str, Sequence[Row]], theme: Theme) -> Figure:
 
 
 def _curve(axis: Axes, rows: Sequence[Row], counted: str, *, theme: Theme, number: int, name: str) -> None:
-    its = [row["accuracy"][row["verdict"]] for row in rows]
+    its, by_artists = [row["accuracy"][row["verdict"]] for row in rows], rows[0]["by"] == "artists"
     at = [row["learnt"][counted] for row in rows]
     mean = [100 * each["mean"] for each in its]
     bounds = [each["interval_by_artists"] or each["interval_by_tracks"] for each in its]
@@ -147,8 +151,9 @@ def _curve(axis: Axes, rows: Sequence[Row], counted: str, *, theme: Theme, numbe
             [100 * high - m for m, (_, high) in zip(mean, bounds, strict=True)]]  # fmt: skip
     bars = [[max(0.0, each) for each in side] for side in bars]
     axis.errorbar(
-        at, mean, yerr=bars, fmt=f"{_MARKS[number % len(_MARKS)]}-", color=colour, ms=5, lw=1.6, elinewidth=1,
-        capsize=3, alpha=0.85, label=printable(name),
+        at, mean, yerr=bars, fmt=f"{_MARKS[number % len(_MARKS)]}{'--' if by_artists else '-'}", color=colour,
+        mfc=theme.paper if by_artists else colour, ms=5, lw=1.6, elinewidth=1, capsize=3, alpha=0.85,
+        label=printable(name),
     )  # fmt: skip
 
 
