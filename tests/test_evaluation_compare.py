@@ -199,6 +199,16 @@ def test_changed_settings_of_one_recipe_are_told_apart(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("plain")
+def test_of_many_settings_each_tells_what_it_does_otherwise_than_the_first(tmp_path: Path) -> None:
+    runs = [scored(tmp_path / "a", A), scored(tmp_path / "b", B, c=10.0), scored(tmp_path / "c", A, c=3.0)]
+    assert [entry["name"] for entry in held(runs, tmp_path / "out")["entries"]] == [
+        "small",
+        "small, c=10.0",
+        "small, c=3.0",
+    ]
+
+
+@pytest.mark.usefixtures("plain")
 def test_a_level_can_be_chosen_for_all_and_for_one(tmp_path: Path) -> None:
     run = scored(tmp_path / "a@home", A, first=B)
     result = held([f"{run}@first", run], tmp_path / "out")

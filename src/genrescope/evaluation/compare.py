@@ -283,14 +283,21 @@ def _right(run: Run, ids: Sequence[str]) -> list[float]:
 
 
 def _names(runs: Sequence[Run]) -> list[str]:
-    """Call each by its recipe; where several have one name, add what tells them apart."""
-    flat = [dict(_flat(run.recipe)) | {"@": run.level} for run in runs]
+    """Call each by its recipe; where several have one name, add what tells them apart.
+
+    Of two, both tell their own values; of more, each but the first tells what it does otherwise than the first.
+    """
+    flat = [dict(_flat({key: value for key, value in run.recipe.items() if key != "intent"})) for run in runs]
     names = []
     for run, own in zip(runs, flat, strict=True):
-        alike = [its for other, its in zip(runs, flat, strict=True) if other.recipe["name"] == run.recipe["name"]]
-        telling = [key for key in own if any(its.get(key) != own[key] for its in alike)]
-        told = [f"{key.rpartition('.')[2]}={own[key]}" for key in telling if key not in ("@", "intent")]
-        names.append(", ".join([run.recipe["name"], *told]) + (f" @{run.level}" if "@" in telling else ""))
+        name = str(run.recipe["name"])
+        alike = [(other, its) for other, its in zip(runs, flat, strict=True) if other.recipe["name"] == name]
+        against = [its for _, its in (alike if len(alike) == 2 else alike[:1])]
+        keys = dict.fromkeys([*own, *(key for its in against for key in its)])
+        telling = [key for key in keys if any(its.get(key) != own.get(key) for its in against)]
+        told = [f"{key.rpartition('.')[2]}={own.get(key, 'none')}" for key in telling]
+        level = f" @{run.level}" if any(other.level != run.level for other, _ in alike) else ""
+        names.append(", ".join([name, *told]) + level)
     return names
 
 
