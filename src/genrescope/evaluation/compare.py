@@ -293,7 +293,7 @@ def _names(runs: Sequence[Run]) -> list[str]:
         name = str(run.recipe["name"])
         alike = [(other, its) for other, its in zip(runs, flat, strict=True) if other.recipe["name"] == name]
         against = [its for _, its in (alike if len(alike) == 2 else alike[:1])]
-        keys = dict.fromkeys([*own, *(key for its in against for key in its)])
+        keys = own if len(alike) == 2 else against[0] | own
         telling = [key for key in keys if any(its.get(key) != own.get(key) for its in against)]
         told = [f"{key.rpartition('.')[2]}={own.get(key, 'none')}" for key in telling]
         level = f" @{run.level}" if any(other.level != run.level for other, _ in alike) else ""
