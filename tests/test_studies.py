@@ -474,7 +474,8 @@ def test_the_data_are_named_where_others_have_as_many_genres() -> None:
     assert collect.of_data(mine, [mine, like, fewer]) == " of folder:mine"
     assert collect.of_data(like, [mine, like, fewer]) == " of synth:like"
     assert collect.of_data(fewer, [mine, like, fewer]) == ""
-    assert collect.of_data(mine, [mine, mine]) == ""
+    moved = {"data": {"name": "folder:/disk/mine", "fingerprint": "made again", "genres": 4}}
+    assert collect.of_data(mine, [mine, moved]) == ""
 
 
 def test_folders_without_results_are_refused(done: tuple[Studied, list[Progress], list[Ended]], tmp_path: Path) -> None:

@@ -248,12 +248,18 @@ def write_between(page: Path, text: str) -> None:
 
 
 def of_data(each: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return ` of KIND:FOLDER` of a row's data, or nothing where no row has as many genres of other data."""
+    """Return ` of KIND:FOLDER` of a row's data; nothing where no row has as many genres of another folder."""
     its = each["data"]
     others = (other["data"] for other in rows)
-    mixed = any(data["genres"] == its["genres"] and data["fingerprint"] != its["fingerprint"] for data in others)
-    kind, colon, where = str(its["name"]).rpartition(":")  # where it lies on this machine is nobody's business
-    return f" of {kind}{colon}{Path(where).name}" if mixed else ""
+    if all(data["genres"] != its["genres"] or _folder(data) == _folder(its) for data in others):
+        return ""
+    kind, colon, _ = str(its["name"]).rpartition(":")
+    return f" of {kind}{colon}{_folder(its)}"
+
+
+def _folder(data: Mapping[str, Any]) -> str:
+    """Return the name of the data's folder; where it lies on this machine is nobody's business."""
+    return Path(str(data["name"]).rpartition(":")[2]).name
 
 
 def recipe_cell(each: Mapping[str, Any]) -> str:
