@@ -163,6 +163,11 @@ class _Result:
 
 
 def _worker(spec: LogMelSpec) -> Callable[[Track], _Result]:
+    log_mel = front_end(spec)
+    return lambda track: _compute(track, log_mel)
+
+
+def front_end(spec: LogMelSpec) -> LogMel:
     """Make the front end, once in each worker."""
     import torch
 
@@ -170,8 +175,7 @@ def _worker(spec: LogMelSpec) -> Callable[[Track], _Result]:
 
     if multiprocessing.parent_process() is not None:
         torch.set_num_threads(1)  # every core has a worker of its own
-    log_mel = LogMel(spec)
-    return lambda track: _compute(track, log_mel)
+    return LogMel(spec)
 
 
 def _compute(track: Track, log_mel: LogMel) -> _Result:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from genrescope import audio, files, workers
+from genrescope.data.prepare import front_end
 from genrescope.errors import AudioError
 from genrescope.evaluation.conditions import CONDITIONS
 
@@ -41,15 +41,9 @@ class Sound:
     reason: str = ""
 
 
-def front_end(spec: LogMelSpec) -> Callable[[Work], Sound]:
+def worker(spec: LogMelSpec) -> Callable[[Work], Sound]:
     """Return what makes the sounds of a file; it is called once in each worker."""
-    import torch
-
-    from genrescope.logmel import LogMel
-
-    if multiprocessing.parent_process() is not None:
-        torch.set_num_threads(1)  # every core has a worker of its own
-    log_mel = LogMel(spec)
+    log_mel = front_end(spec)
     return lambda work: _compute(work, log_mel)
 
 

@@ -24,7 +24,7 @@ from genrescope.data import index, splits
 from genrescope.data.store import INDEX_FILE, Store, StoredTrack
 from genrescope.errors import DataError
 from genrescope.evaluation import crossval, metrics, paired
-from genrescope.evaluation.changed_sound import Work, crashed, front_end
+from genrescope.evaluation.changed_sound import Work, crashed, worker
 from genrescope.evaluation.compare import read_result
 from genrescope.evaluation.conditions import CONDITIONS, UNCHANGED, chosen
 from genrescope.evaluation.evaluate import about_model, open_own_store, track_rows
@@ -243,7 +243,7 @@ def _heard(
     by_id = {item.track.id: item for item in subject.items}
     models = _Models(device)
     with _appending(folder / HEARD_FILE) as file:
-        sounds = workers.results(work, partial(front_end, subject.store.spec), jobs=jobs, crashed=crashed)
+        sounds = workers.results(work, partial(worker, subject.store.spec), jobs=jobs, crashed=crashed)
         for done_now, sound in enumerate(sounds, start=done + 1):
             if sound.reason:
                 failed[sound.id] = sound.reason

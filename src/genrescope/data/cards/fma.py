@@ -190,7 +190,7 @@ CARDS = (
         known_faults=(
             _LABELS,
             _UNLABELLED,
-            "Lengths in the metadata are wrong for some tracks (issue 8 of mdeff/fma).",
+            "Lengths in the metadata are wrong for some tracks, as was reported to mdeff/fma.",
         ),
         sha1="0f0ace23fbe9ba30ecb7e95f763e435ea802b8ab",
     ),
