@@ -44,8 +44,8 @@ def ours(music: str, size: str) -> dict[str, Any]:
     """Check some of the clips; measure time and memory."""
     import time
 
-    from genrescope.data import duplicates
-    from genrescope.data.check.check import check
+    from genrescope.check.check import check
+    from genrescope.splits import duplicates
 
     clips = sorted(Path(music).rglob("*.flac"))
     step = len(clips) // int(size)

@@ -16,14 +16,15 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.planted import EXACT, FAULTS, NEAR, Planted, plant
-from genrescope.data import index
-from genrescope.data.cards import gtzan
-from genrescope.data.check.check import check
+from genrescope.check.check import check
+from genrescope.sources.cards import gtzan
+from genrescope.sources.data import read_data
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from genrescope.data.check.check import Checked
+    from genrescope.check.check import Checked
+    from genrescope.sources.track import Track
 
 Print: TypeAlias = npt.NDArray[np.uint32]
 
@@ -55,8 +56,8 @@ def report(data: str) -> str:
 
 def _planted(data: str, folder: Path) -> Bench:
     """Plant every fault in copies of some tracks of each genre; check the copies beside all originals."""
-    _, tracks = index.read_data(data)
-    by_genre: dict[str, list[index.Track]] = defaultdict(list)
+    _, tracks = read_data(data)
+    by_genre: dict[str, list[Track]] = defaultdict(list)
     repeats = {clip for repeat in gtzan.known_repeats() for clip in repeat.tracks}
     for track in tracks:
         if gtzan.track_id(str(track.path)) not in repeats:
@@ -229,7 +230,7 @@ def _repeats(bench: Bench) -> list[str]:
     ]
 
 
-def _unchanged(bench: Bench, track: index.Track) -> bool:
+def _unchanged(bench: Bench, track: Track) -> bool:
     return track.path.parent.name != "copies" or track.path.parent.parent != bench.checked.out.parent
 
 

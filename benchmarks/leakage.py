@@ -15,13 +15,14 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from genrescope.data import duplicates, groups, splits
-from genrescope.data.store import Store, open_store
-from genrescope.data.windows import FRAMES
+from genrescope import splits
 from genrescope.evaluation.crossval import cross_validate
 from genrescope.evaluation.metrics import resampled_interval
+from genrescope.features.windows import FRAMES
 from genrescope.files import write_json
 from genrescope.pages.drawing import drawn, panels
+from genrescope.splits import duplicates, groups
+from genrescope.store.store import Store, open_store
 from genrescope.training import recipe
 
 if TYPE_CHECKING:

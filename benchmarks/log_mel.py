@@ -49,7 +49,7 @@ def clip(data: str, number: str) -> dict[str, Any]:
     import torch
 
     from genrescope import LogMel, decode
-    from genrescope.data.index import read_data
+    from genrescope.sources.data import read_data
 
     torch.set_num_threads(1)
     tracks = read_data(data)[1]

@@ -86,7 +86,7 @@ def machine() -> str:
 
     import torch
 
-    from genrescope.training.run import processor
+    from genrescope.training.run_folder import processor
 
     return (
         f"{processor()}, {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}, "

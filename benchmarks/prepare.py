@@ -46,7 +46,7 @@ def report(data: str) -> str:
 
 def ours(data: str) -> dict[str, Any]:
     """Prepare a store with one process for each core."""
-    from genrescope.data.prepare import prepare
+    from genrescope.store.prepare import prepare
 
     with tempfile.TemporaryDirectory() as folder:
         return {"tracks": len(prepare(data, Path(folder) / "store").store.tracks)}
@@ -54,8 +54,8 @@ def ours(data: str) -> dict[str, Any]:
 
 def memory(data: str, copies: str) -> dict[str, Any]:
     """Prepare a data set that holds every file several times, and return the peak of the largest process."""
-    from genrescope.data.index import read_data
-    from genrescope.data.prepare import prepare
+    from genrescope.sources.data import read_data
+    from genrescope.store.prepare import prepare
 
     with tempfile.TemporaryDirectory() as folder:
         for copy in range(int(copies)):
@@ -80,7 +80,7 @@ def pool(data: str) -> dict[str, Any]:
 
 
 def _paths(data: str) -> list[Path]:
-    from genrescope.data.index import read_data
+    from genrescope.sources.data import read_data
 
     return [track.path for track in read_data(data)[1]]
 

@@ -62,7 +62,7 @@ def report(data: str) -> str:
 
 def store(data: str, folder: str) -> dict[str, Any]:
     """Prepare the images once."""
-    from genrescope.data.prepare import prepare
+    from genrescope.store.prepare import prepare
 
     return {"tracks": len(prepare(data, folder).store.tracks)}
 
@@ -70,7 +70,7 @@ def store(data: str, folder: str) -> dict[str, Any]:
 def ours(folder: str) -> dict[str, Any]:
     """Train two epochs by the product's own loop; return the seconds of the second."""
     from genrescope.training import loop
-    from genrescope.training.run import read_history
+    from genrescope.training.run_folder import read_history
 
     opened, split, recipe = _setting(folder)
     with tempfile.TemporaryDirectory() as out:
@@ -85,7 +85,7 @@ def plain(folder: str) -> dict[str, Any]:
     import torch.nn.functional as F
     from torch.utils.data import DataLoader, TensorDataset
 
-    from genrescope.data import windows
+    from genrescope.features import windows
     from genrescope.models import registry
     from genrescope.training import batches, schedule
 
@@ -162,8 +162,8 @@ def profile(folder: str) -> dict[str, Any]:
 
 def _setting(folder: str) -> Any:
     """Return the store, a split whose train part has the wanted number of tracks, and the recipe for two epochs."""
-    from genrescope.data.splits import Split
-    from genrescope.data.store import open_store
+    from genrescope.splits import Split
+    from genrescope.store.store import open_store
     from genrescope.training import recipe
 
     opened = open_store(folder)

@@ -182,8 +182,8 @@ def world(factory: pytest.TempPathFactory) -> World:
 
 @cache
 def _world(base: Path) -> World:
-    from genrescope.data import splits
-    from genrescope.data.prepare import prepare
+    from genrescope import splits
+    from genrescope.store.prepare import prepare
     from genrescope.training import loop, recipe
 
     root = base / "world"

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from genrescope.data.store import StoredTrack
+    from genrescope.store.store import StoredTrack
 
 RATE = 22_050
 
@@ -147,7 +147,7 @@ def stored(
     track_id: str, genre: str = "rock", group: str = "", *, first_frame: int = 0, frames: int = 128
 ) -> StoredTrack:
     """Return a track of a store that need not exist."""
-    from genrescope.data.store import StoredTrack
+    from genrescope.store.store import StoredTrack
 
     return StoredTrack(track_id, f"{track_id}.wav", genre, group, first_frame, frames, frames * 512 / RATE)
 

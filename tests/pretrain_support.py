@@ -9,9 +9,9 @@ import torch
 from conftest import genre_folders
 from safetensors.torch import load_file
 
-from genrescope import bundle
-from genrescope.data.prepare import prepare
-from genrescope.data.splits import Split
+from genrescope import modelfile
+from genrescope.splits import Split
+from genrescope.store.prepare import prepare
 from genrescope.training import recipe
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from genrescope.data.store import Store
+    from genrescope.store.store import Store
     from genrescope.training.recipe import Recipe
 
 TINY = {"windows.frames": 64, "training.precision": "32-true", "training.epochs": 2, "model.dropout": 0.1}
@@ -70,7 +70,7 @@ def stop_after(number: int) -> Callable[[object], None]:
 
 
 def weights(folder: Path) -> dict[str, Tensor]:
-    return load_file(folder / bundle.TRUNK_NAME)
+    return load_file(folder / modelfile.TRUNK_NAME)
 
 
 def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:

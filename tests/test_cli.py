@@ -20,8 +20,8 @@ from conftest import write
 import genrescope as package
 from genrescope import cli
 from genrescope.cli import predict as predict_command
-from genrescope.data import cards
 from genrescope.inference.classifier import Prediction
+from genrescope.sources import cards
 
 if TYPE_CHECKING:
     from cli_support import World

@@ -14,7 +14,7 @@ from conftest import genre_folders, noise, write
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from genrescope.data.check.check import Progress
+    from genrescope.check.check import Progress
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 SECONDS = 3.2
@@ -116,7 +116,7 @@ def test_results_that_cannot_be_written_end_with_2(music: Path) -> None:
 def test_an_interrupt_ends_with_130_and_the_same_command_goes_on(
     music: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from genrescope.data.check import check as module
+    from genrescope.check import check as module
 
     look, out = module.check, tmp_path / "out"
 

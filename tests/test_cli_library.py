@@ -12,9 +12,9 @@ import pytest
 from cli_support import assert_refused, genrescope, here, leftovers
 from tag_support import ape, id3_1, id3_2_2, m4a_number, tagged, untagged
 
-from genrescope.data import genre_map, library
-from genrescope.data.index import list_tracks, read_data
-from genrescope.data.store import open_store
+from genrescope.sources import genre_map, tagged_library
+from genrescope.sources.data import list_tracks, read_data
+from genrescope.store.store import open_store
 
 if TYPE_CHECKING:
     from cli_support import Done
@@ -268,8 +268,8 @@ def test_many_unmapped_words_are_shown_in_part(tmp_path: Path) -> None:
 
 def test_every_file_is_counted_once(music: Path) -> None:
     seen: list[int] = []
-    files = library.audio_files(music)
-    found = library.scan(files, genre_map.load(), on_file=lambda done, _: seen.append(done))
+    files = tagged_library.audio_files(music)
+    found = tagged_library.scan(files, genre_map.load(), on_file=lambda done, _: seen.append(done))
     assert seen == list(range(1, len(files) + 1))
     assert len(found.songs) + found.without_genre + found.without_match + len(found.failed) == found.files == len(files)
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import pytest
 from cli_support import GENRES, SMALL, TRACKS, assert_refused, here, world
 
-from genrescope.data import splits
-from genrescope.data.duplicates import Pair
-from genrescope.data.prepare import prepare
-from genrescope.data.store import open_store
-from genrescope.training.run import read_run
+from genrescope import splits
+from genrescope.splits.duplicates import Pair
+from genrescope.store.prepare import prepare
+from genrescope.store.store import open_store
+from genrescope.training.run_folder import read_run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,7 +48,7 @@ def store(made: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def planted(monkeypatch: pytest.MonkeyPatch) -> list[Pair]:
     """Take these duplicates for those of the store; none, unless a test adds some."""
     pairs: list[Pair] = []
-    monkeypatch.setattr("genrescope.data.duplicates.in_store", lambda store, **_: list(pairs))
+    monkeypatch.setattr("genrescope.splits.duplicates.in_store", lambda store, **_: list(pairs))
     return pairs
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from cli_support import assert_refused, here, interrupted, leftovers, world
 
-from genrescope.studies import collect, study
+from genrescope.research import collect, study
 from genrescope.training import recipe
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 @pytest.fixture(autouse=True)
 def _plain(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("genrescope.evaluation.figures.draw", lambda *_: [])
+    monkeypatch.setattr("genrescope.reports.figures.draw", lambda *_: [])
 
 
 def write(made: World, folder: Path, *experiments: str) -> Path:

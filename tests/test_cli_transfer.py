@@ -10,7 +10,7 @@ import transfer_support as networks
 from cli_support import assert_refused, genrescope, here, leftovers
 from transfer_support import ARTISTS, GENRES, TRACKS, assert_refused_last, music
 
-from genrescope.data.prepare import prepare
+from genrescope.store.prepare import prepare
 
 if TYPE_CHECKING:
     from pathlib import Path

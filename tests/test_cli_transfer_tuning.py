@@ -10,8 +10,8 @@ import transfer_support as networks
 from cli_support import here, leftovers
 from transfer_support import assert_refused_last, music
 
-from genrescope.data.prepare import prepare
-from genrescope.training.run import RunFolder
+from genrescope.store.prepare import prepare
+from genrescope.training.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -128,7 +128,7 @@ def test_the_wheel_works_where_it_is_unpacked(wheel: Path, tmp_path: Path) -> No
         file.extractall(tmp_path / "site")
     code = (
         "import genrescope\n"
-        "from genrescope.data import cards\n"
+        "from genrescope.sources import cards\n"
         "from genrescope.training import recipe\n"
         "assert recipe.load('mgcc').training.epochs == 25\n"
         "assert len(cards.official_splits()['gtzan-fault-filtered'].parts()) == 930\n"

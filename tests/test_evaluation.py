@@ -16,13 +16,12 @@ import pytest
 from cli_support import GENRES, sound, world, write_music
 from conftest import write
 
-from genrescope import bundle
-from genrescope.data import splits
-from genrescope.data.prepare import prepare
-from genrescope.data.store import open_store
+from genrescope import modelfile, splits
 from genrescope.errors import DataError, ModelFileError
 from genrescope.evaluation.evaluate import evaluate, settings
 from genrescope.files import write_json
+from genrescope.store.prepare import prepare
+from genrescope.store.store import open_store
 from genrescope.training import loop, recipe
 
 if TYPE_CHECKING:
@@ -252,16 +251,16 @@ def test_names_in_other_scripts_can_be_drawn(made: World, tmp_path: Path) -> Non
 
 def test_scores_enter_the_model_file_and_weights_stay(done: Evaluated, run: Path, weights_before: str) -> None:
     assert weights(run / "model.safetensors") == weights_before
-    scores = bundle.read_header(run).scores
+    scores = modelfile.read_header(run).scores
     assert scores == {f"{done.result['data']['split']} / test": done.result["accuracy"] | {"verdict": "vote"}}
     with (run / "model.safetensors").open("rb") as file:
         assert struct.unpack("<Q", file.read(8))[0] % 8 == 0, "the tensors are no longer aligned"
-    assert bundle.load(run).header.scores == scores
+    assert modelfile.load(run).header.scores == scores
 
 
 def test_scores_of_another_part_stand_beside(done: Evaluated, run: Path, weights_before: str) -> None:
     evaluate(run, part="validation", device="cpu", out=run / "validation")
-    assert {key.rpartition(" / ")[2] for key in bundle.read_header(run).scores} == {"test", "validation"}
+    assert {key.rpartition(" / ")[2] for key in modelfile.read_header(run).scores} == {"test", "validation"}
     assert weights(run / "model.safetensors") == weights_before
     assert json.loads((run / "evaluation.json").read_text(encoding="utf-8")) == done.result
 

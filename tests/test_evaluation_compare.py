@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from matplotlib.collections import PathCollection
 
 from genrescope.errors import DataError
-from genrescope.evaluation import charts, compare, metrics, paired
-from genrescope.evaluation.comparison_page import p_value, points
+from genrescope.evaluation import compare, metrics, paired
 from genrescope.pages import drawing
+from genrescope.reports import charts
+from genrescope.reports.comparison_page import p_value, points
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

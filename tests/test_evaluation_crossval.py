@@ -11,23 +11,23 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from cli_support import world
 
-from genrescope.data import splits
-from genrescope.data.duplicates import Pair
-from genrescope.data.store import Store, open_store
+from genrescope import splits
 from genrescope.errors import DataError
 from genrescope.evaluation import metrics
 from genrescope.evaluation.crossval import CrossValidated, Fold, cross_validate
 from genrescope.evaluation.evaluate import evaluate
+from genrescope.splits.duplicates import Pair
+from genrescope.store.store import Store, open_store
 from genrescope.training import loop, recipe
-from genrescope.training.run import read_run
+from genrescope.training.run_folder import read_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from genrescope.data.splits import Split
+    from genrescope.splits import Split
     from genrescope.training.recipe import Recipe
-    from genrescope.training.run import Epoch
+    from genrescope.training.run_folder import Epoch
 
 FOLDS = 3
 
@@ -62,7 +62,7 @@ def done(store: Store, wanted: Recipe, split: Split, tmp_path_factory: pytest.Te
 @pytest.fixture
 def plain(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the figures out: they take most of the time, and other tests look at them."""
-    monkeypatch.setattr("genrescope.evaluation.figures.draw", lambda *_: [])
+    monkeypatch.setattr("genrescope.reports.figures.draw", lambda *_: [])
 
 
 @pytest.mark.usefixtures("plain")

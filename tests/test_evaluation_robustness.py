@@ -11,14 +11,14 @@ import pytest
 from cli_support import World, assert_refused, here, world
 from conftest import RATE, level_of, noise, pitch, tone
 
-from genrescope.data import splits
-from genrescope.data.store import open_store
+from genrescope import splits
 from genrescope.errors import DataError
 from genrescope.evaluation import metrics, paired
 from genrescope.evaluation.conditions import CONDITIONS, UNCHANGED, chosen
 from genrescope.evaluation.evaluate import evaluate
 from genrescope.evaluation.robustness import Progress, robustness
 from genrescope.files import write_json
+from genrescope.store.store import open_store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -240,7 +240,7 @@ def test_each_fold_of_a_cross_validation_is_scored_by_its_own_model(made: World,
     wanted = recipe.load("pooled-svm", {"classifier.kernel": "linear"})  # fitted at once
     split = splits.make(store.tracks, "stratified", folds=2)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("genrescope.evaluation.figures.draw", lambda *_: [])
+        patch.setattr("genrescope.reports.figures.draw", lambda *_: [])
         scored = cross_validate(store, wanted, split, tmp_path / "cv", device="cpu").result
     found = robustness(tmp_path / "cv", conditions="quiet-20", device="cpu", jobs=1).result
     assert found["data"]["part"] is None

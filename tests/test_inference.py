@@ -14,11 +14,11 @@ from cli_support import GENRES, world
 from conftest import RATE, noise, sweep, tone, write
 
 import genrescope
-from genrescope import bundle
+from genrescope import modelfile
 from genrescope.cli import predict as predict_command
 from genrescope.errors import AudioError, DataError, ModelFileError, TrainingError
 from genrescope.inference.classifier import Classifier, Prediction, WindowScores
-from genrescope.inference.library import Failure, PredictionFile, find_songs, header_line, predict_all, to_line
+from genrescope.inference.many import Failure, PredictionFile, find_songs, header_line, predict_all, to_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -139,7 +139,7 @@ def test_windows_stand_side_by_side(classifier: Classifier) -> None:
 def test_windows_overlap_and_short_songs_are_repeated_where_the_model_learnt_so(
     classifier: Classifier, made: World
 ) -> None:
-    loaded = bundle.load(made.run)
+    loaded = modelfile.load(made.run)
     half = Classifier(dataclasses.replace(loaded, header=dataclasses.replace(loaded.header, hop=64, padding="repeat")))
     song = noise(9.5)
     found, apart_ones = half.predict(song, rate=RATE), classifier.predict(song, rate=RATE)
@@ -210,13 +210,13 @@ def test_a_model_that_cannot_be_loaded_is_refused(made: World, tmp_path: Path) -
 
 def test_the_model_is_loaded_once_for_many_songs(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
     loads: list[object] = []
-    real = bundle.load
+    real = modelfile.load
 
-    def spy(path: str | Path, *, device: str = "cpu") -> bundle.Bundle:
+    def spy(path: str | Path, *, device: str = "cpu") -> modelfile.Bundle:
         loads.append(path)
         return real(path, device=device)
 
-    monkeypatch.setattr(bundle, "load", spy)
+    monkeypatch.setattr(modelfile, "load", spy)
     predict_command.predict(made.run, [made.music / "drone", made.music / "hiss"], quiet=True)
     assert loads == [made.run]
 

@@ -14,12 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genrescope import synth
-from genrescope._synth_band import artist_of, generator, sections
-from genrescope._synth_styles import SCALES
-from genrescope._synth_voices import DRUMS, VOICES, drum, tone
 from genrescope.audio import SAMPLE_RATE, Wave, decode
-from genrescope.data.index import read_data
 from genrescope.errors import DataError
+from genrescope.sources.data import read_data
+from genrescope.synth.band import artist_of, generator, sections
+from genrescope.synth.styles import SCALES
+from genrescope.synth.voices import DRUMS, VOICES, drum, tone
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,7 +14,7 @@ from conftest import stored
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genrescope.data.windows import FrameBank, place
+from genrescope.features.windows import FrameBank, place
 from genrescope.logmel_spec import LogMelSpec
 from genrescope.training import recipe
 from genrescope.training.batches import Batches, _deal, balanced, draw_order, epoch_seed
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from genrescope.data.store import Store, StoredTrack
+    from genrescope.store.store import Store, StoredTrack
 
 LABELS = ("jazz", "rock")
 

@@ -23,21 +23,21 @@ from pretrain_support import (
 )
 from safetensors.torch import load_file
 
-from genrescope import bundle
+from genrescope import modelfile
 from genrescope.errors import DataError, ModelFileError, RecipeError
 from genrescope.evaluation import evaluate
 from genrescope.evaluation.compare import compare
 from genrescope.models import registry, trunk
-from genrescope.studies import collect
-from genrescope.training import loop, run, setup
+from genrescope.research import collect
+from genrescope.training import loop, run_folder, setup
 from genrescope.training import trunk as trunks
 from genrescope.training.pretrain import pretrain
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from genrescope.data.splits import Split
-    from genrescope.data.store import Store
+    from genrescope.splits import Split
+    from genrescope.store.store import Store
 
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -109,10 +109,10 @@ def test_a_run_notes_what_it_began_from_and_resumes_no_other(
         with pytest.raises(DataError, match="began from another network"):
             loop.train(store, its, split, tmp_path / "torn", device="cpu", init_from=other, resume=True)
     loop.train(store, its, split, tmp_path / "torn", device="cpu", init_from=begun, resume=True)
-    one, other_run = (load_file(tmp_path / name / bundle.FILE_NAME) for name in ("whole", "torn"))
+    one, other_run = (load_file(tmp_path / name / modelfile.FILE_NAME) for name in ("whole", "torn"))
     assert same(one, other_run)
-    noted = run.read_run(tmp_path / "whole")["init_from"]
-    assert noted["digest"] == run.read_run(begun)["digest"]
+    noted = run_folder.read_run(tmp_path / "whole")["init_from"]
+    assert noted["digest"] == run_folder.read_run(begun)["digest"]
     assert (noted["model"], noted["task"], noted["recipe"]) == ("vgg-16", "synth", "pretrain-synth")
 
 
@@ -122,7 +122,7 @@ def test_a_committees_network_begins_from_the_trunk(begun: Path, store: Store, s
         classifier__kernel="linear", classifier__frames=64,
     )  # fmt: skip
     loop.train(store, still, split, tmp_path / "run", device="cpu", init_from=begun)
-    kept, taken = load_file(tmp_path / "run" / bundle.FILE_NAME), weights(begun)
+    kept, taken = load_file(tmp_path / "run" / modelfile.FILE_NAME), weights(begun)
     for name in ("features.0.0.weight", "features.4.0.weight"):
         assert torch.allclose(kept[f"network.{name}"], taken[name], atol=1e-6)
     assert any(name.startswith("machine.") for name in kept)
@@ -139,7 +139,7 @@ def test_another_architecture_is_refused_by_both_names(begun: Path, store: Store
 def test_what_is_no_trunk_is_refused(begun: Path, store: Store, tmp_path: Path) -> None:
     with pytest.raises(ModelFileError, match=r"holds no trunk\.safetensors"):
         trunks.read(tmp_path, learnt(), store.spec)
-    bundle.save_tensors(tmp_path / bundle.TRUNK_NAME, {"a": torch.zeros(1)}, {"b": "c"})
+    modelfile.save_tensors(tmp_path / modelfile.TRUNK_NAME, {"a": torch.zeros(1)}, {"b": "c"})
     with pytest.raises(ModelFileError, match="no trunk of genrescope"):
         trunks.read(tmp_path, learnt(), store.spec)
     taken = trunks.read(begun, learnt(), store.spec)
@@ -147,7 +147,7 @@ def test_what_is_no_trunk_is_refused(begun: Path, store: Store, tmp_path: Path) 
     with pytest.raises(RecipeError, match="is missing there and"):
         short.begin(registry.create("vgg-16", 2))
     with pytest.raises(ModelFileError, match="knows no genres yet"):
-        bundle.load(begun)
+        modelfile.load(begun)
 
 
 # -- the command line---------------------------------------------------------------------------------------------
@@ -160,7 +160,7 @@ def options(changes: dict[str, Any]) -> list[str]:
 def test_the_command_pre_trains_and_train_begins_from_it_in_every_fold(
     tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("genrescope.evaluation.figures.draw", lambda *_: [])
+    monkeypatch.setattr("genrescope.reports.figures.draw", lambda *_: [])
     made = world(tmp_path_factory)
     done = here(
         "pretrain", made.store, "--recipe", "pretrain-contrastive", "--split", made.split, "--parts", "train",
@@ -169,14 +169,14 @@ def test_the_command_pre_trains_and_train_begins_from_it_in_every_fold(
     assert (done.code, done.out.strip()) == (0, str(tmp_path / "heard")), done.err
     assert "epoch   2/2  loss" in done.err
     assert "partner" in done.err
-    assert run.read_run(tmp_path / "heard")["parts"] == ["train"]
+    assert run_folder.read_run(tmp_path / "heard")["parts"] == ["train"]
     common = (
         "train", made.store, "--recipe", "mgcc", "--folds", 2, "--device", "cpu", "--set", "model.name=vgg-16", "--set",
         "training.epochs=1", "--out",
     )  # fmt: skip
     done = here(*common, tmp_path / "folds", "--init-from", tmp_path / "heard")
     assert done.code == 0, done.err
-    digests = [run.read_run(tmp_path / "folds" / f"fold-{n}")["init_from"]["digest"] for n in (1, 2)]
+    digests = [run_folder.read_run(tmp_path / "folds" / f"fold-{n}")["init_from"]["digest"] for n in (1, 2)]
     assert digests == [json.loads((tmp_path / "heard" / "run.json").read_text())["digest"]] * 2
     assert here(*common, tmp_path / "cold").code == 0
     compared = compare([str(tmp_path / name) for name in ("cold", "folds")], tmp_path / "compare")
@@ -204,7 +204,7 @@ def test_what_does_not_go_together_is_refused(tmp_path_factory: pytest.TempPathF
 
 
 def test_a_study_begins_from_a_trunk_beside_it(begun: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    from genrescope.studies import experiments
+    from genrescope.research import experiments
 
     made = world(tmp_path_factory)
     text = f'[defaults]\nstore = "{made.store}"\nrecipe = "mgcc"\nset = {{ model.name = "vgg-16" }}\n'

@@ -12,23 +12,22 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from training_support import GENRES, dealt, linear, small_store
 
-from genrescope import bundle
-from genrescope.data import splits
-from genrescope.data.splits import Split
-from genrescope.data.windows import FrameBank, Windows
+from genrescope import modelfile, splits
+from genrescope.devices import choose_device
 from genrescope.errors import DataError, GenrescopeError, RecipeError, TrainingError
+from genrescope.features.windows import FrameBank, Windows
 from genrescope.models import registry
-from genrescope.training import recipe, recipe_sections, run
-from genrescope.training.devices import choose_device
+from genrescope.splits import Split
+from genrescope.training import recipe, recipe_sections, run_folder
 from genrescope.training.loop import Step, train
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from genrescope.data.store import Store
+    from genrescope.store.store import Store
     from genrescope.training.recipe import Recipe
-    from genrescope.training.run import Epoch
+    from genrescope.training.run_folder import Epoch
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +53,7 @@ def small(**changes: Any) -> Recipe:
 
 
 def weights(folder: Path) -> dict[str, Tensor]:
-    return load_file(folder / bundle.FILE_NAME)
+    return load_file(folder / modelfile.FILE_NAME)
 
 
 def same(left: dict[str, Tensor], right: dict[str, Tensor]) -> bool:
@@ -63,7 +62,7 @@ def same(left: dict[str, Tensor], right: dict[str, Tensor]) -> bool:
 
 def history(folder: Path) -> list[Epoch]:
     """Return the history without what the clock decides."""
-    return [dataclasses.replace(row, seconds=0, windows_per_second=0) for row in run.read_history(folder)]
+    return [dataclasses.replace(row, seconds=0, windows_per_second=0) for row in run_folder.read_history(folder)]
 
 
 class _StopError(Exception):
@@ -88,12 +87,12 @@ def test_the_same_seed_gives_the_same_network_also_when_interrupted(store: Store
     train(store, wanted, split, tmp_path / "whole", seed=3)
     with pytest.raises(_StopError):
         train(store, wanted, split, tmp_path / "torn", seed=3, on_epoch=stop_after(1))
-    assert not (tmp_path / "torn" / bundle.FILE_NAME).exists()
+    assert not (tmp_path / "torn" / modelfile.FILE_NAME).exists()
     assert len(history(tmp_path / "torn")) == 1
     train(store, wanted, split, tmp_path / "torn", seed=3, resume=True)
     assert same(weights(tmp_path / "torn"), weights(tmp_path / "whole"))
     assert history(tmp_path / "torn") == history(tmp_path / "whole")
-    assert run.read_run(tmp_path / "torn")["resumed"] == 1
+    assert run_folder.read_run(tmp_path / "torn")["resumed"] == 1
 
 
 @pytest.mark.parametrize("order", ["fixed", "shuffled"])
@@ -249,20 +248,20 @@ def test_validation_is_scored_when_it_is_not_learnt(store: Store, split: Split, 
     train(store, small(), split, tmp_path / "learnt", parts=("train", "validation"))
     assert all(row.validation_loss is not None for row in history(tmp_path / "held out"))
     assert all(row.validation_loss is None for row in history(tmp_path / "learnt"))
-    assert run.read_run(tmp_path / "learnt")["tracks"] == 9
+    assert run_folder.read_run(tmp_path / "learnt")["tracks"] == 9
 
 
 def test_a_run_folder_tells_everything(store: Store, split: Split, tmp_path: Path) -> None:
     train(store, small(), split, tmp_path / "run", seed=4)
     files = {path.name for path in (tmp_path / "run").iterdir()}
-    assert files == {"recipe.toml", "split.csv", "run.json", "history.csv", "tensorboard", bundle.FILE_NAME}
+    assert files == {"recipe.toml", "split.csv", "run.json", "history.csv", "tensorboard", modelfile.FILE_NAME}
     told = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))
     assert (told["status"], told["seed"], told["epochs"], told["labels"]) == ("finished", 4, 3, list(GENRES))
     assert told["data_fingerprint"] == store.fingerprint
     assert told["split"]["counts"] == {"train": 6, "validation": 3, "test": 3}
     assert {"python", "torch", "numpy", "genrescope"} <= set(told["versions"])
     assert splits.read(tmp_path / "run" / "split.csv").parts == split.parts
-    header = bundle.read_header(tmp_path / "run")
+    header = modelfile.read_header(tmp_path / "run")
     assert header.labels == GENRES
     assert header.front_end == store.spec
     assert header.data == store.fingerprint
@@ -275,11 +274,11 @@ def test_a_run_folder_tells_everything(store: Store, split: Split, tmp_path: Pat
 
 def test_a_run_is_not_written_over(store: Store, split: Split, tmp_path: Path) -> None:
     train(store, small(), split, tmp_path / "run")
-    before = (tmp_path / "run" / bundle.FILE_NAME).read_bytes()
+    before = (tmp_path / "run" / modelfile.FILE_NAME).read_bytes()
     with pytest.raises(DataError, match="holds a run already; go on with it by --resume"):
         train(store, small(), split, tmp_path / "run")
     train(store, small(), split, tmp_path / "run", resume=True)  # finished: nothing is left to do
-    assert (tmp_path / "run" / bundle.FILE_NAME).read_bytes() == before
+    assert (tmp_path / "run" / modelfile.FILE_NAME).read_bytes() == before
 
 
 @pytest.mark.parametrize("other", ["recipe", "seed", "split", "parts"])
@@ -304,7 +303,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_says_what_to_do(store: Store
     wanted = small(schedule__name="constant", schedule__max_rate=1e30, training__epochs=20)
     with pytest.raises(TrainingError, match=r"the loss is .* at step .*--set schedule\.max_rate"):
         train(store, wanted, split, tmp_path / "run")
-    assert not (tmp_path / "run" / bundle.FILE_NAME).exists()
+    assert not (tmp_path / "run" / modelfile.FILE_NAME).exists()
 
 
 def test_a_damaged_checkpoint_is_told(store: Store, split: Split, tmp_path: Path) -> None:

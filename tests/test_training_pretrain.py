@@ -26,11 +26,11 @@ from pretrain_support import (
 )
 
 from genrescope import synth
-from genrescope.data.splits import Split
 from genrescope.errors import DataError, RecipeError, TrainingError
 from genrescope.logmel import LogMel
 from genrescope.logmel_spec import LogMelSpec
-from genrescope.training import pretrain_synth, recipe, run
+from genrescope.splits import Split
+from genrescope.training import pretrain_synth, recipe, run_folder
 from genrescope.training.pretrain import PretrainEpoch, pretrain
 from genrescope.training.pretrain_contrastive import ContrastiveTask, nt_xent, partners
 from genrescope.training.pretrain_synth import SIZES, SynthTask
@@ -38,7 +38,7 @@ from genrescope.training.pretrain_synth import SIZES, SynthTask
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from genrescope.data.store import Store
+    from genrescope.store.store import Store
 
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -212,7 +212,7 @@ def test_only_the_parts_asked_for_are_heard(store: Store, tmp_path: Path) -> Non
         its = dataclasses.replace(store, frames=frames)
         pretrain(paired(training__epochs=1), tmp_path / name, store=its, split=split, device="cpu")
     assert same(weights(tmp_path / "whole"), weights(tmp_path / "deaf"))
-    assert run.read_run(tmp_path / "whole")["split"]["counts"] == {"train": 4, "test": 4}
+    assert run_folder.read_run(tmp_path / "whole")["split"]["counts"] == {"train": 4, "test": 4}
 
 
 # -- the loop ---------------------------------------------------------------------------------------------------------
@@ -239,7 +239,7 @@ def test_a_torn_run_on_music_ends_as_a_whole_one(begun: Path, tmp_path: Path) ->
     pretrain(heard(), tmp_path / "torn", device="cpu", jobs=1, resume=True)
     assert same(weights(begun), weights(tmp_path / "torn"))
     assert history(begun) == history(tmp_path / "torn")
-    assert run.read_run(tmp_path / "torn")["resumed"] == 2
+    assert run_folder.read_run(tmp_path / "torn")["resumed"] == 2
     assert not (tmp_path / "torn" / "checkpoint").exists()
 
 

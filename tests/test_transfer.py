@@ -15,9 +15,9 @@ import transfer_support as networks
 from conftest import genre_folders, noise, tone
 
 from genrescope import audio
-from genrescope.data import index
-from genrescope.data.prepare import prepare
 from genrescope.errors import DataError, ModelFileError, TrainingError
+from genrescope.store.index import read_index
+from genrescope.store.prepare import prepare
 from genrescope.transfer import probe as probes
 from genrescope.transfer.features import NETWORK_FILE, extract
 from genrescope.transfer.loading import load
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from genrescope.data.store import Store
+    from genrescope.store.store import Store
     from genrescope.transfer.cache import Progress
     from genrescope.transfer.network import Network
 
@@ -61,7 +61,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 @pytest.fixture
 def own(store: Store, tmp_path: Path) -> Store:
     """Give a copy of the store whose music may be changed."""
-    from genrescope.data.store import open_store
+    from genrescope.store.store import open_store
 
     shutil.copytree(store.path.parent, tmp_path / "own")
     opened = open_store(tmp_path / "own" / "store")
@@ -358,7 +358,7 @@ def test_bad_files_are_named_and_stop_nothing(saved: Path, own: Store) -> None:
         "jazz/jazz-00.wav": "it has changed since the store was prepared",
         "jazz/jazz-01.wav": "file: it is not in DATA",
     }
-    rows = {row.id: row for row in index.read_index(done.folder / "index.csv")}
+    rows = {row.id: row for row in read_index(done.folder / "index.csv")}
     assert len(rows) == 6
     assert rows["blues/blues-00.wav"].status == "ok"
     assert rows["jazz/jazz-01.wav"].status == "file: it is not in DATA"
@@ -408,9 +408,9 @@ def test_a_probe_learns_and_comes_back_from_its_file(saved: Path, store: Store, 
 
 
 def test_a_file_that_is_no_probe_is_refused(tmp_path: Path) -> None:
-    from genrescope import bundle
+    from genrescope import modelfile
 
-    bundle.save_tensors(tmp_path / bundle.PROBE_NAME, {"vectors": torch.zeros(2, 3)}, {})
+    modelfile.save_tensors(tmp_path / modelfile.PROBE_NAME, {"vectors": torch.zeros(2, 3)}, {})
     with pytest.raises(ModelFileError, match="is no probe of genrescope"):
         probes.load(tmp_path)
 

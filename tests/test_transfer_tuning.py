@@ -13,13 +13,13 @@ import torch
 import transfer_support as networks
 from conftest import genre_folders, noise
 
-from genrescope import audio, bundle
-from genrescope.data.prepare import prepare
-from genrescope.data.splits import Split
+from genrescope import audio, modelfile
 from genrescope.errors import DataError, ModelFileError, TrainingError
+from genrescope.splits import Split
+from genrescope.store.prepare import prepare
 from genrescope.training import recipe as recipes
 from genrescope.training.recipe_transfer import TuningRecipe
-from genrescope.training.run import read_history, read_run
+from genrescope.training.run_folder import read_history, read_run
 from genrescope.transfer import run as runs
 from genrescope.transfer import tuned, tuning, waves
 from genrescope.transfer.learner import Material
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from genrescope.data.store import Store
+    from genrescope.store.store import Store
     from genrescope.training.loop import Step
     from genrescope.training.recipe_transfer import TuningRecipe as Recipe
-    from genrescope.training.run import Epoch
+    from genrescope.training.run_folder import Epoch
     from genrescope.transfer.network import Network
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -103,7 +103,7 @@ def tune(
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let nobody wait for figures, nor for what a network costs; other tests look at these."""
-    monkeypatch.setattr("genrescope.evaluation.figures.draw", lambda *_: [])
+    monkeypatch.setattr("genrescope.reports.figures.draw", lambda *_: [])
     monkeypatch.setattr("genrescope.transfer.network.Network.milliseconds", lambda _: 1.0)
 
 
@@ -120,7 +120,7 @@ def stopping(at: int) -> Callable[[Any], None]:
 
 
 def weights(folder: Path) -> bytes:
-    return (folder / bundle.TUNED_NAME).read_bytes()
+    return (folder / modelfile.TUNED_NAME).read_bytes()
 
 
 def losses(folder: Path) -> list[tuple[float, float | None]]:
@@ -269,7 +269,7 @@ def test_the_validation_part_is_scored_and_decides_nothing(
     tune(network, store, alone, tmp_path / "without")
     assert all(loss is not None for _, loss in losses(tmp_path / "with"))
     assert all(loss is None for _, loss in losses(tmp_path / "without"))
-    one, other = (bundle.load_tensors(tmp_path / name / bundle.TUNED_NAME)[0] for name in ("with", "without"))
+    one, other = (modelfile.load_tensors(tmp_path / name / modelfile.TUNED_NAME)[0] for name in ("with", "without"))
     for name, value in one.items():
         assert torch.equal(value, other[name])
 
@@ -322,7 +322,7 @@ def test_a_loss_that_is_no_number_ends_the_run(saved: Path, store: Store, split:
         network.model.encoder.layer_norm.weight.fill_(float("nan"))
     with pytest.raises(TrainingError, match=r"the loss is nan at step 1 .* in transfer with --rate"):
         tune(network, store, split, tmp_path / "run")
-    assert not (tmp_path / "run" / bundle.TUNED_NAME).exists()
+    assert not (tmp_path / "run" / modelfile.TUNED_NAME).exists()
 
 
 def test_a_damaged_or_foreign_file_is_refused(saved: Path, store: Store, split: Split, tmp_path: Path) -> None:
@@ -331,12 +331,12 @@ def test_a_damaged_or_foreign_file_is_refused(saved: Path, store: Store, split: 
     with pytest.raises(ModelFileError, match="it was made from ast with other weights than hubert has"):
         tuned.load(tmp_path / "run", opened(saved, "hubert"))
     with pytest.raises(ModelFileError, match="holds a fine-tuned published network, which is no model file"):
-        bundle.locate(tmp_path / "run")
-    path = tmp_path / "run" / bundle.TUNED_NAME
+        modelfile.locate(tmp_path / "run")
+    path = tmp_path / "run" / modelfile.TUNED_NAME
     path.write_bytes(path.read_bytes()[:-10])
     with pytest.raises(ModelFileError, match="is damaged or truncated"):
         tuned.load(tmp_path / "run", network)
-    bundle.save_tensors(path, {"head.weight": torch.zeros(2, 16)}, {})
+    modelfile.save_tensors(path, {"head.weight": torch.zeros(2, 16)}, {})
     with pytest.raises(ModelFileError, match="is no fine-tuned network of genrescope"):
         tuned.load(tmp_path / "run", network)
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 from conftest import genre_folders
 from torch import nn
 
-from genrescope.data.prepare import prepare
-from genrescope.data.splits import Split
+from genrescope.splits import Split
+from genrescope.store.prepare import prepare
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from genrescope.data.store import Store
+    from genrescope.store.store import Store
 
 GENRES = ("blues", "jazz", "rock")
 

@@ -13,13 +13,15 @@ from collections import deque
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import resource_tracker
-from typing import TYPE_CHECKING, Any, TypeVar
+from queue import Full, Queue
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
+_T = TypeVar("_T")
 
 CRASHED = "the decoder crashed; the file is probably damaged"
 _AHEAD = 4  # items in flight for each worker: enough to keep it busy, few enough to bound memory
@@ -96,6 +98,50 @@ def interrupt_held() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def ahead(items: Iterable[_T], *, depth: int = 2) -> Iterator[_T]:
+    """Yield `items`, made by a thread that stays up to `depth` of them ahead.
+
+    An exception in the thread is raised here, in its place; a consumer that leaves early ends the thread.
+
+    Example:
+        >>> list(ahead(range(3)))
+        [0, 1, 2]
+    """
+    queue: Queue[tuple[bool, _T | BaseException | None]] = Queue(depth)
+    stop = threading.Event()
+
+    def put(more: bool, item: _T | BaseException | None) -> None:
+        while not stop.is_set():
+            with contextlib.suppress(Full):
+                queue.put((more, item), timeout=0.1)
+                return
+
+    def work() -> None:
+        try:
+            for item in items:
+                put(True, item)
+                if stop.is_set():
+                    return
+            put(False, None)
+        except BaseException as error:  # it is raised again where the items are used
+            put(False, error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        while True:
+            more, item = queue.get()
+            if more:
+                yield cast("_T", item)
+            elif item is None:
+                return
+            else:
+                raise cast("BaseException", item)
+    finally:
+        stop.set()
+        thread.join()
 
 
 # -- in a worker ------------------------------------------------------------------------------------------------

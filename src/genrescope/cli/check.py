@@ -12,7 +12,7 @@ import typer
 from genrescope.cli.console import Jobs, Quiet, out, progress, resumable, say, table
 
 if TYPE_CHECKING:
-    from genrescope.data.check.check import Checked, Progress
+    from genrescope.check.check import Checked, Progress
 
 _LISTED = 12
 _STYLES = {"error": "red", "warning": "yellow", "note": "dim"}
@@ -35,7 +35,7 @@ def check(
 
     Exit code 1 when there are errors: files that cannot be learnt from, or one recording under two genres.
     """
-    from genrescope.data.check.check import check as look
+    from genrescope.check.check import check as look
 
     wanted = [genre.strip() for genre in genres.split(",") if genre.strip()] if genres is not None else None
     with resumable("Run the same command again to go on."), progress("files", quiet=quiet) as bar:
@@ -69,7 +69,7 @@ def _show(done: Checked) -> None:
     """Print the findings, some of each kind."""
     from rich.text import Text
 
-    from genrescope.data.check.faults import KINDS
+    from genrescope.check.faults import KINDS
 
     rows = table("severity", "kind", "track", "reason")
     for kind, its in KINDS.items():

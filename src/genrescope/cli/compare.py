@@ -75,7 +75,7 @@ def _show_accuracies(result: dict[str, Any], console: Console) -> None:
 
 
 def _show_differences(result: dict[str, Any], console: Console) -> None:
-    from genrescope.evaluation.comparison_page import p_value, points, points_interval
+    from genrescope.reports.comparison_page import p_value, points, points_interval
 
     by_groups = ["whole artists"] if result["groups"] else []
     rows = table(

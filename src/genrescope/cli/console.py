@@ -113,8 +113,8 @@ def table(*columns: str, title: str | None = None, right: Sequence[str] = ()) ->
 
 def show_scores(result: dict[str, Any]) -> None:
     """Print the three accuracies of an evaluation to stdout."""
-    from genrescope.evaluation.report import LEVELS
     from genrescope.pages.render import interval, percent
+    from genrescope.reports.report import LEVELS
 
     data = result["data"]
     part = f"{data['part']} of {data['split']}, " if data["part"] else ""

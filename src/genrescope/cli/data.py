@@ -64,7 +64,7 @@ def prepare(
     quiet: Quiet = False,
 ) -> None:
     """Decode a data set once: its index, and all log-mels in one store. Resumable."""
-    from genrescope.data import prepare as preparing
+    from genrescope.store import prepare as preparing
 
     wanted = [genre.strip() for genre in genres.split(",") if genre.strip()] if genres is not None else None
     with resumable("Run the same command again to go on."), progress("tracks", quiet=quiet) as bar:
@@ -86,7 +86,7 @@ def prepare(
 
 def report_store(done: object, *, quiet: bool) -> None:
     """Say what a run of `prepare` did."""
-    from genrescope.data.prepare import Prepared
+    from genrescope.store.prepare import Prepared
 
     assert isinstance(done, Prepared)
     tracks = done.store.tracks

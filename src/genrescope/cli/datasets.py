@@ -14,8 +14,8 @@ from genrescope.cli.console import INTERRUPTED, Quiet, err, out, resumable, say,
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from genrescope.data.cards import Archive, Card
-    from genrescope.data.download import Downloaded, Progress
+    from genrescope.sources.cards import Archive, Card
+    from genrescope.sources.download import Downloaded, Progress
 
 _LISTED = 4  # archives that are shown; some data sets have a hundred
 
@@ -30,7 +30,7 @@ def datasets(
     name: Annotated[str | None, typer.Argument(help="A card's name; without it all are listed.")] = None,
 ) -> None:
     """Show the data sets that genrescope knows, or one card in full."""
-    from genrescope.data import cards
+    from genrescope.sources import cards
 
     if name is None:
         rows = table("name", "title", "size", "genres", right=("genres",))
@@ -68,9 +68,9 @@ def download(
     quiet: Quiet = False,
 ) -> None:
     """Download a public data set, verify and unpack it. Resumable; what is there already stays as it is."""
-    from genrescope.data import cards
-    from genrescope.data import download as downloading
-    from genrescope.data.fetch import Patience
+    from genrescope.sources import cards
+    from genrescope.sources import download as downloading
+    from genrescope.sources.fetch import Patience
 
     card = cards.card(name)
     downloading.refuse_without_archives(card, folder)
@@ -89,8 +89,8 @@ def download(
 
 def _show_terms(card: Card, missing: tuple[Archive, ...], *, yes: bool, quiet: bool) -> None:
     """Show what will be downloaded and on what terms; on a terminal ask whether to go on."""
-    from genrescope.data.download import describe
-    from genrescope.data.fetch import size_text
+    from genrescope.sources.download import describe
+    from genrescope.sources.fetch import size_text
 
     asks = not yes and sys.stdin.isatty() and sys.stderr.isatty()
     size, hosts = describe(missing)
@@ -157,7 +157,7 @@ def _progress(*, quiet: bool) -> Iterator[tuple[Callable[[Progress], None], Call
 
 def _report(card: Card, folder: Path, done: Downloaded, *, quiet: bool) -> None:
     """Say what is there now, and what to do next."""
-    from genrescope.data.fetch import size_text
+    from genrescope.sources.fetch import size_text
 
     for path in done.kept:
         say(f"kept: {path} ({size_text(path.stat().st_size)}); it is not needed any more", quiet=quiet)

@@ -28,11 +28,11 @@ def demo(
 
     The music is computed, so that the demo needs no download; it proves nothing about real music.
     """
+    from genrescope import splits
     from genrescope.cli import check, data, predict, train
     from genrescope.cli.splits import find_pairs
-    from genrescope.data import splits
-    from genrescope.data.store import open_store
     from genrescope.evaluation.evaluate import evaluate
+    from genrescope.store.store import open_store
     from genrescope.training import recipe
 
     begun = time.monotonic()

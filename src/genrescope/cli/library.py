@@ -10,8 +10,8 @@ import typer
 from genrescope.cli.console import Quiet, out, progress, resumable, say, table
 
 if TYPE_CHECKING:
-    from genrescope.data.genre_map import GenreMap
-    from genrescope.data.library import Library
+    from genrescope.sources.genre_map import GenreMap
+    from genrescope.sources.tagged_library import Library
 
 _SHOWN = 20  # unmapped words in the table; --unmapped writes all
 
@@ -34,8 +34,8 @@ def library(
     quiet: Quiet = False,
 ) -> None:
     """Make a data set of a tagged library: genres and artists from the files' tags, which are never written."""
-    from genrescope.data import library as libraries
     from genrescope.errors import DataError
+    from genrescope.sources import tagged_library as libraries
 
     files = libraries.audio_files(folder)
     libraries.refuse_other_outputs(out_, unmapped, map_)
@@ -63,7 +63,7 @@ def library(
 
 def _map(path: Path | None, *, quiet: bool) -> GenreMap:
     """Read the map; write it first where it is not there."""
-    from genrescope.data import genre_map
+    from genrescope.sources import genre_map
 
     if path is not None and not path.exists():
         genre_map.write_default(path)

@@ -50,7 +50,7 @@ def predict(
 ) -> None:
     """Genres of files and folders. With --out resumable; a file that cannot be decoded is named and skipped."""
     from genrescope.inference.classifier import load
-    from genrescope.inference.library import Failure, find_songs, predict_all
+    from genrescope.inference.many import Failure, find_songs, predict_all
 
     kind = _kind(format_, out_)
     songs = find_songs(paths)
@@ -90,11 +90,11 @@ class _Lines:
     """JSON Lines or CSV on stdout, a line as soon as a song is done."""
 
     def __init__(self, kind: Format, genres: Sequence[str]) -> None:
-        from genrescope.inference import library
+        from genrescope.inference import many
 
         self.done: set[str] = set()
-        self._text = partial(library.to_line, kind=kind.value, genres=genres)
-        sys.stdout.write(library.header_line(kind.value, genres))
+        self._text = partial(many.to_line, kind=kind.value, genres=genres)
+        sys.stdout.write(many.header_line(kind.value, genres))
 
     def write(self, prediction: Prediction) -> None:
         sys.stdout.write(self._text(prediction))
@@ -129,7 +129,7 @@ class _Table:
 
 @contextlib.contextmanager
 def _writer(kind: Format, path: Path | None, genres: Sequence[str], *, top: int) -> Iterator[_Writer]:
-    from genrescope.inference.library import PredictionFile
+    from genrescope.inference.many import PredictionFile
 
     if path is not None:
         with PredictionFile(path, kind.value, genres) as file:

@@ -38,9 +38,9 @@ def pretrain(
     quiet: Quiet = False,
 ) -> None:
     """Teach a network to hear before it learns genres; train --init-from begins from it. Resumable."""
-    from genrescope.data import splits
-    from genrescope.data.store import open_store
+    from genrescope import splits
     from genrescope.errors import DataError
+    from genrescope.store.store import open_store
     from genrescope.training import pretrain as training
     from genrescope.training import recipe as recipes
 

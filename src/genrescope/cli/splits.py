@@ -12,11 +12,11 @@ from genrescope.cli.console import Quiet, Seed, out, progress, resumable, say, t
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from genrescope.data.audit import Audit
-    from genrescope.data.duplicates import Pair
-    from genrescope.data.split_lists import Matched
-    from genrescope.data.splits import Split
-    from genrescope.data.store import Store
+    from genrescope.splits import Split
+    from genrescope.splits.audit import Audit
+    from genrescope.splits.duplicates import Pair
+    from genrescope.splits.foreign import Matched
+    from genrescope.store.store import Store
 
 _PAIRS_OF_PARTS = 10  # lines of a table: the folds' pairs beyond are shown where they leak
 _NAMES = 3
@@ -47,8 +47,8 @@ def split(
     """Split a store's tracks into parts; groups (artists) and duplicates stay on one side."""
     import dataclasses
 
-    from genrescope.data import splits
-    from genrescope.data.store import open_store
+    from genrescope import splits
+    from genrescope.store.store import open_store
 
     opened = open_store(store)
     pairs = find_pairs(opened, quiet=quiet)
@@ -78,9 +78,9 @@ def audit(
     quiet: Quiet = False,
 ) -> None:
     """List every leak of a split, made here or elsewhere: tracks, duplicates, artists on two sides. Code 1 if any."""
-    from genrescope.data.audit import audit as audit_split
-    from genrescope.data.store import open_store
     from genrescope.files import write_json
+    from genrescope.splits.audit import audit as audit_split
+    from genrescope.store.store import open_store
 
     opened = open_store(store)
     pairs = find_pairs(opened, quiet=quiet)
@@ -97,7 +97,7 @@ def audit(
 
 def find_pairs(store: Store, *, quiet: bool) -> list[Pair]:
     """Find the duplicates in a store, with a progress bar; found once, they are read from the store."""
-    from genrescope.data import duplicates
+    from genrescope.splits import duplicates
 
     with resumable("Run the same command again."), progress("tracks", quiet=quiet) as bar:
         task = bar.add_task("looking for duplicates", total=None, detail="")
@@ -128,23 +128,24 @@ def _sides(
     Raises:
         DataError: both or neither were given, or they cannot be read.
     """
-    from genrescope.data import split_lists, splits
+    from genrescope import splits
     from genrescope.errors import DataError
+    from genrescope.splits import foreign
 
     if (split is None) == (not lists):
         raise DataError("give SPLIT or lists: a split file, a method's name, or --part train=FILE --part test=FILE")
     if split is not None and not Path(split).exists():
         made = splits.make(store.tracks, split, seed=seed, folds=folds, pairs=pairs)
-        return made.method, split_lists.Matched(made.by_part)
+        return made.method, foreign.Matched(made.by_part)
     if split is None:
-        names = split_lists.read_lists(lists)
+        names = foreign.read_lists(lists)
     elif Path(split).is_dir():
-        names = split_lists.read_folder(Path(split))
+        names = foreign.read_folder(Path(split))
     else:
-        names = split_lists.read_table(Path(split))
+        names = foreign.read_table(Path(split))
         for note in splits.read(Path(split)).notes if splits.made_here(Path(split)) else ():
             say(f"note: {note}", quiet=quiet)
-    sides = split_lists.match(store.tracks, names)
+    sides = foreign.match(store.tracks, names)
     if sides.unmatched:
         say(f"note: {unmatched_told(sides.unmatched)}", quiet=quiet)
     return split or ", ".join(lists), sides
@@ -159,7 +160,7 @@ def unmatched_told(names: Sequence[str]) -> str:
 
 def _show(found: Audit, split: str, *, most: int) -> None:
     """Print the counts, the leaks themselves, and the verdict."""
-    from genrescope.data.audit import KINDS
+    from genrescope.splits.audit import KINDS
 
     console = out()
     items = sum(found.items.values())
@@ -184,7 +185,7 @@ def _show(found: Audit, split: str, *, most: int) -> None:
 
 def _show_leaks(found: Audit, *, most: int) -> None:
     """Print the first leaks of each kind, and the recordings that are labelled differently."""
-    from genrescope.data.audit import KINDS
+    from genrescope.splits.audit import KINDS
 
     rows = table("leak", "between", "of the first", "and of the second")
     for kind, name in KINDS.items():

@@ -15,7 +15,7 @@ from genrescope.cli.splits import find_pairs
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from genrescope.studies.study import Ended, Progress
+    from genrescope.research.study import Ended, Progress
 
 _STEPS = 1000  # of a run, on the bar
 
@@ -36,7 +36,7 @@ def study(
     quiet: Quiet = False,
 ) -> None:
     """Run many experiments over several seeds; leave a table, a page, learning curves. Runs only what is not done."""
-    from genrescope.studies import study as studies
+    from genrescope.research import study as studies
 
     with resumable(f"Go on with: genrescope study {file} --out {out}"), _showing(quiet=quiet) as (on_progress, on_end):
         done = studies.study(
@@ -64,7 +64,7 @@ def recipes(
     quiet: Quiet = False,
 ) -> None:
     """List the recipes; or put what runs have reached with them into one table, seeds together."""
-    from genrescope.studies import collect
+    from genrescope.research import collect
 
     if not runs:
         _list()
@@ -72,7 +72,7 @@ def recipes(
     rows = [row.to_dict(Path()) for row in collect.rows(runs)]
     text = collect.markdown(rows, named=False)
     if picture is not None:
-        from genrescope.studies import study_page
+        from genrescope.research import study_page
 
         study_page.write_picture(rows, picture)
     if out is None:
@@ -125,6 +125,6 @@ def _showing(*, quiet: bool) -> Iterator[tuple[Callable[[Progress], None], Calla
 
 
 def _told(seconds: float) -> str:
-    from genrescope.studies.collect import duration
+    from genrescope.research.collect import duration
 
     return duration(seconds)

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
     from rich.progress import Progress
 
-    from genrescope.data.audit import Audit
-    from genrescope.data.duplicates import Pair
-    from genrescope.data.splits import Split
-    from genrescope.data.store import Store
     from genrescope.evaluation.crossval import Fold
+    from genrescope.splits import Split
+    from genrescope.splits.audit import Audit
+    from genrescope.splits.duplicates import Pair
+    from genrescope.store.store import Store
     from genrescope.training.loop import Step
     from genrescope.training.recipe import Recipe
-    from genrescope.training.run import Epoch
+    from genrescope.training.run_folder import Epoch
 
 
 def add_to(app: typer.Typer) -> None:
@@ -56,9 +56,9 @@ def train(
     quiet: Quiet = False,
 ) -> None:
     """Train a model: a recipe and a store in, a run folder out; the split is audited first. Resumable."""
-    from genrescope.data import splits
-    from genrescope.data.store import open_store
+    from genrescope import splits
     from genrescope.errors import DataError
+    from genrescope.store.store import open_store
     from genrescope.training import recipe as recipes
 
     chosen = recipes.load(recipe, dict(map(recipes.parse_change, set_ or [])))
@@ -119,7 +119,7 @@ def audited(store: Store, split: Split, pairs: Sequence[Pair], *, learnt: Sequen
     Raises:
         DataError: a part to learn from is not there.
     """
-    from genrescope.data.audit import audit
+    from genrescope.splits.audit import audit
 
     for part in learnt or ():
         split.ids(part)

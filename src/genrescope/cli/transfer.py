@@ -14,8 +14,8 @@ from genrescope.cli.splits import find_pairs
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from genrescope.data.store import Store
     from genrescope.evaluation.crossval import Fold
+    from genrescope.store.store import Store
     from genrescope.training.recipe_transfer import TransferRecipe
     from genrescope.transfer.cache import Gathered, Progress
     from genrescope.transfer.learner import Learner
@@ -76,11 +76,11 @@ def transfer(
     quiet: Quiet = False,
 ) -> None:
     """Fit a probe to what a published network hears, or fine-tune it; score it as all others are. Resumable."""
+    from genrescope import splits
     from genrescope.cli.train import audited, show_folds
-    from genrescope.data import splits
-    from genrescope.data.store import open_store
+    from genrescope.devices import choose_device
     from genrescope.errors import DataError
-    from genrescope.training.devices import choose_device
+    from genrescope.store.store import open_store
     from genrescope.transfer import run as runs
     from genrescope.transfer.loading import load
 

@@ -11,7 +11,7 @@ from genrescope.cli.console import Device, Quiet, Seed, out, progress, resumable
 from genrescope.cli.splits import find_pairs
 
 if TYPE_CHECKING:
-    from genrescope.studies.tune import Tried, Tuned
+    from genrescope.research.tune import Tried, Tuned
 
 _SHOWN = 5
 
@@ -40,10 +40,10 @@ def tune(
     quiet: Quiet = False,
 ) -> None:
     """Search for better values of a recipe's keys, scored on unheard artists; a test part is left alone. Resumable."""
-    from genrescope.data import splits
-    from genrescope.data.store import open_store
-    from genrescope.studies import tune as tuning
-    from genrescope.studies.tune_space import read_space
+    from genrescope import splits
+    from genrescope.research import tune as tuning
+    from genrescope.research.tune_space import read_space
+    from genrescope.store.store import open_store
     from genrescope.training import recipe as recipes
 
     ranges = read_space(space)
@@ -76,7 +76,7 @@ def _show(done: Tuned, *, quiet: bool) -> None:
     """Print the best trials to stdout; say where the rest is."""
     from genrescope.errors import TrainingError
     from genrescope.pages.render import percent
-    from genrescope.studies.tune import BEST, PICTURE
+    from genrescope.research.tune import BEST, PICTURE
 
     if done.best is None:
         reasons = dict.fromkeys(each.reason for each in done.trials if each.reason)

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from genrescope import audio, files, workers
-from genrescope.data.prepare import front_end
 from genrescope.errors import AudioError
 from genrescope.evaluation.conditions import CONDITIONS
+from genrescope.store.prepare import front_end
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from genrescope.data.store import Frames
     from genrescope.logmel import LogMel, LogMelSpec
+    from genrescope.store.store import Frames
 
 
 @dataclass(frozen=True)

@@ -18,17 +18,17 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from genrescope.data import index
-from genrescope.data.store import INDEX_FILE, read_header
 from genrescope.errors import DataError, nearest
 from genrescope.evaluation import crossval, evaluate, metrics, paired
-from genrescope.files import fingerprint, read_text, refuse_foreign, replacing, write_json
-from genrescope.training.run import read_run
+from genrescope.files import fingerprint, read_text, refuse_foreign, write_json
+from genrescope.pages.drawing import write_figures
+from genrescope.store.index import read_index
+from genrescope.store.store import INDEX_FILE, read_header
+from genrescope.training.run_folder import read_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from genrescope.pages.drawing import Drawn
 
 FORMAT = 1
 FILE_NAME = "compare.json"
@@ -123,7 +123,7 @@ def compare(
     Raises:
         DataError: there are not two, one was not scored, or they hold other tracks or labels.
     """
-    from genrescope.evaluation import comparison_page
+    from genrescope.reports import comparison_page
 
     out = Path(out)
     refuse_foreign(out, (FILE_NAME,), what="the comparison")
@@ -155,13 +155,6 @@ def compare(
     drawn = comparison_page.draw(result)
     write_figures(drawn, out / "figures")
     return Compared(result, comparison_page.write(result, drawn, out / "compare.html"))
-
-
-def write_figures(drawn: Sequence[Drawn], folder: Path) -> None:
-    """Write the light form of each figure."""
-    for figure in drawn:
-        with replacing(folder / f"{figure.name}.png") as temporary:
-            temporary.write_bytes(figure.light)
 
 
 def read_result(path: Path) -> dict[str, Any]:
@@ -259,7 +252,7 @@ def _stored_groups(run: Run) -> dict[str, str]:
         header = read_header(store)
         if header is None or header["fingerprint"] != run.result["data"]["fingerprint"]:
             return {}
-        return {row.id: row.group for row in index.read_index(store / INDEX_FILE)}
+        return {row.id: row.group for row in read_index(store / INDEX_FILE)}
     except DataError:
         return {}
 
@@ -362,6 +355,6 @@ def _notes(runs: Sequence[Run]) -> Iterator[str]:
 
 
 def _milliseconds(run: Run) -> float:
-    from genrescope.evaluation.compute import of_run
+    from genrescope.evaluation.cost import of_run
 
     return round(of_run(run.model), 1)

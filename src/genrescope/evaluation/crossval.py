@@ -18,26 +18,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from genrescope import bundle
-from genrescope.data import groups, splits
-from genrescope.data.audit import audit as audit_split
-from genrescope.data.splits import Split
+from genrescope import modelfile, splits
+from genrescope.devices import choose_device
 from genrescope.errors import DataError
 from genrescope.evaluation import metrics
 from genrescope.evaluation.evaluate import FORMAT, about_model, summary, track_rows, track_share
 from genrescope.files import write_json
+from genrescope.splits import Split, groups
+from genrescope.splits.audit import audit as audit_split
 from genrescope.training import loop
-from genrescope.training.devices import choose_device
-from genrescope.training.run import read_run
+from genrescope.training.run_folder import read_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from genrescope.data.duplicates import Pair
-    from genrescope.data.store import Store, StoredTrack
+    from genrescope.splits.duplicates import Pair
+    from genrescope.store.store import Store, StoredTrack
     from genrescope.training.loop import Step
     from genrescope.training.recipe import Recipe
-    from genrescope.training.run import Epoch
+    from genrescope.training.run_folder import Epoch
 
 FILE_NAME = "crossval.json"
 SPLIT_FILE = "split.csv"
@@ -143,7 +142,7 @@ def cross_validate(
             audit=audit_split(store.tracks, held_out.by_part, pairs), init_from=init_from,
             on_step=on_step, on_epoch=on_epoch,
         )  # fmt: skip
-        loaded = bundle.load(fold.path, device=device)
+        loaded = modelfile.load(fold.path, device=device)
         rows = track_rows(loaded, store, [t for t in store.tracks if split.parts.get(t.id) == fold.name])
         verdict = loaded.header.recipe["evaluation"]["verdict"]
         return Judged(rows, loaded.header.labels, verdict, about_model(loaded, fold.path))
@@ -178,7 +177,7 @@ def over_folds(
     Raises:
         DataError: the split is not of folds, or `out` holds something else.
     """
-    from genrescope.evaluation import figures, report
+    from genrescope.reports import figures, report
 
     folds = _folds(split, out)
     _refuse_other(out, split, folds, resume=resume)

@@ -12,27 +12,27 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from genrescope import bundle
-from genrescope.data import splits, windows
-from genrescope.data.audit import clean_sentence
-from genrescope.data.prepare import prepare
-from genrescope.data.store import STORE_FILE, Store, StoredTrack, open_store
+from genrescope import modelfile, splits
+from genrescope.devices import choose_device
 from genrescope.errors import DataError, RecipeError
 from genrescope.evaluation import metrics
 from genrescope.evaluation.calibration import calibration
+from genrescope.features import windows
 from genrescope.files import write_json
+from genrescope.inference import scorer
 from genrescope.models import registry
+from genrescope.splits.audit import clean_sentence
+from genrescope.store.prepare import prepare
+from genrescope.store.store import STORE_FILE, Store, StoredTrack, open_store
 from genrescope.training import recipe as recipes
-from genrescope.training import scoring
-from genrescope.training.devices import choose_device
-from genrescope.training.run import read_history, read_run
+from genrescope.training.run_folder import read_history, read_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from genrescope.data.index import IndexRow
-    from genrescope.data.prepare import Progress
-    from genrescope.training.run import Epoch
+    from genrescope.store.index import IndexRow
+    from genrescope.store.prepare import Progress
+    from genrescope.training.run_folder import Epoch
 
 FORMAT = 1
 FILE_NAME = "evaluation.json"
@@ -107,7 +107,7 @@ def evaluate(
         DataError: there is nothing to score it on.
     """
     device = choose_device(device)
-    loaded = bundle.load(model, device=device)
+    loaded = modelfile.load(model, device=device)
     run = loaded.path.parent if (loaded.path.parent / "run.json").exists() else None
     with tempfile.TemporaryDirectory(prefix="genrescope-") as scratch:
         if data is not None:
@@ -122,7 +122,7 @@ def evaluate(
         told, page = publish(subject, about_model(loaded, run), result, folder, history=history)
     if data is None and run is not None:
         key = f"{subject.told['split']} / {part}"
-        bundle.add_scores(loaded.path, {key: result["accuracy"] | {"verdict": result["verdict"]}})
+        modelfile.add_scores(loaded.path, {key: result["accuracy"] | {"verdict": result["verdict"]}})
     return Evaluated(told, folder, page, subject.failed)
 
 
@@ -138,7 +138,7 @@ def publish(
         folder: where all goes.
         history: the run's epochs; without any there are no curves.
     """
-    from genrescope.evaluation import figures, report
+    from genrescope.reports import figures, report
 
     told = {"data": subject.told, "notes": list(subject.notes), "audit": subject.audit}
     result = {"format": FORMAT, "model": model, **told, **counted}
@@ -147,13 +147,13 @@ def publish(
     return result, report.write(result, drawn, folder / "report.html")
 
 
-def score(loaded: bundle.Bundle, store: Store, tracks: Sequence[StoredTrack]) -> dict[str, Any]:
+def score(loaded: modelfile.Bundle, store: Store, tracks: Sequence[StoredTrack]) -> dict[str, Any]:
     """Score a model on tracks of a store; what is counted, `summary` tells."""
     verdict = loaded.header.recipe["evaluation"]["verdict"]
     return summary(track_rows(loaded, store, tracks), loaded.header.labels, verdict)
 
 
-def track_rows(loaded: bundle.Bundle, store: Store, tracks: Sequence[StoredTrack]) -> list[dict[str, Any]]:
+def track_rows(loaded: modelfile.Bundle, store: Store, tracks: Sequence[StoredTrack]) -> list[dict[str, Any]]:
     """Return a row per track, as `evaluation.json` has them: what it is, whose, what it was taken for, and how surely.
 
     `first` is the genre by the first window alone, `vote` the one by all windows; `predicted` and `scores` are those of
@@ -163,7 +163,7 @@ def track_rows(loaded: bundle.Bundle, store: Store, tracks: Sequence[StoredTrack
     header = loaded.header
     bank = windows.FrameBank(store.frames, silence=store.spec.silence, device=device, padding=header.padding)
     placed = windows.place(tracks, "all", length=header.window, hop=header.hop)
-    scores = scoring.window_scores(loaded.model, bank, placed, length=header.window)
+    scores = scorer.window_scores(loaded.model, bank, placed, length=header.window)
     return scored_rows(tracks, header.labels, scores, placed, verdict=header.recipe["evaluation"]["verdict"])
 
 
@@ -182,7 +182,7 @@ def scored_rows(
     truth = torch.tensor([labels.index(track.genre) for track in tracks])
     right = torch.bincount(placed.tracks, weights=(scores.argmax(dim=1) == truth[placed.tracks]).double())
     total = torch.bincount(placed.tracks)
-    by_verdict = {each: scoring.verdicts(scores, placed, verdict=each, count=len(tracks)) for each in ("first", "vote")}
+    by_verdict = {each: scorer.verdicts(scores, placed, verdict=each, count=len(tracks)) for each in ("first", "vote")}
     genre = {each: [labels[best] for best in its.argmax(dim=1)] for each, its in by_verdict.items()}
     return [
         {
@@ -268,7 +268,7 @@ def open_own_store(run: Path, moved: str | Path | None = None) -> Store:
     return store
 
 
-def _run_of(loaded: bundle.Bundle, run: Path | None) -> Path:
+def _run_of(loaded: modelfile.Bundle, run: Path | None) -> Path:
     if run is None:
         raise DataError(
             f"{loaded.path} lies outside of a run folder, so it has no split of its own; score it on labelled audio "
@@ -322,7 +322,7 @@ def _audited(facts: dict[str, Any], part: str) -> dict[str, Any] | None:
 
 
 def _labelled(
-    loaded: bundle.Bundle, data: str, scratch: Path, *, jobs: int | None, on_track: Callable[[Progress], None]
+    loaded: modelfile.Bundle, data: str, scratch: Path, *, jobs: int | None, on_track: Callable[[Progress], None]
 ) -> Subject:
     """Take all tracks of DATA, or of a store, whose genres the model knows."""
     labels = set(loaded.header.labels)
@@ -347,7 +347,7 @@ def _labelled(
     return Subject(store, tracks, told, tuple(notes), tuple(failed))
 
 
-def about_model(loaded: bundle.Bundle, run: Path | None) -> dict[str, Any]:
+def about_model(loaded: modelfile.Bundle, run: Path | None) -> dict[str, Any]:
     """Return what made a model, as `evaluation.json` tells it."""
     header = loaded.header
     return {

@@ -19,17 +19,18 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from genrescope import bundle, files, workers
-from genrescope.data import index, splits
-from genrescope.data.store import INDEX_FILE, Store, StoredTrack
+from genrescope import files, modelfile, splits, workers
+from genrescope.devices import choose_device
 from genrescope.errors import DataError
 from genrescope.evaluation import crossval, metrics, paired
 from genrescope.evaluation.changed_sound import Work, crashed, worker
 from genrescope.evaluation.compare import read_result
 from genrescope.evaluation.conditions import CONDITIONS, UNCHANGED, chosen
 from genrescope.evaluation.evaluate import about_model, open_own_store, track_rows
-from genrescope.training.devices import choose_device
-from genrescope.training.run import read_run
+from genrescope.sources.data import read_data
+from genrescope.store.index import read_index
+from genrescope.store.store import INDEX_FILE, Store, StoredTrack
+from genrescope.training.run_folder import read_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -139,7 +140,7 @@ def robustness(
     Raises:
         DataError: there is no such run, part or condition, or no audio.
     """
-    from genrescope.evaluation import robustness_page
+    from genrescope.reports import robustness_page
 
     wanted = [condition.name for condition in chosen(conditions)]
     run, device = Path(run), choose_device(device)
@@ -159,7 +160,7 @@ def _result(
     subject: _Subject, wanted: Sequence[str], heard: dict[str, Verdicts], failed: dict[str, str]
 ) -> dict[str, Any]:
     """Return the content of `robustness.json`."""
-    about = about_model(bundle.load(subject.items[0].run), subject.items[0].run)
+    about = about_model(modelfile.load(subject.items[0].run), subject.items[0].run)
     rows = [_row(item.track, heard[item.track.id], wanted) for item in subject.items if item.track.id not in failed]
     return {
         "format": FORMAT,
@@ -208,10 +209,10 @@ def _subject(run: Path, part: str, *, data: str | None, store: str | Path | None
 def _files(store: Store, data: str | None) -> dict[str, tuple[Path, str]]:
     """Return the file of each track, and the checksum that it had when the store was made."""
     try:
-        _, listed = index.read_data(data if data is not None else store.data)
+        _, listed = read_data(data if data is not None else store.data)
     except DataError as error:
         raise DataError(f"the audio of the store {store.path}: {error}; tell where it is now by --data") from error
-    checksums = {row.id: row.sha256 for row in index.read_index(store.path / INDEX_FILE)}
+    checksums = {row.id: row.sha256 for row in read_index(store.path / INDEX_FILE)}
     return {track.id: (track.path, checksums[track.id]) for track in listed if track.id in checksums}
 
 
@@ -268,7 +269,7 @@ class _Models:
     def judge(self, item: _HeldOut, store: Store, sound: Sound) -> Verdicts:
         """Score a track under all its conditions at once, in the way of `evaluate`."""
         if self._run != item.run:
-            self._loaded, self._run = bundle.load(item.run, device=self._device), item.run
+            self._loaded, self._run = modelfile.load(item.run, device=self._device), item.run
         assert sound.frames is not None
         begins = np.cumsum([0, *sound.lengths])
         takes = [

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from genrescope import audio, bundle
-from genrescope.data import windows
-from genrescope.data.prepare import log_mel_frames
-from genrescope.data.store import StoredTrack
+from genrescope import audio, modelfile
+from genrescope.devices import choose_device
+from genrescope.features import windows
+from genrescope.inference import scorer
 from genrescope.logmel import LogMel
-from genrescope.training import scoring
-from genrescope.training.devices import choose_device
+from genrescope.store.prepare import log_mel_frames
+from genrescope.store.store import StoredTrack
 
 if TYPE_CHECKING:
     import os
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import torch
 
-    from genrescope.data.store import Frames
+    from genrescope.store.store import Frames
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def load(model: str | os.PathLike[str], *, device: str = "auto") -> Classifier:
         ModelFileError: the file is missing, truncated, damaged, foreign or too new.
         TrainingError: this machine has no such device.
     """
-    return Classifier(bundle.load(Path(model), device=choose_device(device)))
+    return Classifier(modelfile.load(Path(model), device=choose_device(device)))
 
 
 class Classifier:
@@ -113,7 +113,7 @@ class Classifier:
         loaded: the model file in memory.
     """
 
-    def __init__(self, loaded: bundle.Bundle) -> None:
+    def __init__(self, loaded: modelfile.Bundle) -> None:
         self.header = loaded.header
         self._model = loaded.model
         self._device = next(loaded.model.parameters()).device
@@ -170,8 +170,8 @@ class Classifier:
         bank = windows.FrameBank(frames, silence=front_end.silence, device=self._device, padding=self.header.padding)
         whole = StoredTrack(name, name, "", "", first_frame=0, frames=len(frames), seconds=seconds)
         placed = windows.place([whole], length=length, hop=self.header.hop)
-        scores = scoring.window_scores(self._model, bank, placed, length=length)
-        mean = self._named(scoring.track_scores(scores, placed.tracks, count=1)[0])
+        scores = scorer.window_scores(self._model, bank, placed, length=length)
+        mean = self._named(scorer.track_scores(scores, placed.tracks, count=1)[0])
         ranked = dict(sorted(mean.items(), key=lambda item: -item[1]))
         genre = next(iter(ranked))
         heard = tuple(

@@ -12,8 +12,11 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from genrescope.files import replacing
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from matplotlib.axes import Axes
 
@@ -108,3 +111,10 @@ def _png(figure: Figure) -> bytes:
         warnings.filterwarnings("ignore", message="Glyph .* missing from")  # names in any script; a box stands for it
         figure.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()
+
+
+def write_figures(drawn: Sequence[Drawn], folder: Path) -> None:
+    """Write the light form of each figure."""
+    for figure in drawn:
+        with replacing(folder / f"{figure.name}.png") as temporary:
+            temporary.write_bytes(figure.light)

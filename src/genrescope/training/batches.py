@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 import torch.nn.functional as F
 
-from genrescope.data import windows
+from genrescope.features import windows
 from genrescope.training.augment import Augment
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from torch import Generator, Tensor
 
-    from genrescope.data.store import Store, StoredTrack
-    from genrescope.data.windows import FrameBank, Windows
+    from genrescope.features.windows import FrameBank, Windows
+    from genrescope.store.store import Store, StoredTrack
     from genrescope.training.recipe import Recipe
 
 _PLACES, _CHANGES = 1 << 32, 1 << 33  # what the numbers of an epoch's places and changes are counted from

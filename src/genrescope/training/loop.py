@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 import torch.nn.functional as F
 
-from genrescope.data import windows
+from genrescope.devices import choose_device
+from genrescope.features import windows
+from genrescope.inference import scorer
 from genrescope.models import registry
-from genrescope.training import outcome, scoring, setup
+from genrescope.training import outcome, setup
 from genrescope.training import trunk as trunks
 from genrescope.training.batches import Batches, epoch_seed
-from genrescope.training.devices import choose_device
 from genrescope.training.memory import keep_freed_memory
 from genrescope.training.recipe_sections import FITTED
-from genrescope.training.run import Epoch, RunFolder
+from genrescope.training.run_folder import Epoch, RunFolder
 from genrescope.training.schedule import rate_at
 
 if TYPE_CHECKING:
@@ -28,12 +29,12 @@ if TYPE_CHECKING:
     from tensorboardX import SummaryWriter
     from torch import Tensor, nn
 
-    from genrescope.data.audit import Audit
-    from genrescope.data.splits import Split
-    from genrescope.data.store import Store, StoredTrack
+    from genrescope.splits import Split
+    from genrescope.splits.audit import Audit
+    from genrescope.store.store import Store, StoredTrack
+    from genrescope.training.checkpoints import TrainingState
     from genrescope.training.recipe import Recipe
     from genrescope.training.recipe_transfer import TuningRecipe
-    from genrescope.training.state import TrainingState
     from genrescope.training.trunk import Trunk
 
 
@@ -175,7 +176,7 @@ def _learn(
                 number, fabric=fabric, model=wrapped, optimizer=optimizer, state=state, batches=batches,
                 recipe=recipe, seed=seed, on_step=on_step,
             )  # fmt: skip
-            scored = scoring.loss_and_error(state.judged, bank, held_out, labels, recipe)
+            scored = scorer.loss_and_error(state.judged, bank, held_out, labels, recipe)
             row = row_of(number, last, scored, seconds=time.monotonic() - began)
             history.append(row)
             state.after_epoch(row.validation_loss)

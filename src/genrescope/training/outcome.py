@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 import genrescope
-from genrescope import bundle
-from genrescope.data import windows
+from genrescope import modelfile
+from genrescope.features import windows
+from genrescope.inference import scorer
 from genrescope.models import registry
 from genrescope.models.committee import Committee
-from genrescope.training import classical, scoring
+from genrescope.training import svm
 from genrescope.training.recipe_sections import FITTED
-from genrescope.training.run import Epoch
+from genrescope.training.run_folder import Epoch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,10 +23,10 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-    from genrescope.data.store import Store, StoredTrack
-    from genrescope.data.windows import FrameBank
+    from genrescope.features.windows import FrameBank
+    from genrescope.store.store import Store, StoredTrack
     from genrescope.training.recipe import Recipe
-    from genrescope.training.run import RunFolder
+    from genrescope.training.run_folder import RunFolder
 
 
 def fit(
@@ -42,12 +43,12 @@ def fit(
     """Fit a classifier that has no epochs; its history has one row."""
     began = time.monotonic()
     bank = _bank_of_cpu(store, recipe)
-    model = classical.fit(bank, learnt, labels, recipe, spec=store.spec, seed=seed)
+    model = svm.fit(bank, learnt, labels, recipe, spec=store.spec, seed=seed)
     seconds = time.monotonic() - began
     (loss, error), (loss_out, error_out) = (
-        scoring.loss_and_error(model, bank, its, labels, recipe) for its in (learnt, held_out)
+        scorer.loss_and_error(model, bank, its, labels, recipe) for its in (learnt, held_out)
     )
-    heard = len(classical.learnt_windows(learnt, recipe))
+    heard = len(svm.learnt_windows(learnt, recipe))
     row = Epoch(1, 1, 0.0, loss or 0.0, error or 0.0, loss_out, error_out, seconds, heard / seconds)
     folder.write_history([row])
     on_epoch(row)
@@ -69,7 +70,7 @@ def join(
 ) -> tuple[Committee, str, dict[str, Any]]:
     """Fit the network's colleague; return both as one model, its name, and its options."""
     its = recipe.classifier
-    machine = classical.fit(_bank_of_cpu(store, recipe), learnt, labels, recipe, spec=store.spec, seed=seed)
+    machine = svm.fit(_bank_of_cpu(store, recipe), learnt, labels, recipe, spec=store.spec, seed=seed)
     model = Committee(network.cpu(), machine, frames=recipe.windows.frames, share=its.share)
     options = {
         "network": recipe.model.name, "dropout": recipe.model.dropout, "frames": recipe.windows.frames,
@@ -92,7 +93,7 @@ def finish(
     history: Sequence[Epoch],
 ) -> Path:
     """Write the model file and close the run."""
-    header = bundle.Header(
+    header = modelfile.Header(
         model=name,
         options=options,
         labels=tuple(labels),
@@ -104,7 +105,7 @@ def finish(
         data=store.fingerprint,
         made_with=genrescope.__version__,
     )
-    bundle.save(folder.path / bundle.FILE_NAME, model, header)
+    modelfile.save(folder.path / modelfile.FILE_NAME, model, header)
     folder.note(
         {
             "status": "finished",

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import torch
 
-from genrescope.data import splits
+from genrescope import splits
+from genrescope.devices import choose_device
 from genrescope.errors import DataError, RecipeError
 from genrescope.files import fingerprint
 from genrescope.logmel_spec import LogMelSpec
@@ -22,9 +23,8 @@ from genrescope.models import trunk
 from genrescope.training import setup
 from genrescope.training import trunk as trunks
 from genrescope.training.batches import epoch_seed
-from genrescope.training.devices import choose_device
 from genrescope.training.memory import keep_freed_memory
-from genrescope.training.run import RunFolder, about_store
+from genrescope.training.run_folder import RunFolder, about_store
 from genrescope.training.schedule import rate_at
 
 if TYPE_CHECKING:
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
     from torch import Tensor, nn
 
-    from genrescope.data.splits import Split
-    from genrescope.data.store import Store, StoredTrack
+    from genrescope.splits import Split
+    from genrescope.store.store import Store, StoredTrack
+    from genrescope.training.checkpoints import TrainingState
     from genrescope.training.recipe import Recipe
-    from genrescope.training.state import TrainingState
 
 
 @dataclass(frozen=True)

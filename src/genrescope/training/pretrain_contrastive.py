@@ -15,8 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from genrescope.data import windows
 from genrescope.errors import DataError
+from genrescope.features import windows
 from genrescope.training import setup
 from genrescope.training.augment import Augment
 from genrescope.training.batches import generator_for
@@ -24,7 +24,7 @@ from genrescope.training.batches import generator_for
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from genrescope.data.store import Store, StoredTrack
+    from genrescope.store.store import Store, StoredTrack
     from genrescope.training.recipe import Recipe
 
 _PAIRS = 1 << 36  # what the numbers of an epoch's pairs are counted from

@@ -11,8 +11,8 @@ import torch
 from genrescope.errors import DataError, RecipeError, TrainingError
 from genrescope.models import registry
 from genrescope.models.inputs import Normalise
+from genrescope.training.checkpoints import TrainingState
 from genrescope.training.recipe_sections import FITTED
-from genrescope.training.state import TrainingState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
     from torch import Tensor, nn
 
-    from genrescope.data.splits import Split
-    from genrescope.data.store import Store, StoredTrack
+    from genrescope.splits import Split
+    from genrescope.store.store import Store, StoredTrack
     from genrescope.training.recipe import Recipe
     from genrescope.training.recipe_transfer import TuningRecipe
 

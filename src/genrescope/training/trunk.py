@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import genrescope
-from genrescope import bundle
+from genrescope import modelfile
 from genrescope.errors import DataError, ModelFileError, RecipeError
 from genrescope.logmel import LogMelSpec
 from genrescope.models.trunk import trunk_tensors
@@ -67,7 +67,7 @@ def write(folder: Path, model: nn.Module, recipe: Recipe, spec: LogMelSpec) -> s
         "format": FORMAT, "model": recipe.model.name, "front_end": dataclasses.asdict(spec),
         "recipe": recipe.model_dump(), "made_with": genrescope.__version__,
     }  # fmt: skip
-    bundle.save_tensors(folder / bundle.TRUNK_NAME, tensors, {_KEY: json.dumps(facts, ensure_ascii=False)})
+    modelfile.save_tensors(folder / modelfile.TRUNK_NAME, tensors, {_KEY: json.dumps(facts, ensure_ascii=False)})
     return _digest(tensors)
 
 
@@ -84,12 +84,10 @@ def read(run: str | Path, recipe: Recipe, spec: LogMelSpec) -> Trunk:
         RecipeError: it is the trunk of another network.
         DataError: it has heard through another front end.
     """
-    path = Path(run) / bundle.TRUNK_NAME
+    path = Path(run) / modelfile.TRUNK_NAME
     if not path.is_file():
-        raise ModelFileError(
-            f"{run} holds no {bundle.TRUNK_NAME}; --init-from takes the folder of a finished run of genrescope pretrain"
-        )
-    tensors, metadata = bundle.load_tensors(path)
+        raise ModelFileError(f"{run} holds no {modelfile.TRUNK_NAME}; --init-from takes a finished run of pretrain")
+    tensors, metadata = modelfile.load_tensors(path)
     try:
         facts = json.loads(metadata[_KEY])
         if facts["format"] != FORMAT:

@@ -15,18 +15,18 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from genrescope import audio, files
-from genrescope.data import index, windows
-from genrescope.data.store import INDEX_FILE
+from genrescope import audio, files, workers
 from genrescope.errors import AudioError, DataError
+from genrescope.sources.data import read_data
+from genrescope.store.index import IndexRow, read_index, write_index
+from genrescope.store.store import INDEX_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from genrescope.audio import Wave
-    from genrescope.data.index import IndexRow
-    from genrescope.data.store import Store
+    from genrescope.store.store import Store
 
 FOLDER = "transfer"
 """Where it lies in a store."""
@@ -118,14 +118,14 @@ def gather(
         OutputError: something cannot be written; what was finished is kept.
     """
     known = {track.id for track in store.tracks}
-    rows = [row for row in index.read_index(store.path / INDEX_FILE) if row.id in known]
+    rows = [row for row in read_index(store.path / INDEX_FILE) if row.id in known]
     found = {row.id: its for row in rows if (its := kept(row)) is not None}
     missing = [row for row in rows if row.id not in found]
-    begun, failed = len(found), list[index.IndexRow]()
+    begun, failed = len(found), list[IndexRow]()
     on_track(Progress(begun, len(rows), None))
     if missing:
         decoded = _decoded(missing, _paths(store, data), rate)
-        for number, (row, wave) in enumerate(windows.ahead(decoded), start=begun + 1):
+        for number, (row, wave) in enumerate(workers.ahead(decoded), start=begun + 1):
             made = make(row, wave) if wave is not None else row.status
             ended = row
             if isinstance(made, str):
@@ -147,7 +147,7 @@ def _paths(store: Store, data: str | None) -> Mapping[str, Path]:
         DataError: it is not there.
     """
     try:
-        _, tracks = index.read_data(data if data is not None else store.data)
+        _, tracks = read_data(data if data is not None else store.data)
     except DataError as error:
         if data is not None:
             raise
@@ -180,4 +180,4 @@ def _decoded(rows: Sequence[IndexRow], paths: Mapping[str, Path], rate: int) -> 
 
 def _write_index(folder: Path, rows: Sequence[IndexRow], failed: Sequence[IndexRow]) -> None:
     told = {row.id: row for row in failed}
-    index.write_index(folder / INDEX_FILE, [told.get(row.id, row) for row in rows])
+    write_index(folder / INDEX_FILE, [told.get(row.id, row) for row in rows])

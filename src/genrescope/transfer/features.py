@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 import torch
 
-from genrescope import bundle, files
+from genrescope import files, modelfile
 from genrescope.errors import ModelFileError
 from genrescope.transfer import cache as caches
 from genrescope.transfer.cache import Gathered
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from genrescope.audio import Wave
-    from genrescope.data.index import IndexRow
-    from genrescope.data.store import Store
+    from genrescope.store.index import IndexRow
+    from genrescope.store.store import Store
     from genrescope.transfer.cache import Progress
     from genrescope.transfer.network import Network
 
@@ -74,7 +74,7 @@ def extract(
         if not (folder / NETWORK_FILE).exists():
             files.write_json(folder / NETWORK_FILE, _about(network))
         path = caches.file_of(folder, row)
-        bundle.save_tensors(path, {_KEY: torch.from_numpy(heard)}, {"network": network.identity})
+        modelfile.save_tensors(path, {_KEY: torch.from_numpy(heard)}, {"network": network.identity})
         return _chosen(heard, layer)
 
     def kept(row: IndexRow) -> Features | None:
@@ -98,7 +98,7 @@ def _kept(path: Path, layer: str) -> Features | None:
     if not path.exists():
         return None
     try:
-        return _chosen(bundle.load_tensors(path)[0][_KEY].numpy(), layer)
+        return _chosen(modelfile.load_tensors(path)[0][_KEY].numpy(), layer)
     except (ModelFileError, KeyError):
         return None
 

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from genrescope.data.store import StoredTrack
-    from genrescope.data.windows import Windows
+    from genrescope.features.windows import Windows
+    from genrescope.store.store import StoredTrack
     from genrescope.training.recipe_transfer import TransferRecipe
-    from genrescope.training.run import RunFolder
+    from genrescope.training.run_folder import RunFolder
     from genrescope.transfer.network import Network
 
 

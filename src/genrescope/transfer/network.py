@@ -140,10 +140,10 @@ class Network:
 
     def milliseconds(self) -> float:
         """Time the network on 30 s of noise on one core, as `compute` times our own."""
-        from genrescope.evaluation import compute
+        from genrescope.evaluation import cost
 
         here = replace(self, model=self.model.cpu(), device="cpu")
-        wave = np.random.default_rng(0).normal(0, 0.1, compute.SECONDS * self.rate).astype(np.float32)
+        wave = np.random.default_rng(0).normal(0, 0.1, cost.SECONDS * self.rate).astype(np.float32)
 
         def once() -> float:
             begun = time.process_time()
@@ -151,7 +151,7 @@ class Network:
             return 1000 * (time.process_time() - begun)
 
         try:
-            return round(compute.timed(once, repeats=1), 1)
+            return round(cost.timed(once, repeats=1), 1)
         finally:
             self.model.to(self.device)
 

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 import torch
 
-from genrescope import bundle
-from genrescope.data.windows import Windows
+from genrescope import modelfile
 from genrescope.errors import DataError, ModelFileError, nearest
+from genrescope.features.windows import Windows
 from genrescope.models.pooled import Machines
-from genrescope.training.classical import fit_points
 from genrescope.training.recipe_sections import ClassifierSection, ProbeSection
 from genrescope.training.recipe_transfer import ProbeRecipe
+from genrescope.training.svm import fit_points
 from genrescope.transfer.learner import Answer, described, network_section
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from genrescope.data.store import StoredTrack
-    from genrescope.training.run import RunFolder
+    from genrescope.store.store import StoredTrack
+    from genrescope.training.run_folder import RunFolder
     from genrescope.transfer.learner import Material
     from genrescope.transfer.network import Features, Network
 
@@ -117,7 +117,7 @@ class ProbeLearner:
         found = load(run)
         scores, placed = score(found, self.features, tracks)
         return Answer(
-            scores=scores, placed=placed, labels=found.labels, recipe=found.recipe, file=bundle.PROBE_NAME,
+            scores=scores, placed=placed, labels=found.labels, recipe=found.recipe, file=modelfile.PROBE_NAME,
             architecture=f"{self.network.model_type}, frozen, and a {found.machines.kernel} probe",
             parameters=self.network.parameters + sum(its.numel() for its in found.machines.parameters()),
         )  # fmt: skip
@@ -170,7 +170,7 @@ def save(folder: Path, probe: Probe) -> None:
     }  # fmt: skip
     tensors = {name: tensor.detach().contiguous() for name, tensor in probe.machines.state_dict().items()}
     text = json.dumps(header, ensure_ascii=False, allow_nan=False)
-    bundle.save_tensors(folder / bundle.PROBE_NAME, tensors, {_KEY: text})
+    modelfile.save_tensors(folder / modelfile.PROBE_NAME, tensors, {_KEY: text})
 
 
 def load(folder: Path) -> Probe:
@@ -179,8 +179,8 @@ def load(folder: Path) -> Probe:
     Raises:
         ModelFileError: there is none, or it is damaged.
     """
-    path = folder / bundle.PROBE_NAME
-    tensors, metadata = bundle.load_tensors(path)
+    path = folder / modelfile.PROBE_NAME
+    tensors, metadata = modelfile.load_tensors(path)
     try:
         header = json.loads(metadata[_KEY])
         if header["format"] != _FORMAT:

@@ -16,21 +16,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import genrescope
-from genrescope.data.audit import audit as audit_split
 from genrescope.errors import DataError
-from genrescope.evaluation import compute, crossval, evaluate
+from genrescope.evaluation import cost, crossval, evaluate
 from genrescope.evaluation.crossval import Judged
-from genrescope.training.run import RunFolder, read_history
+from genrescope.splits.audit import audit as audit_split
+from genrescope.training.run_folder import RunFolder, read_history
 from genrescope.transfer.learner import Material
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from genrescope.data.duplicates import Pair
-    from genrescope.data.splits import Split
-    from genrescope.data.store import Store, StoredTrack
     from genrescope.evaluation.crossval import CrossValidated, Fold
+    from genrescope.splits import Split
+    from genrescope.splits.duplicates import Pair
+    from genrescope.store.store import Store, StoredTrack
     from genrescope.transfer.cache import Gathered
     from genrescope.transfer.learner import Learner
     from genrescope.transfer.network import Network
@@ -185,7 +185,7 @@ def _learn(
     if folder.finished:
         return
     facts = learner.learn(folder, material)
-    its_own = {"tracks": len(material.learnt), "network_revision": its.network.revision, compute.NOTED: its.cost}
+    its_own = {"tracks": len(material.learnt), "network_revision": its.network.revision, cost.NOTED: its.cost}
     folder.note({"status": "finished", **facts, **its_own})
     folder.remove_checkpoint()
 

@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from genrescope import bundle
-from genrescope.data import windows
-from genrescope.data.windows import Windows
+from genrescope import modelfile, workers
 from genrescope.errors import DataError, ModelFileError
+from genrescope.features.windows import Windows
 from genrescope.transfer.network import MEAN, batches_of, starts_of
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from genrescope.data.store import StoredTrack
+    from genrescope.store.store import StoredTrack
     from genrescope.transfer.network import Network
     from genrescope.transfer.waves import StoredWave
 
@@ -161,7 +160,7 @@ def score(
     was_training, scores, done = model.training, [], 0
     model.eval()
     try:
-        for inputs in windows.ahead(map(network.inputs, cut)):
+        for inputs in workers.ahead(map(network.inputs, cut)):
             scores.append(model(inputs).float().softmax(dim=1).cpu())
             done += len(scores[-1])
             on_batch(done, len(placed))
@@ -181,7 +180,7 @@ def save(folder: Path, model: nn.Module, labels: Sequence[str], recipe: dict[str
         {"format": _FORMAT, "labels": list(labels), "recipe": recipe}, ensure_ascii=False, allow_nan=False
     )
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    bundle.save_tensors(folder / bundle.TUNED_NAME, tensors, {_KEY: header})
+    modelfile.save_tensors(folder / modelfile.TUNED_NAME, tensors, {_KEY: header})
 
 
 def load(folder: Path, network: Network) -> Tuned:
@@ -194,8 +193,8 @@ def load(folder: Path, network: Network) -> Tuned:
     Raises:
         ModelFileError: there is none, it is damaged, or it was made from another network.
     """
-    path = folder / bundle.TUNED_NAME
-    tensors, metadata = bundle.load_tensors(path)
+    path = folder / modelfile.TUNED_NAME
+    tensors, metadata = modelfile.load_tensors(path)
     try:
         header = json.loads(metadata[_KEY])
         if header["format"] != _FORMAT:

@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 import torch.nn.functional as F
 
-from genrescope import bundle
-from genrescope.data import windows
+from genrescope import modelfile, workers
 from genrescope.errors import DataError
-from genrescope.training import loop, scoring, setup
+from genrescope.features import windows
+from genrescope.inference import scorer
+from genrescope.training import loop, setup
 from genrescope.training.batches import generator_for
 from genrescope.training.memory import keep_freed_memory
 from genrescope.training.recipe_sections import TuningSection
@@ -36,10 +37,10 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
-    from genrescope.data.store import StoredTrack
+    from genrescope.store.store import StoredTrack
+    from genrescope.training.checkpoints import TrainingState
     from genrescope.training.loop import Step
-    from genrescope.training.run import Epoch, RunFolder
-    from genrescope.training.state import TrainingState
+    from genrescope.training.run_folder import Epoch, RunFolder
     from genrescope.transfer.learner import Material
     from genrescope.transfer.network import Network
     from genrescope.transfer.waves import StoredWave
@@ -139,7 +140,7 @@ class TuningLearner:
         found = tuned.load(run, self.network)
         scores, placed = tuned.score(found.model, self.network, self.waves, tracks, on_batch=self.on_scored)
         return Answer(
-            scores=scores, placed=placed, labels=found.labels, recipe=found.recipe, file=bundle.TUNED_NAME,
+            scores=scores, placed=placed, labels=found.labels, recipe=found.recipe, file=modelfile.TUNED_NAME,
             architecture=f"{self.network.model_type}, fine-tuned, with a linear head",
             parameters=sum(its.numel() for its in found.model.parameters()),
         )  # fmt: skip
@@ -170,7 +171,7 @@ class TuningLearner:
             return None, None
         scores, placed = tuned.score(model, self.network, self.waves, material.held_out)
         verdict = self.recipe.evaluation.verdict
-        return scoring.loss_and_error_of(scores, placed, material.held_out, material.labels, verdict=verdict)
+        return scorer.loss_and_error_of(scores, placed, material.held_out, material.labels, verdict=verdict)
 
 
 class WaveBatches:
@@ -203,7 +204,7 @@ class WaveBatches:
         order = torch.randperm(len(self._waves), generator=generator)
         shares = torch.rand(len(self._waves), generator=generator, dtype=torch.float64).tolist()
         made = (self._network.inputs(self._cut(chosen, shares)) for chosen in windows.chunks(order, self._size))
-        for chosen, inputs in zip(windows.chunks(order, self._size), windows.ahead(made), strict=True):
+        for chosen, inputs in zip(windows.chunks(order, self._size), workers.ahead(made), strict=True):
             yield inputs, F.one_hot(self._targets[chosen], self._genres).float().to(self._network.device)
 
     def _cut(self, chosen: Tensor, shares: Sequence[float]) -> list[Any]:

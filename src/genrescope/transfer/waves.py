@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from genrescope import bundle
+from genrescope import modelfile
 from genrescope.errors import DataError
 from genrescope.transfer import cache as caches
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from genrescope.audio import Wave
-    from genrescope.data.index import IndexRow
-    from genrescope.data.store import Store
+    from genrescope.store.index import IndexRow
+    from genrescope.store.store import Store
     from genrescope.transfer.cache import Gathered, Progress
 
 _WAVE, _STEP = "wave", "step"
@@ -106,7 +106,7 @@ def keep(
 def _write(path: Path, wave: Wave) -> StoredWave:
     step = np.float32(max(1.0, float(np.abs(wave).max(initial=0.0))) / _LARGEST)
     units = torch.from_numpy(np.rint(wave / step).clip(-_LARGEST, _LARGEST).astype(np.int16))
-    bundle.save_tensors(path, {_WAVE: units, _STEP: torch.tensor(step)}, {})
+    modelfile.save_tensors(path, {_WAVE: units, _STEP: torch.tensor(step)}, {})
     return StoredWave(path, len(wave), float(step))
 
 

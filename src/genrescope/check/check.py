@@ -1,0 +1,224 @@
+"""Check a data set from end to end: listen to every file, find duplicates, judge, and tell."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import time
+from collections import Counter
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from genrescope import workers
+from genrescope.check import faults
+from genrescope.check.listen import Heard, listen
+from genrescope.errors import DataError
+from genrescope.files import read_text, refuse_foreign, write_json, writing
+from genrescope.logmel_spec import LogMelSpec
+from genrescope.sources.data import read_data, select_genres
+from genrescope.splits import duplicates
+from genrescope.store.index import genre_counts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from genrescope.check.faults import Finding
+    from genrescope.sources.track import Track
+    from genrescope.splits.duplicates import Pair
+
+FORMAT = 1
+FILE_NAME, PAGE_NAME, NOTES_NAME = "check.json", "check.html", "heard.jsonl"
+_NOT_TOLD = ("marks", "mtime_ns")
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What `check` found.
+
+    Attributes:
+        data: what was checked, as given.
+        tracks: its tracks, sorted by id.
+        heard: what each sounds like, in the same order.
+        pairs: the duplicates among them.
+        findings: the faults, the severest first.
+        computed: number of files that were read in this run; the others were known from an earlier one.
+        seconds: how long it took.
+        out: folder of the results.
+    """
+
+    data: str
+    tracks: tuple[Track, ...]
+    heard: tuple[Heard, ...]
+    pairs: tuple[Pair, ...]
+    findings: tuple[Finding, ...]
+    computed: int
+    seconds: float
+    out: Path
+
+    @property
+    def page(self) -> Path:
+        """The page to look at."""
+        return self.out / PAGE_NAME
+
+    def count(self, severity: str) -> int:
+        """Return how many findings have a severity."""
+        return sum(finding.severity == severity for finding in self.findings)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the content of `check.json`."""
+        kinds = Counter(finding.kind for finding in self.findings)
+        return {
+            "format": FORMAT,
+            "data": self.data,
+            "tracks": len(self.tracks),
+            "genres": genre_counts(track.genre for track in self.tracks),
+            "hours": round(sum(sound.seconds for sound in self.heard) / 3600, 3),
+            "severities": {severity: self.count(severity) for severity in faults.SEVERITIES},
+            "kinds": {kind: kinds[kind] for kind in faults.KINDS if kinds[kind]},
+            "findings": [
+                {"kind": each.kind, "severity": each.severity, "tracks": list(each.tracks), "reason": each.reason}
+                for each in self.findings
+            ],
+            "pairs": [vars(pair) for pair in self.pairs],
+            "files": [
+                {"genre": track.genre, "group": track.group}
+                | {name: value for name, value in vars(sound).items() if name not in _NOT_TOLD}
+                for track, sound in zip(self.tracks, self.heard, strict=True)
+            ],
+        }
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a check stands: files done, files in all, and what the last one sounds like."""
+
+    done: int
+    total: int
+    heard: Heard | None
+
+
+def check(
+    data: str,
+    out: str | Path,
+    *,
+    genres: Sequence[str] | None = None,
+    jobs: int | None = None,
+    on_track: Callable[[Progress], None] = lambda _: None,
+) -> Checked:
+    """Check a data set; leave `check.json`, `check.html` and what was heard of each file.
+
+    A later check of the same files in the same folder reads only those that have changed since.
+
+    Args:
+        data: a folder of genre folders, a CSV or TSV file, or `card:folder`.
+        out: folder of the results; made if need be.
+        genres: keep only these; None keeps all.
+        jobs: worker processes; None takes one for each core.
+        on_track: called after every file.
+
+    Returns:
+        The faults, each with its reason and severity.
+
+    Raises:
+        DataError: `data` has no tracks, or `out` holds something else or cannot be read.
+        OutputError: the results cannot be written; what was heard is kept for the next run.
+    """
+    from genrescope.check import page
+
+    begun = time.monotonic()
+    out, spec = Path(out), LogMelSpec()
+    refuse_foreign(out, (FILE_NAME, PAGE_NAME, NOTES_NAME), what="the results")
+    _, tracks = read_data(data)
+    tracks = select_genres(tracks, genres)
+    with _Notes(out / NOTES_NAME) as notes:
+        known = {track.id: heard for track in tracks if (heard := notes.of(track)) is not None}
+        missing = [track for track in tracks if track.id not in known]
+        on_track(Progress(len(known), len(tracks), None))
+        results = workers.results(missing, partial(_worker, spec), jobs=jobs, crashed=_crashed)
+        for number, heard in enumerate(results, start=len(known) + 1):
+            known[heard.id] = heard
+            notes.add(heard)
+            on_track(Progress(number, len(tracks), heard))
+    heard_of = [known[track.id] for track in tracks]
+    compared = [duplicates.Heard(each.id, each.digest, each.marks) for each in heard_of if each.spread > 0]
+    pairs = duplicates.find(compared, frames_per_second=spec.sample_rate / spec.hop)
+    findings = faults.judge(tracks, heard_of, pairs)
+    done = Checked(
+        data, tuple(tracks), tuple(heard_of), tuple(pairs), tuple(findings), len(missing), time.monotonic() - begun, out
+    )
+    write_json(out / FILE_NAME, done.to_dict())
+    page.write(done)
+    return done
+
+
+def _worker(spec: LogMelSpec) -> Callable[[Track], Heard]:
+    """Make the front end, once in each worker."""
+    import torch
+
+    from genrescope.logmel import LogMel
+
+    if multiprocessing.parent_process() is not None:
+        torch.set_num_threads(1)  # every core has a worker of its own
+    return partial(listen, log_mel=LogMel(spec))
+
+
+def _crashed(track: Track) -> Heard:
+    return Heard(track.id, fault="unreadable", reason=workers.CRASHED)
+
+
+class _Notes:
+    """What was heard of each file, a line each, written as soon as it is known; a line cut off by a kill is dropped."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._known: dict[str, Heard] = {}
+        self._file: IO[str] | None = None
+        for line in self._read().splitlines():
+            try:
+                noted = json.loads(line)
+                if noted.pop("format") == FORMAT:
+                    heard = Heard.from_dict(noted)
+                    self._known[heard.id] = heard
+            except (ValueError, TypeError, KeyError, AttributeError):
+                continue
+
+    def _read(self) -> str:
+        try:
+            return read_text(self._path) if self._path.exists() else ""
+        except OSError as error:
+            told = f"{self._path} cannot be read: {error.strerror or error}"
+            raise DataError(f"{told}. Remove it, or choose another folder for the results") from error
+
+    def __enter__(self) -> _Notes:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def of(self, track: Track) -> Heard | None:
+        """Return what is known of the track, if its file has not changed since."""
+        heard = self._known.get(track.id)
+        if heard is None or not heard.codec:  # what could not be read may be readable now
+            return None
+        try:
+            stat = track.path.stat()
+        except OSError:
+            return None
+        return heard if (heard.bytes, heard.mtime_ns) == (stat.st_size, stat.st_mtime_ns) else None
+
+    def add(self, heard: Heard) -> None:
+        """Note what was heard.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        with writing(self._path):
+            if self._file is None:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                self._file = self._path.open("a", encoding="utf-8", errors="surrogateescape")
+                self._file.write("\n" if self._path.stat().st_size else "")  # ends a line that was cut off
+            self._file.write(json.dumps({"format": FORMAT} | heard.to_dict()) + "\n")
+            self._file.flush()

@@ -1,0 +1,191 @@
+"""The page of a check: what was found, and pictures of what the data set is made of."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.ticker import MaxNLocator
+
+from genrescope import audio
+from genrescope.check import faults
+from genrescope.errors import AudioError
+from genrescope.logmel import LogMel
+from genrescope.pages.drawing import Drawn, Theme, drawn, hide_rest, panels, printable
+from genrescope.pages.render import render
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from genrescope.check.check import Checked
+    from genrescope.splits.duplicates import Pair
+
+SHOWN = 200
+"""Findings of a kind that the page lists; `check.json` has all."""
+_PAIRS = 6
+_EXCERPT = 10.0  # seconds of a pair that are shown
+_ARTISTS = 6  # that a genre's bar tells apart
+
+
+def write(checked: Checked) -> Path:
+    """Write `check.html`."""
+    by_kind: dict[str, list[faults.Finding]] = defaultdict(list)
+    for finding in checked.findings:
+        by_kind[finding.kind].append(finding)
+    return render(
+        checked.page,
+        "genrescope.check",
+        "check.html",
+        checked=checked,
+        told=checked.to_dict(),
+        kinds=faults.KINDS,
+        by_kind=by_kind,
+        shown=SHOWN,
+        artists=sum(bool(track.group) for track in checked.tracks),
+        figures=_figures(checked),
+    )
+
+
+def _figures(checked: Checked) -> list[Drawn]:
+    genres = sorted({track.genre for track in checked.tracks})
+    seconds: dict[str, list[float]] = defaultdict(list)
+    bandwidths: dict[str, list[float]] = defaultdict(list)
+    for track, heard in zip(checked.tracks, checked.heard, strict=True):
+        if heard.codec:
+            seconds[track.genre].append(heard.seconds)
+            bandwidths[track.genre].append(_bandwidth(heard.cutoff, heard.cliff, heard.sample_rate))
+    figures = [
+        drawn("balance", "Tracks of each genre, and what is wrong with them", lambda t: _balance(checked, genres, t)),
+        drawn("durations", "Length of each track", lambda t: _strips(seconds, genres, "seconds", t)),
+        drawn("bandwidths", "Where the treble of each track ends", lambda t: _strips(bandwidths, genres, "kHz", t)),
+    ]
+    if any(track.group for track in checked.tracks):
+        figures.append(drawn("artists", "Tracks by artist: the largest apart", lambda t: _artists(checked, genres, t)))
+    pictured = _pictured(checked)
+    if pictured:
+        figures.append(drawn("pairs", "Duplicates, laid one over the other", lambda t: _pairs(pictured, t)))
+    return figures
+
+
+def _bandwidth(cutoff: float, cliff: float, rate: int) -> float:
+    """Return where the sound ends, in kHz: at a cliff, or at the end of what a model hears."""
+    whole = min(rate, audio.SAMPLE_RATE) / 2
+    return (cutoff if cliff >= faults.CLIFF else whole) / 1000
+
+
+def _balance(checked: Checked, genres: Sequence[str], theme: Theme) -> Figure:
+    worst: dict[str, str] = {}
+    for finding in reversed(checked.findings):  # the severest last, so that it stays
+        worst |= dict.fromkeys(finding.tracks, finding.severity)
+    counts = Counter((track.genre, worst.get(track.id, "fine")) for track in checked.tracks)
+    figure, (axis,) = panels(theme, 1, 1, size=(8, 0.9 + 0.34 * len(genres)))
+    left = np.zeros(len(genres))
+    colours = {"fine": theme.first, "note": theme.ramp[1], "warning": theme.second, "error": theme.ink}
+    for state, colour in colours.items():
+        width = np.array([counts[genre, state] for genre in genres], float)
+        if width.any():
+            axis.barh([printable(genre) for genre in genres], width, left=left, color=colour, height=0.66, label=state)
+        left += width
+    for row, total in enumerate(left):
+        axis.text(total, row, f" {total:.0f}", va="center", color=theme.ink, fontsize=9)
+    _horizontal(axis, theme, "tracks")
+    axis.legend(frameon=False, labelcolor=theme.ink, ncols=4, loc="lower right", bbox_to_anchor=(1, 1))
+    return figure
+
+
+def _strips(values: dict[str, list[float]], genres: Sequence[str], unit: str, theme: Theme) -> Figure:
+    """A dot for every track, a row for every genre; a mark at the genre's median."""
+    figure, (axis,) = panels(theme, 1, 1, size=(8, 0.9 + 0.34 * len(genres)))
+    rng = np.random.default_rng(0)
+    for row, genre in enumerate(genres):
+        its = np.array(values[genre])
+        if len(its):
+            axis.plot(its, row + rng.uniform(-0.25, 0.25, len(its)), ".", ms=4, alpha=0.5, color=theme.first)
+            axis.plot([np.median(its)] * 2, [row - 0.36, row + 0.36], color=theme.second, lw=2)
+    axis.set_yticks(range(len(genres)), [printable(genre) for genre in genres])
+    axis.set_xlim(left=0)
+    _horizontal(axis, theme, unit, whole=False)
+    return figure
+
+
+def _artists(checked: Checked, genres: Sequence[str], theme: Theme) -> Figure:
+    figure, (axis,) = panels(theme, 1, 1, size=(8, 0.9 + 0.34 * len(genres)))
+    for row, genre in enumerate(genres):
+        its = Counter(track.group for track in checked.tracks if track.genre == genre and track.group)
+        left = 0
+        for place, (_, count) in enumerate(its.most_common(_ARTISTS)):
+            axis.barh(row, count, left=left, color=theme.first, alpha=1 - place / (_ARTISTS + 2), height=0.66)
+            left += count
+        rest, unknown = its.total() - left, sum(t.genre == genre and not t.group for t in checked.tracks)
+        axis.barh(row, rest, left=left, color=theme.ramp[1], alpha=0.35, height=0.66)
+        axis.barh(row, unknown, left=left + rest, color=theme.faint, height=0.66)
+        told = f"{len(its)} artists" + (f", {unknown} tracks unknown" if unknown else "")
+        axis.text(left + rest + unknown, row, f"  {told}", va="center", color=theme.ink, fontsize=8)
+    axis.set_yticks(range(len(genres)), [printable(genre) for genre in genres])
+    axis.set_xlim(0, axis.get_xlim()[1] * 1.3)
+    _horizontal(axis, theme, "tracks")
+    return figure
+
+
+def _horizontal(axis: Axes, theme: Theme, label: str, *, whole: bool = True) -> None:
+    axis.invert_yaxis()
+    axis.set_xlabel(label)
+    axis.grid(axis="x", color=theme.faint, lw=0.5)
+    axis.set_axisbelow(True)
+    axis.spines[["top", "right"]].set_visible(False)
+    if whole:
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def _pictured(checked: Checked) -> list[tuple[Pair, Any, Any]]:
+    """Return some pairs with the log-mels of what both hold: label conflicts first, then the least alike."""
+    track = {each.id: each for each in checked.tracks}
+
+    def telling(pair: Pair) -> tuple[bool, bool, float]:
+        return track[pair.first].genre == track[pair.second].genre, pair.kind == "exact", pair.share
+
+    log_mel = LogMel()
+    pictured = []
+    for pair in sorted(checked.pairs, key=telling)[:_PAIRS]:
+        begin = max(0.0, -pair.offset * pair.speed)  # where the second begins, in the first's time
+        starts = begin, max(0.0, begin / pair.speed + pair.offset)
+        try:
+            images = [
+                _log_mel(log_mel, track[name].path, start, min(_EXCERPT, pair.overlap))
+                for name, start in zip((pair.first, pair.second), starts, strict=True)
+            ]
+        except AudioError:  # gone since it was heard
+            continue
+        pictured.append((pair, *images))
+    return pictured
+
+
+def _log_mel(log_mel: LogMel, path: Path, offset: float, seconds: float) -> Any:
+    import torch
+
+    wave = audio.decode(path, offset=offset, duration=max(0.5, seconds))
+    return log_mel(torch.from_numpy(wave)[None])[0].numpy().T
+
+
+def _pairs(pictured: Sequence[tuple[Pair, Any, Any]], theme: Theme) -> Figure:
+    columns = min(2, len(pictured))
+    rows = -(-len(pictured) // columns)
+    figure, axes = panels(theme, 2 * rows, columns, size=(4.6 * columns, 2.9 * rows))
+    used = []
+    for number, (pair, *images) in enumerate(pictured):
+        row, column = divmod(number, columns)
+        for line, (name, image) in enumerate(zip((pair.first, pair.second), images, strict=True)):
+            axis = axes[(2 * row + line) * columns + column]
+            used.append(axis)
+            axis.imshow(image, origin="lower", aspect="auto", cmap="magma", extent=(0, image.shape[1] / 43.07, 0, 128))
+            told = f"  ({pair.kind}, {100 * pair.share:.0f} %)" if line else ""
+            axis.set_title(printable(name) + told, fontsize=8, loc="left", color=theme.ink)
+            axis.set_yticks([])
+            axis.tick_params(labelsize=7)
+    hide_rest([axis for axis in axes if axis not in used], 0)
+    return figure

@@ -1,0 +1,1 @@
+"""Front ends: from a wave to frames, and windows of frames."""

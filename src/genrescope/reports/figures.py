@@ -1,0 +1,196 @@
+"""Figures: those of the original article, and those that a reader wants besides.
+
+Every figure is drawn twice, for light and for dark pages; the light one is the file in `figures/`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.ticker import MaxNLocator
+
+from genrescope.features import windows
+from genrescope.files import replacing
+from genrescope.pages import drawing
+from genrescope.pages.drawing import hide_rest, panels, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from genrescope.pages.drawing import Drawn, Theme
+    from genrescope.store.store import Store, StoredTrack
+    from genrescope.training.run_folder import Epoch
+
+_WORST = 6
+
+
+def draw(
+    result: dict[str, Any], store: Store, tracks: Sequence[StoredTrack], history: Sequence[Epoch], folder: Path
+) -> list[Drawn]:
+    """Draw all figures of an evaluation and write the light ones to `folder`.
+
+    Args:
+        result: the content of `evaluation.json`.
+        store: where the tracks' log-mels are.
+        tracks: the tracks that were scored.
+        history: the run's epochs; without any there are no curves.
+        folder: where the PNG files go.
+
+    Returns:
+        The figures, in the order of a report.
+    """
+    by_id = {track.id: track for track in tracks}
+    wanted: list[tuple[str, str, Callable[[Theme], Figure]]] = [
+        ("confusion", "Confusion matrix: truth in rows, prediction in columns", lambda t: _confusion(result, t)),
+    ]
+    wanted.append(("reliability", "How often it was right, by how sure it was", lambda t: _reliability(result, t)))
+    if history:
+        wanted.append(("curves", "Loss and error rate against epochs", lambda t: _curves(history, t)))
+    if result["confused"]:
+        wanted.append(("confused", "The most confused pairs", lambda t: _confused(result, t)))
+        wanted.append(("worst", "The most surely mistaken tracks", lambda t: _worst(result, store, by_id, t)))
+    wanted.append(("genres", "One log-mel per genre", lambda t: _genres(store, tracks, t)))
+    figures = [drawing.drawn(name, title, make) for name, title, make in wanted]
+    for figure in figures:
+        with replacing(folder / f"{figure.name}.png") as temporary:
+            temporary.write_bytes(figure.light)
+    return figures
+
+
+def worst_tracks(result: dict[str, Any], most: int = _WORST) -> list[dict[str, Any]]:
+    """Return the mistaken tracks that the model was surest of, the surest first."""
+    mistaken = [track for track in result["tracks"] if track["predicted"] != track["genre"]]
+    return sorted(mistaken, key=lambda track: (-track["scores"][track["predicted"]], track["id"]))[:most]
+
+
+def _curves(history: Sequence[Epoch], theme: Theme) -> Figure:
+    """Training loss on the left, error rate on the right, as the article has them."""
+    figure, axes = panels(theme, 1, 2, size=(9, 3.6))
+    epochs = [row.epoch for row in history]
+    for axis, kind in zip(axes, ("loss", "error"), strict=True):
+        scale = 100 if kind == "error" else 1
+        for part, colour, style in (("train", theme.first, "-"), ("validation", theme.second, "--")):
+            values = [getattr(row, f"{part}_{kind}") for row in history]
+            if values[0] is not None:
+                axis.plot(epochs, [value * scale for value in values], style, color=colour, lw=1.8, label=part)
+        axis.set_xlabel("epoch")
+        axis.set_ylabel("cross-entropy" if kind == "loss" else "error rate, %")
+        axis.set_ylim(bottom=0)
+        axis.grid(color=theme.faint, lw=0.5)
+        axis.legend(frameon=False, labelcolor=theme.ink)
+    return figure
+
+
+def _confusion(result: dict[str, Any], theme: Theme) -> Figure:
+    """Counts in the cells, their shares of the row below them and as colour."""
+    labels, counts = result["labels"], np.array(result["confusion"])
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    side = 1.7 + 0.62 * len(labels)
+    figure, (axis,) = panels(theme, 1, 1, size=(side + 0.6, side))
+    axis.imshow(shares, cmap=theme.colours, vmin=0, vmax=1)
+    for row, column in np.argwhere(counts > 0):
+        dark_cell = shares[row, column] > 0.5
+        ink = theme.paper if dark_cell else theme.ink
+        axis.text(column, row - 0.12, counts[row, column], ha="center", va="center", color=ink, fontsize=10)
+        axis.text(
+            column, row + 0.24, f"{100 * shares[row, column]:.0f} %", ha="center", va="center", color=ink, fontsize=7
+        )
+    axis.set_xticks(range(len(labels)), labels, rotation=40, ha="right", rotation_mode="anchor")
+    axis.set_yticks(range(len(labels)), [f"{label} ({n})" for label, n in zip(labels, counts.sum(axis=1), strict=True)])
+    axis.set_xlabel("predicted")
+    axis.set_ylabel("truth (tracks)")
+    return figure
+
+
+def _reliability(result: dict[str, Any], theme: Theme) -> Figure:
+    """Accuracy against confidence in bins of equal width and of equally many tracks, and where the confidences lie."""
+    figure, (curve, spread) = panels(theme, 1, 2, size=(9, 4.2))
+    curve.plot([0, 100], [0, 100], color=theme.ink, lw=0.8, ls=":", label="as right as sure")
+    kinds = (
+        ("equal_width", "s-", theme.first, "bins of equal width"),
+        ("equal_mass", "o-", theme.second, "bins of equally many tracks"),
+    )
+    for kind, style, colour, told in kinds:
+        bins = result["calibration"][kind]["bins"]
+        sure, hits = ([100 * each[name] for each in bins] for name in ("confidence", "accuracy"))
+        low, high = ([100 * each["interval"][end] for each in bins] for end in (0, 1))
+        curve.vlines(sure, low, high, color=colour, lw=1, alpha=0.6)
+        curve.plot(sure, hits, style, color=colour, lw=1.4, ms=5, label=told)
+    curve.set(xlabel="confidence, %", ylabel="right, % of tracks (95 % interval)", xlim=(0, 100), ylim=(0, 102))
+    spread.hist(
+        _confidences(result), bins=20, range=(0, 100), stacked=True, color=[theme.first, theme.second],
+        label=["right", "wrong"],
+    )  # fmt: skip
+    spread.set(xlabel="confidence, %", ylabel="tracks", xlim=(0, 100))
+    spread.yaxis.set_major_locator(MaxNLocator(integer=True))
+    for axis in (curve, spread):
+        axis.grid(color=theme.faint, lw=0.5)
+        axis.set_axisbelow(True)
+    curve.legend(frameon=False, labelcolor=theme.ink, loc="lower right", fontsize=8)
+    spread.legend(frameon=False, labelcolor=theme.ink, loc="upper left", fontsize=8)
+    return figure
+
+
+def _confidences(result: dict[str, Any]) -> list[list[float]]:
+    """Return the confidences of the tracks that are right, and of those that are wrong, in percent."""
+    found: dict[bool, list[float]] = {True: [], False: []}
+    for track in result["tracks"]:
+        found[track["predicted"] == track["genre"]].append(100 * track["scores"][track["predicted"]])
+    return [found[True], found[False]]
+
+
+def _confused(result: dict[str, Any], theme: Theme) -> Figure:
+    pairs = result["confused"][::-1]
+    figure, (axis,) = panels(theme, 1, 1, size=(7, 0.9 + 0.34 * len(pairs)))
+    names = [f"{pair['truth']} taken for {pair['predicted']}" for pair in pairs]
+    bars = axis.barh(names, [pair["count"] for pair in pairs], color=theme.first, height=0.66)
+    axis.bar_label(
+        bars, [f"{pair['count']}  ({100 * pair['share']:.0f} %)" for pair in pairs], padding=4, color=theme.ink
+    )
+    axis.set_xlim(0, max(pair["count"] for pair in pairs) * 1.25)
+    axis.set_xlabel("tracks (share of the genre's tracks)")
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axis.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def _worst(result: dict[str, Any], store: Store, by_id: dict[str, StoredTrack], theme: Theme) -> Figure:
+    chosen = worst_tracks(result)
+    figure, axes = panels(theme, -(-len(chosen) // 3), min(3, len(chosen)), size=(9, 2.6 * -(-len(chosen) // 3)))
+    for axis, track in zip(axes, chosen, strict=False):
+        _log_mel(axis, store, by_id[track["id"]])
+        sure = 100 * track["scores"][track["predicted"]]
+        title = f"{track['id']}\n{track['genre']}, taken for {track['predicted']} ({sure:.0f} %)"
+        axis.set_title(printable(title), fontsize=8)
+    hide_rest(axes, len(chosen))
+    return figure
+
+
+def _genres(store: Store, tracks: Sequence[StoredTrack], theme: Theme) -> Figure:
+    """The first window of each genre's first track, as the article shows it."""
+    first: dict[str, StoredTrack] = {}
+    for track in tracks:
+        first.setdefault(track.genre, track)
+    columns = min(5, len(first))
+    rows = -(-len(first) // columns)
+    figure, axes = panels(theme, rows, columns, size=(2.1 * columns + 0.6, 2.2 * rows + 0.3))
+    for axis, genre in zip(axes, sorted(first), strict=False):
+        _log_mel(axis, store, first[genre])
+        axis.set_title(genre, fontsize=10)
+    hide_rest(axes, len(first))
+    return figure
+
+
+def _log_mel(axis: Axes, store: Store, track: StoredTrack) -> None:
+    """Draw a track's first window: time across, mel bands upwards."""
+    image = store.frames[track.first_frame :][: min(track.frames, windows.FRAMES)].T.astype(np.float32)
+    seconds = store.spec.seconds(image.shape[1])
+    axis.imshow(image, origin="lower", aspect="auto", cmap="magma", extent=(0, seconds, 0, len(image)))
+    axis.set_xlabel("seconds", fontsize=7)
+    axis.set_ylabel("mel band", fontsize=7)
+    axis.tick_params(labelsize=7)

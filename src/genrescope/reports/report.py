@@ -1,0 +1,49 @@
+"""The report: one self-contained page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from genrescope.pages.render import render
+from genrescope.reports.figures import worst_tracks
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from genrescope.pages.drawing import Drawn
+
+LEVELS = {
+    "first": "tracks, by their first window",
+    "window": "windows",
+    "vote": "tracks, by the vote of their windows",
+}
+"""What each accuracy of `evaluation.json` counts, in words."""
+
+
+def write(result: dict[str, Any], drawn: Sequence[Drawn], path: Path) -> Path:
+    """Write `report.html`: figures, tables, recipe and fingerprints, with nothing to load from elsewhere.
+
+    Args:
+        result: the content of `evaluation.json`.
+        drawn: the figures.
+        path: where the page goes.
+
+    Returns:
+        `path`.
+    """
+    import tomli_w
+
+    return render(
+        path,
+        "genrescope.reports",
+        "template.html",
+        result=result,
+        crossval=result.get("crossval"),
+        notes=[note for note in result["notes"] if not note.startswith("audit: ")],  # the audit stands by itself
+        recipe_toml=tomli_w.dumps(result["model"]["recipe"]),
+        figures=drawn,
+        levels=LEVELS,
+        worst=worst_tracks(result, 20),
+        headline=result["accuracy"][result["verdict"]],
+    )

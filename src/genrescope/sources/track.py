@@ -1,0 +1,28 @@
+"""A track: a song as its data set names it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Track:
+    """A song as its data set names it.
+
+    Attributes:
+        id: unique within the data set; the same on every machine.
+        path: its audio file.
+        genre: its label.
+        group: what must not be on two sides of a split (its artist or recording); empty where unknown.
+        part: its part in the data set's own official split; empty where there is none.
+    """
+
+    id: str
+    path: Path
+    genre: str
+    group: str = ""
+    part: str = ""

@@ -1,0 +1,339 @@
+"""Splits: which tracks train, validate and test. Made of tracks, never of windows, so windows cannot leak."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter, defaultdict
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from genrescope.errors import DataError, nearest
+from genrescope.sources import cards
+from genrescope.splits import dealing, groups
+from genrescope.splits.files import Split, ordered, read
+from genrescope.store.index import genre_counts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from genrescope.splits.duplicates import Pair
+    from genrescope.store.store import StoredTrack
+
+RANDOM_SHARES = {"train": 0.8, "test": 0.2}
+"""Shares of the method `random`: those of the original system."""
+SHARES = {"train": 0.7, "validation": 0.15, "test": 0.15}
+"""Shares of the other methods."""
+
+OFFICIAL = "official"
+"""The method that takes the data set's own split."""
+
+
+def methods() -> list[str]:
+    """Return the names that `make` accepts.
+
+    Example:
+        >>> methods()[:5]
+        ['random', 'stratified', 'group', 'stratified-group', 'official']
+    """
+    return [*_METHODS, OFFICIAL, *cards.official_splits()]
+
+
+def is_fixed(method: str) -> bool:
+    """Whether a method is an official split, which knows neither seed nor shares nor folds."""
+    return method == OFFICIAL or method in cards.official_splits()
+
+
+def default_method(tracks: Sequence[StoredTrack]) -> str:
+    """Return the method to take where none was asked for: `stratified-group` where groups are known."""
+    return "stratified-group" if any(track.group for track in tracks) else "stratified"
+
+
+def make(
+    tracks: Sequence[StoredTrack],
+    method: str,
+    *,
+    seed: int = 0,
+    shares: Mapping[str, float] | None = None,
+    folds: int | None = None,
+    pairs: Sequence[Pair] = (),
+) -> Split:
+    """Make a split of tracks by a method's name.
+
+    Args:
+        tracks: what to split.
+        method: `random` (whole tracks, nothing else looked at; 80/20 as the original system), `stratified` (each
+            genre in the same shares, duplicates kept together), `group` (neither groups nor duplicates on two sides,
+            parts of the right size), `stratified-group` (the same, and genres balanced as far as groups allow),
+            `official` (the data set's own), or an official split's name.
+        seed: other seeds give other splits; not used by official ones.
+        shares: share by part; they add up to 1.
+        folds: deal into this many parts of equal share, called "1", "2" and so on, for cross-validation.
+        pairs: the duplicates among the tracks; `duplicates.in_store` finds them.
+
+    Raises:
+        DataError: the method is unknown or does not suit the tracks.
+    """
+    asked = list[str]()
+    tracks = sorted(tracks, key=lambda track: track.id)
+    if is_fixed(method):
+        if shares is not None or folds is not None:
+            raise DataError(f"the split {method} is fixed; leave out the {'folds' if shares is None else 'shares'}")
+        made = _own(tracks) if method == OFFICIAL else _published(tracks, cards.official_splits()[method])
+    elif method in _METHODS:
+        by_part = _shares(method, shares, folds, len(tracks))
+        asked = list(by_part)
+        parts = _METHODS[method](tracks, random.Random(seed), by_part, pairs)
+        made = Split(dict(sorted(parts.items())), f"{method} ({_told(method, seed, shares, folds)})")
+    else:
+        raise DataError(f'no split method called "{method}"; {nearest(method, methods())}')
+    return replace(made, notes=made.notes + cautions(tracks, made.parts, pairs, asked=asked))
+
+
+def choose(
+    tracks: Sequence[StoredTrack],
+    split: str | None,
+    *,
+    seed: int = 0,
+    folds: int | None = None,
+    pairs: Sequence[Pair] = (),
+) -> Split:
+    """Return the split that a file or a method's name stands for.
+
+    Args:
+        tracks: what it splits.
+        split: a file, a method, or None for the default method.
+        seed: of the method.
+        folds: how many folds it must have; None for parts.
+        pairs: the duplicates among the tracks.
+
+    Raises:
+        DataError: it is neither, or does not suit the tracks.
+    """
+    if split is None:
+        split = default_method(tracks)
+    if Path(split).is_file():
+        made = read(Path(split))
+        made = replace(made, notes=made.notes + strangers(made, tracks))
+    else:
+        made = make(tracks, split, seed=seed, folds=None if is_fixed(split) else folds, pairs=pairs)
+    if folds is not None and len(made.counts) != folds:
+        raise DataError(f"the split {made.method} has {len(made.counts)} parts ({', '.join(made.counts)}), not {folds}")
+    return made
+
+
+def strangers(split: Split, tracks: Sequence[StoredTrack]) -> tuple[str, ...]:
+    """Say which tracks a split and a store do not have in common, a sentence each; none where it fits.
+
+    Raises:
+        DataError: they have none in common.
+    """
+    ids = {track.id for track in tracks}
+    gone, left_out = sorted(set(split.parts) - ids), sorted(ids - set(split.parts))
+    if ids and len(gone) == len(split.parts):
+        raise DataError(
+            f"none of the split's {len(gone)} tracks is in the store, whose first is {min(ids)}; the split names "
+            f"{gone[0] if gone else 'none'}. Give the store that it was made for, or make one with: genrescope split"
+        )
+    notes = []
+    if gone:
+        notes.append(f"{len(gone)} of the split's {len(split.parts)} tracks are not in the store, such as {gone[0]}")
+    if left_out:
+        notes.append(f"{len(left_out)} tracks of the store are not in the split and take no part")
+    return tuple(notes)
+
+
+def recordings(tracks: Sequence[StoredTrack], pairs: Sequence[Pair]) -> dict[str, str]:
+    """Name the recording of every track: equal for duplicates, and for duplicates of duplicates.
+
+    Args:
+        tracks: the tracks.
+        pairs: the duplicates among them.
+    """
+    joined = groups.join([replace(track, group="") for track in tracks], pairs)
+    return {track.id: f"recording {joined[track.id]}" if joined[track.id] else f"track {track.id}" for track in tracks}
+
+
+# -- the methods ------------------------------------------------------------------------------------------------
+
+
+def _random(
+    tracks: Sequence[StoredTrack], rng: random.Random, shares: Mapping[str, float], _: Sequence[Pair]
+) -> dict[str, str]:
+    """Shuffle and cut, as the original system did: neither genres, artists nor duplicates are looked at."""
+    shuffled = [track.id for track in tracks]
+    rng.shuffle(shuffled)
+    return dealing.cut(shuffled, shares)
+
+
+def _stratified(
+    tracks: Sequence[StoredTrack], rng: random.Random, shares: Mapping[str, float], pairs: Sequence[Pair]
+) -> dict[str, str]:
+    """Give each part the same share of each genre; duplicates stay together."""
+    genres = genre_counts(track.genre for track in tracks)
+    for genre, count in genres.items():
+        if count < len(shares):
+            raise DataError(
+                f'genre "{genre}" has {count} {"track" if count == 1 else "tracks"}, too few for '
+                f"{len(shares)} parts; add tracks, or leave it out with --genres when preparing"
+            )
+    units = _units(tracks, recordings(tracks, pairs))
+    return _dealt(units, dealing.whole_targets(genres, shares), rng)
+
+
+def _group(
+    tracks: Sequence[StoredTrack], rng: random.Random, shares: Mapping[str, float], pairs: Sequence[Pair]
+) -> dict[str, str]:
+    """Deal out whole groups so that the parts have the right sizes; genres are not looked at."""
+    units = _grouped(tracks, pairs, shares)
+    targets = dealing.exact_targets({"": len(tracks)}, shares)
+    return _dealt(units, targets, rng, genres=False)
+
+
+def _stratified_group(
+    tracks: Sequence[StoredTrack], rng: random.Random, shares: Mapping[str, float], pairs: Sequence[Pair]
+) -> dict[str, str]:
+    """Deal out whole groups so that the parts have the right share of every genre, as far as groups allow."""
+    units = _grouped(tracks, pairs, shares)
+    genres = genre_counts(track.genre for track in tracks)
+    return _dealt(units, dealing.exact_targets(genres, shares), rng)
+
+
+_METHODS = {"random": _random, "stratified": _stratified, "group": _group, "stratified-group": _stratified_group}
+
+
+def _grouped(
+    tracks: Sequence[StoredTrack], pairs: Sequence[Pair], shares: Mapping[str, float]
+) -> list[list[StoredTrack]]:
+    """Return what must stay whole: groups, joined where they share a recording.
+
+    A track whose group is unknown counts as a group of its own.
+    """
+    if not any(track.group for track in tracks):
+        raise DataError(
+            "no groups are known, so a split by group is impossible. Give DATA as a CSV file with a column "
+            'group (the artist), or use the method "stratified"'
+        )
+    joined = groups.join(tracks, pairs)
+    units = _units(tracks, {t.id: f"group {joined[t.id]}" if joined[t.id] else f"track {t.id}" for t in tracks})
+    if len(units) < len(shares):
+        raise DataError(f"{len(units)} groups are too few for {len(shares)} parts; add tracks of other artists")
+    return units
+
+
+def _units(tracks: Sequence[StoredTrack], name_of: Mapping[str, str]) -> list[list[StoredTrack]]:
+    """Gather the tracks that stay together, in the order of the tracks."""
+    units: dict[str, list[StoredTrack]] = defaultdict(list)
+    for track in tracks:
+        units[name_of[track.id]].append(track)
+    return list(units.values())
+
+
+def _dealt(
+    units: Sequence[Sequence[StoredTrack]], targets: dealing.Targets, rng: random.Random, *, genres: bool = True
+) -> dict[str, str]:
+    counts = [Counter(track.genre if genres else "" for track in unit) for unit in units]
+    parts = dealing.deal(counts, targets, rng)
+    return {track.id: part for unit, part in zip(units, parts, strict=True) for track in unit}
+
+
+def _own(tracks: Sequence[StoredTrack]) -> Split:
+    """Take the split that the data set itself brings."""
+    parts = {track.id: track.part for track in tracks if track.part}
+    if not parts:
+        raise DataError(
+            "the data set brings no split of its own: no track has a part. Give DATA as a CSV file with a column "
+            f"part, or use another method: {', '.join(_METHODS)}"
+        )
+    left_out = len(tracks) - len(parts)
+    return Split(parts, OFFICIAL, (f"{left_out} tracks have no part and take no part",) if left_out else ())
+
+
+def _published(tracks: Sequence[StoredTrack], official: cards.Official) -> Split:
+    """Look every track up in a published split; tell how many of its tracks are present."""
+    published = official.parts()
+    parts = {}
+    for track in tracks:
+        name = official.track_id(track.id) or official.track_id(track.path)
+        if name in published:
+            parts[track.id] = published[name]
+    if not parts:
+        raise DataError(
+            f"none of the tracks is in the split {official.name}: their names must contain ids such as "
+            f"{next(iter(published))}"
+        )
+    present, whole = Counter(parts.values()), Counter(published.values())
+    told = ", ".join(f"{present[part]} of {whole[part]} {part}" for part in ordered(whole))
+    left_out = len(tracks) - len(parts)
+    note = f"tracks present: {told}; {left_out} tracks are not in the split and take no part"
+    return Split(dict(sorted(parts.items())), official.name, (note,))
+
+
+def _shares(method: str, shares: Mapping[str, float] | None, folds: int | None, tracks: int) -> dict[str, float]:
+    """Return the share of each part."""
+    if folds is None:
+        return _checked(dict(shares or (RANDOM_SHARES if method == "random" else SHARES)))
+    if shares is not None:
+        raise DataError("folds have equal shares; give shares or folds, not both")
+    if not 2 <= folds <= tracks:
+        raise DataError(f"{folds} folds of {tracks} tracks; accepted are 2 or more, and no more than tracks")
+    return {str(number): 1 / folds for number in range(1, folds + 1)}
+
+
+def _checked(shares: dict[str, float]) -> dict[str, float]:
+    if not shares or any(share <= 0 for share in shares.values()) or abs(sum(shares.values()) - 1) > 1e-6:
+        raise DataError(f"shares {shares}; accepted are positive numbers that add up to 1, as train=0.8,test=0.2")
+    return shares
+
+
+def _told(method: str, seed: int, shares: Mapping[str, float] | None, folds: int | None) -> str:
+    """Say what is needed to make a split again."""
+    told = [f"seed {seed}"]
+    if folds is not None:
+        told.append(f"{folds} folds")
+    if shares is not None and dict(shares) != (RANDOM_SHARES if method == "random" else SHARES):
+        told += [f"{part} {share:.6g}" for part, share in shares.items()]
+    return ", ".join(told)
+
+
+def cautions(
+    tracks: Sequence[StoredTrack], parts: Mapping[str, str], pairs: Sequence[Pair] = (), *, asked: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """Say what a reader of results made with a split should know, a sentence each.
+
+    Args:
+        tracks: the tracks of the store.
+        parts: part by track id.
+        pairs: the duplicates among the tracks.
+        asked: parts that should be there, even if no track has them.
+    """
+    dealt = [track for track in tracks if track.id in parts]
+    notes = _group_cautions(dealt, parts)
+    apart = sum(
+        pair.first in parts and pair.second in parts and parts[pair.first] != parts[pair.second] for pair in pairs
+    )
+    if apart:
+        told = "1 pair of duplicates stands" if apart == 1 else f"{apart} pairs of duplicates stand"
+        notes.append(f"{told} on two sides: scores will look better than they are")
+    for part in ordered([*asked, *parts.values()]):
+        absent = {track.genre for track in dealt} - {track.genre for track in dealt if parts[track.id] == part}
+        if absent:
+            notes.append(f"the part {part} has no track of {', '.join(sorted(absent))}")
+    return tuple(notes)
+
+
+def _group_cautions(tracks: Sequence[StoredTrack], parts: Mapping[str, str]) -> list[str]:
+    sides: dict[str, set[str]] = defaultdict(set)
+    for track in tracks:
+        if track.group:
+            sides[track.group].add(parts[track.id])
+    if not sides:
+        return ["no groups are known: the same artist may stand on two sides, which makes scores look better"]
+    notes = []
+    torn = sum(len(its) > 1 for its in sides.values())
+    if torn:
+        notes.append(f"{torn} of {len(sides)} groups stand on two sides: scores will look better than they are")
+    unknown = sum(not track.group for track in tracks)
+    if unknown:
+        notes.append(f"the group of {unknown} of {len(tracks)} tracks is unknown; their artists may stand on two sides")
+    return notes

@@ -1,0 +1,1 @@
+"""The store: the log-mels of a data set on disk, computed once."""

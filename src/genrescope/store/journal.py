@@ -1,0 +1,202 @@
+"""The journal of a store in the making: what survives whatever stops a run.
+
+Every finished track is first appended to the array's partial file and then noted in the journal. After a kill the
+next run takes the journal's word, cuts the array back to it, and goes on with what is missing. Only at the end do
+the files take their names, `store.json` last.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import io
+import json
+import os
+import shutil
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+
+from genrescope import files
+from genrescope.files import writing
+from genrescope.logmel_spec import LogMelSpec
+from genrescope.store import store
+from genrescope.store.index import IndexRow, genre_counts, read_index, write_index
+from genrescope.tables import write_table
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from genrescope.sources.track import Track
+    from genrescope.store.store import Frames
+
+JOURNAL_FILE = "journal.jsonl"
+PARTIAL_FILE = "logmel.npy.partial"
+
+Facts = dict[str, Any]
+"""What is known of a finished track: the columns of the index and of `tracks.csv`."""
+
+
+class Journal:
+    """The tracks that a store's folder holds already, finished or not, and the way to add to them.
+
+    Nothing is written before the first track is added, so a run that finds nothing new leaves the store alone.
+
+    Args:
+        folder: the store's folder.
+        spec: the front end; what another one has made is not used.
+    """
+
+    def __init__(self, folder: Path, spec: LogMelSpec) -> None:
+        self._folder, self._spec = folder, spec
+        self._partial = folder / PARTIAL_FILE
+        noted = self._read_notes()
+        self._interrupted = noted is not None
+        self._tracks = self._read_store() if noted is None else noted
+        self._end = max((facts["first_frame"] + facts["frames"] for facts in self._tracks.values()), default=0)
+        self._array: IO[bytes] | None = None
+        self._notes: IO[str] | None = None
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+
+    def holds(self, track: Track) -> Facts | None:
+        """Return what is known of the track, if its file is in the array as it is on disk now."""
+        facts = self._tracks.get(track.id)
+        if facts is None:
+            return None
+        try:
+            stat = track.path.stat()
+        except OSError:
+            return None
+        return facts if (facts["bytes"], facts["mtime_ns"]) == (stat.st_size, stat.st_mtime_ns) else None
+
+    def add(self, track_id: str, frames: Frames, facts: Facts) -> None:
+        """Append a track's frames, then note it.
+
+        Raises:
+            OutputError: the disk is full, say. What was noted before is kept.
+        """
+        with writing(self._folder):
+            if self._array is None:
+                self._begin()
+            assert self._array is not None
+            self._array.seek(self._offset(self._end))
+            self._array.write(frames.tobytes())
+            self._array.flush()
+            noted = {"id": track_id, "first_frame": self._end, "frames": len(frames)} | facts
+            self._note(noted)
+            self._tracks[track_id] = noted
+            self._end += len(frames)
+
+    def finish(self, data: str, rows: list[IndexRow]) -> None:
+        """Give the files their names, `store.json` last; a store that says the same already is left alone.
+
+        Raises:
+            OutputError: the disk is full, say. The next run goes on from here.
+        """
+        usable = [row for row in rows if row.status == "ok"]
+        names = [field.name for field in dataclasses.fields(store.Extent)]
+        extents = [store.Extent(**{name: self._tracks[row.id][name] for name in names}) for row in usable]
+        header = {
+            "format": store.FORMAT,
+            "data": data,
+            "tracks": len(usable),
+            "failed": len(rows) - len(usable),
+            "frames": sum(extent.frames for extent in extents),
+            "genres": genre_counts(row.genre for row in usable),
+            "front_end": dataclasses.asdict(self._spec),
+            "front_end_fingerprint": self._spec.fingerprint,
+            "fingerprint": store.data_fingerprint(rows, self._spec),
+        }
+        if self._array is None and not self._interrupted and self._says(header, rows):
+            return
+        with writing(self._folder):
+            if self._array is None and self._interrupted:
+                self._begin()
+            if self._array is not None:
+                self._array.seek(0)
+                self._array.write(_npy_header(self._end, self._spec.n_mels))
+                self._array.flush()
+                os.fsync(self._array.fileno())
+                self._close()
+                (self._folder / store.STORE_FILE).unlink(missing_ok=True)
+                self._partial.replace(self._folder / store.FRAMES_FILE)
+            write_table(self._folder / store.TRACKS_FILE, store.Extent, extents)
+            write_index(self._folder / store.INDEX_FILE, rows)
+            files.write_json(self._folder / store.STORE_FILE, header)
+            (self._folder / JOURNAL_FILE).unlink(missing_ok=True)
+
+    def _read_notes(self) -> dict[str, Facts] | None:
+        """Read the whole lines that an interrupted run left; None where there are none for this front end."""
+        array = self._folder / store.FRAMES_FILE
+        try:
+            text = files.read_text(self._folder / JOURNAL_FILE)
+        except FileNotFoundError:
+            return None
+        if not self._partial.exists() and array.exists():
+            array.replace(self._partial)  # killed at the very end, after the array had taken its name
+        lines: list[Facts] = []
+        with contextlib.suppress(ValueError, KeyError, TypeError):  # a damaged line: only what stands above is trusted
+            for line in text.split("\n")[:-1]:
+                facts = json.loads(line)
+                if lines and not (facts["id"] and facts["first_frame"] + facts["frames"] and facts["bytes"]):
+                    break
+                lines.append(facts)
+        if not lines or lines[0] != self._head() or not self._partial.exists():
+            return None
+        return {facts["id"]: facts for facts in lines[1:]}
+
+    def _read_store(self) -> dict[str, Facts]:
+        """Read the tracks of a finished store, so that only new and changed files are decoded."""
+        header = store.read_header(self._folder)
+        if header is None or LogMelSpec(**header["front_end"]) != self._spec:
+            return {}
+        rows = {row.id: dataclasses.asdict(row) for row in read_index(self._folder / store.INDEX_FILE)}
+        extents = store.read_extents(self._folder / store.TRACKS_FILE)
+        return {extent.id: rows[extent.id] | dataclasses.asdict(extent) for extent in extents}
+
+    def _says(self, header: Facts, rows: list[IndexRow]) -> bool:
+        return store.read_header(self._folder) == header and rows == read_index(self._folder / store.INDEX_FILE)
+
+    def _begin(self) -> None:
+        """Open the partial array, with what is held already, and write the notes that vouch for it."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        if not self._interrupted:
+            if self._tracks:
+                shutil.copyfile(self._folder / store.FRAMES_FILE, self._partial)
+            else:
+                self._partial.write_bytes(_npy_header(0, self._spec.n_mels))
+        self._array = self._partial.open("r+b")
+        self._array.truncate(self._offset(self._end))
+        lines = [self._head(), *self._tracks.values()]
+        text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+        files.write_text(self._folder / JOURNAL_FILE, text)
+        self._notes = (self._folder / JOURNAL_FILE).open("a", encoding="utf-8", errors="surrogateescape", newline="\n")
+
+    def _note(self, facts: Facts) -> None:
+        assert self._notes is not None
+        self._notes.write(json.dumps(facts, ensure_ascii=False) + "\n")
+        self._notes.flush()
+
+    def _head(self) -> Facts:
+        return {"format": store.FORMAT, "front_end": self._spec.fingerprint}
+
+    def _offset(self, frame: int) -> int:
+        return len(_npy_header(0, self._spec.n_mels)) + frame * self._spec.n_mels * np.dtype(np.float16).itemsize
+
+    def _close(self) -> None:
+        for file in (self._array, self._notes):
+            if file is not None:
+                with contextlib.suppress(OSError):  # a full disk was reported by the write that met it
+                    file.close()
+
+
+def _npy_header(frames: int, mels: int) -> bytes:
+    """Return the header of a float16 .npy file; NumPy leaves room in it for the count to grow in place."""
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f2", "fortran_order": False, "shape": (frames, mels)})
+    return header.getvalue()

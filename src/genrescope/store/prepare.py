@@ -1,0 +1,217 @@
+"""Build a store: worker processes decode and transform, one writer appends, a journal remembers."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from genrescope import audio, files, workers
+from genrescope.errors import AudioError, DataError
+from genrescope.logmel_spec import LogMelSpec
+from genrescope.sources.data import read_data, select_genres
+from genrescope.sources.groups import assign
+from genrescope.store import store
+from genrescope.store.index import IndexRow
+from genrescope.store.journal import JOURNAL_FILE, PARTIAL_FILE, Journal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from genrescope.logmel import LogMel
+    from genrescope.sources.track import Track
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What `prepare` did.
+
+    Attributes:
+        store: the finished store.
+        computed: number of tracks decoded in this run.
+        kept: number of tracks that were there already.
+        failed: the rows of the tracks that could not be used, with their reasons.
+        seconds: how long it took.
+    """
+
+    store: store.Store
+    computed: int
+    kept: int
+    failed: tuple[IndexRow, ...]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run of `prepare` stands, told after every track.
+
+    Attributes:
+        done: tracks finished, those of earlier runs included.
+        total: tracks in all.
+        seconds_of_audio: decoded so far in this run.
+        row: the track just finished; None at the start.
+    """
+
+    done: int
+    total: int
+    seconds_of_audio: float
+    row: IndexRow | None
+
+
+def prepare(
+    data: str,
+    out: str | Path,
+    *,
+    genres: Sequence[str] | None = None,
+    groups: str | None = None,
+    jobs: int | None = None,
+    spec: LogMelSpec | None = None,
+    on_track: Callable[[Progress], None] = lambda _: None,
+) -> Prepared:
+    """Make, finish or bring up to date the store of a data set.
+
+    Args:
+        data: a folder of genre folders, a CSV or TSV file, `card:folder`, or `library:folder`.
+        out: the store's folder; made if need be.
+        genres: keep only these; None keeps all.
+        groups: where the tracks' groups come from, as `groups.assign` reads it; None keeps those that `data` has.
+        jobs: worker processes; None takes one for each core.
+        spec: the front end's numbers.
+        on_track: called after every track.
+
+    Returns:
+        The finished store, and what was done for it. Tracks that cannot be decoded are left out of it, and named.
+
+    Raises:
+        DataError: `data` has no tracks, none of them can be used, `groups` knows no group of any, or `out` holds
+            something else.
+        OutputError: the store cannot be written; the tracks finished so far are kept for the next run.
+    """
+    begun = time.monotonic()
+    out, spec = Path(out), spec or LogMelSpec()
+    root, tracks = read_data(data)
+    tracks = select_genres(tracks, genres)
+    ours = (store.STORE_FILE, store.FRAMES_FILE, JOURNAL_FILE, PARTIAL_FILE)
+    files.refuse_foreign(out, ours, what="the store")
+    if groups is not None:
+        tracks = assign(tracks, root, groups, table=Path(data) if Path(data).is_file() else None)
+    with Journal(out, spec) as journal:
+        held = {track.id: facts for track in tracks if (facts := journal.holds(track)) is not None}
+        missing = [track for track in tracks if track.id not in held]
+        rows = {track.id: _row(track, root, held[track.id]) for track in tracks if track.id in held}
+        heard = 0.0
+        on_track(Progress(len(held), len(tracks), heard, None))
+        results = workers.results(missing, partial(_worker, spec), jobs=jobs, crashed=_crashed)
+        for number, result in enumerate(results, start=len(held) + 1):
+            if result.frames is not None:
+                journal.add(result.track.id, result.frames, result.facts())
+            heard += result.seconds
+            rows[result.track.id] = _row(result.track, root, result.facts())
+            on_track(Progress(number, len(tracks), heard, rows[result.track.id]))
+        failed = tuple(row for row in rows.values() if row.status != "ok")
+        if len(failed) == len(tracks):
+            raise DataError(
+                f"{data}: none of its {len(tracks)} files could be used; {failed[0].path}: {failed[0].status}"
+            )
+        journal.finish(data, sorted(rows.values(), key=lambda row: row.id))
+    return Prepared(store.open_store(out), len(missing), len(held), failed, time.monotonic() - begun)
+
+
+def log_mel_frames(source: audio.Source, log_mel: LogMel) -> tuple[store.Frames, int]:
+    """Decode a file and return its log-mel as a store holds it, and the number of samples it came from.
+
+    Training, evaluation and prediction all hear music through this function: float16 of shape (frames, n_mels).
+
+    Raises:
+        AudioError: the file cannot be decoded.
+    """
+    samples = 0
+
+    def counted() -> Iterator[audio.Wave]:
+        nonlocal samples
+        for piece in audio.blocks(source, rate=log_mel.spec.sample_rate):
+            samples += len(piece)
+            yield piece
+
+    parts = [part.half().numpy() for part in log_mel.stream(counted())]
+    return np.concatenate(parts), samples
+
+
+# -- workers ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Result:
+    """A track as a worker returns it; `frames` is None where it failed."""
+
+    track: Track
+    frames: store.Frames | None
+    seconds: float = 0.0
+    sample_rate: int = 0
+    channels: int = 0
+    sha256: str = ""
+    bytes: int = 0
+    mtime_ns: int = 0
+    status: str = "ok"
+
+    def facts(self) -> dict[str, Any]:
+        names = ("seconds", "sample_rate", "channels", "sha256", "bytes", "mtime_ns", "status")
+        return {name: getattr(self, name) for name in names}
+
+
+def _worker(spec: LogMelSpec) -> Callable[[Track], _Result]:
+    log_mel = front_end(spec)
+    return lambda track: _compute(track, log_mel)
+
+
+def front_end(spec: LogMelSpec) -> LogMel:
+    """Make the front end, once in each worker."""
+    import torch
+
+    from genrescope.logmel import LogMel
+
+    if multiprocessing.parent_process() is not None:
+        torch.set_num_threads(1)  # every core has a worker of its own
+    return LogMel(spec)
+
+
+def _compute(track: Track, log_mel: LogMel) -> _Result:
+    try:
+        stat = track.path.stat()
+        digest = files.sha256(track.path)
+        info = audio.probe(track.path)
+        frames, samples = log_mel_frames(track.path, log_mel)
+    except AudioError as error:
+        return _Result(track, None, status=error.reason)
+    except OSError as error:
+        return _Result(track, None, status=f"file: {error.strerror or error}")
+    except Exception as error:  # one bad file never stops a run, whatever a decoder throws
+        return _Result(track, None, status=f"{type(error).__name__}: {error}")
+    return _Result(
+        track,
+        frames,
+        seconds=round(samples / log_mel.spec.sample_rate, 6),
+        sample_rate=info.sample_rate,
+        channels=info.channels,
+        sha256=digest,
+        bytes=stat.st_size,
+        mtime_ns=stat.st_mtime_ns,
+    )
+
+
+def _crashed(track: Track) -> _Result:
+    return _Result(track, None, status=workers.CRASHED)
+
+
+def _row(track: Track, root: Path, facts: dict[str, Any]) -> IndexRow:
+    path = track.path
+    inside = path.relative_to(root) if path.is_relative_to(root) else path
+    names = ("seconds", "sample_rate", "channels", "sha256", "status")
+    return IndexRow(
+        track.id, inside.as_posix(), track.genre, track.group, part=track.part, **{name: facts[name] for name in names}
+    )

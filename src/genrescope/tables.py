@@ -1,0 +1,55 @@
+"""CSV and TSV files with a header line."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+from typing import TYPE_CHECKING
+
+from genrescope.errors import DataError
+from genrescope.files import csv_line, read_text, write_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+
+def read_table(
+    path: Path, *, required: Iterable[str], strict: bool = False, comment: str | None = None
+) -> list[dict[str, str]]:
+    """Read a CSV or TSV file with a header line into a dict per row.
+
+    Args:
+        path: the file.
+        required: columns that it must have.
+        strict: refuse text that is no UTF-8, as in a table that a person made; our own may hold any file name.
+        comment: how a line above the header begins that is no part of the table.
+
+    Raises:
+        DataError: it cannot be read, or lacks a required column.
+    """
+    try:
+        text = read_text(path, strict=strict).removeprefix("\ufeff")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read as a table in UTF-8: {error}") from error
+    if comment is not None and text.startswith(comment):
+        text = text.partition("\n")[2]
+    header = text.partition("\n")[0]
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter="\t" if "\t" in header else ",")
+    missing = [name for name in required if name not in (reader.fieldnames or ())]
+    if missing:
+        raise DataError(
+            f"{path} has no column {', '.join(missing)}; its first line names: {', '.join(reader.fieldnames or ())}"
+        )
+    try:
+        return [{key: value or "" for key, value in row.items() if isinstance(key, str)} for row in reader]
+    except csv.Error as error:
+        raise DataError(f"{path}, line {reader.line_num}: {error}") from error
+
+
+def write_table(path: Path, kind: type, rows: Iterable[object]) -> None:
+    """Write dataclass instances as a CSV file, whole or not at all."""
+    names = [field.name for field in dataclasses.fields(kind)]
+    lines = [csv_line([getattr(row, name) for name in names]) for row in rows]
+    write_text(path, csv_line(names) + "".join(lines))

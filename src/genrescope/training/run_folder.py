@@ -1,0 +1,299 @@
+"""The run folder: what a training run leaves behind, and what a later one needs to go on.
+
+```
+RUN/recipe.toml         the whole recipe
+RUN/split.csv           part by track id
+RUN/run.json            versions, commit, machine, seconds, fingerprints, status
+RUN/history.csv         a row per epoch
+RUN/tensorboard/        the same, as TensorBoard events
+RUN/checkpoint/         all that the next epoch depends on; gone once the training has ended
+RUN/model.safetensors   the model file
+```
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import platform
+import shutil
+import subprocess
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+import genrescope
+from genrescope import modelfile, splits
+from genrescope.errors import DataError, TrainingError
+from genrescope.files import fingerprint, read_text, write_json, write_text
+from genrescope.tables import read_table, write_table
+from genrescope.training import recipe as recipes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from genrescope.splits import Split
+    from genrescope.splits.audit import Audit
+    from genrescope.store.store import Store
+    from genrescope.training.checkpoints import TrainingState
+    from genrescope.training.recipe import Recipe
+    from genrescope.training.recipe_transfer import TransferRecipe
+    from genrescope.training.trunk import Trunk
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """A row of `history.csv`.
+
+    Attributes:
+        epoch: counted from 1.
+        step: steps so far.
+        rate: learning rate of the epoch's last step.
+        train_loss: mean cross-entropy of the epoch's windows, as they were met, with dropout.
+        train_error: share of them that were taken for another genre.
+        validation_loss: mean cross-entropy of the validation tracks' windows; None without a validation part.
+        validation_error: share of the validation tracks that were taken for another genre, by the recipe's verdict.
+        seconds: how long the epoch took, checkpoint excluded.
+        windows_per_second: training windows per second of training.
+    """
+
+    epoch: int
+    step: int
+    rate: float
+    train_loss: float
+    train_error: float
+    validation_loss: float | None
+    validation_error: float | None
+    seconds: float
+    windows_per_second: float
+
+
+@dataclass
+class RunFolder:
+    """A run folder and what identifies its run.
+
+    Attributes:
+        path: the folder.
+        identity: fingerprint of everything that decides the result: recipe, split, parts, seed, data, beginning.
+        row: dataclass of a row of the history.
+    """
+
+    path: Path
+    identity: str
+    row: type[Any] = Epoch
+
+    @classmethod
+    def begin(
+        cls,
+        path: Path,
+        *,
+        store: Store,
+        recipe: Recipe | TransferRecipe,
+        split: Split,
+        parts: tuple[str, ...],
+        seed: int,
+        resume: bool,
+        device: str,
+        audit: Audit | None = None,
+        trunk: Trunk | None = None,
+    ) -> RunFolder:
+        """Make the folder, or check that the run in it is this one.
+
+        Raises:
+            DataError: the folder holds another run, or one and `resume` is not set.
+        """
+        decides = [recipe.deciding, split.fingerprint, sorted(parts), seed, store.fingerprint]
+        folder = cls(path, fingerprint(decides + ([trunk.digest] if trunk else [])))
+        if folder.goes_on(resume=resume):
+            return folder
+        facts = {
+            **about_store(store, split, parts),
+            "audit": audit.to_dict(whole=False) if audit is not None else None,
+            "init_from": trunk.facts if trunk is not None else None,
+        }
+        splits.write(dataclasses.replace(split, data=store.fingerprint), path / "split.csv")
+        folder.open(recipe, seed=seed, device=device, facts=facts)
+        return folder
+
+    def goes_on(self, *, resume: bool) -> bool:
+        """Return whether this very run was begun in the folder before.
+
+        Raises:
+            DataError: the folder holds another run, or one and `resume` is not set.
+        """
+        if not (self.path / "run.json").exists():
+            return False
+        before = read_run(self.path)
+        if not resume:
+            raise DataError(f"{self.path} holds a run already; go on with it by --resume, or choose another --out")
+        if before["identity"] != self.identity:
+            raise DataError(
+                f"{self.path} holds a run of another recipe, split, seed or data, or one that began from another "
+                "network (--init-from), so it cannot be resumed as this one; choose another --out"
+            )
+        return True
+
+    def open(self, recipe: Recipe | TransferRecipe, *, seed: int, device: str, facts: dict[str, Any]) -> None:
+        """Write down what the run is, before it begins."""
+        write_text(self.path / "recipe.toml", recipes.to_toml(recipe))
+        self.note(
+            {
+                "status": "running",
+                "identity": self.identity,
+                "recipe": recipe.name,
+                "seed": seed,
+                **facts,
+                "started": datetime.now(UTC).isoformat(timespec="seconds"),
+                "versions": _versions(),
+                "commit": _commit(),
+                "machine": _machine(device),
+                "resumed": 0,
+            }
+        )
+
+    def note(self, facts: dict[str, Any]) -> None:
+        """Add facts to `run.json`."""
+        path = self.path / "run.json"
+        before = json.loads(read_text(path)) if path.exists() else {}
+        write_json(path, before | facts)
+
+    def write_history(self, history: Sequence[Any]) -> None:
+        """Write `history.csv`."""
+        write_table(self.path / "history.csv", self.row, history)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the training has ended."""
+        return (self.path / "run.json").exists() and read_run(self.path)["status"] == "finished"
+
+    def save_checkpoint(self, state: TrainingState, history: Sequence[Any]) -> None:
+        """Write all that the next epoch depends on into one file, whole or not at all."""
+        metadata = {
+            "identity": self.identity,
+            "history": json.dumps([dataclasses.asdict(epoch) for epoch in history]),
+        }
+        modelfile.save_tensors(self._checkpoint, state.tensors(), metadata)
+
+    def load_checkpoint(self, state: TrainingState) -> list[Any]:
+        """Take up the last checkpoint, if there is one; return the history so far.
+
+        Raises:
+            TrainingError: the checkpoint belongs to another run.
+        """
+        if not self._checkpoint.exists():
+            return []
+        tensors, metadata = modelfile.load_tensors(self._checkpoint)
+        if metadata.get("identity") != self.identity:
+            raise TrainingError(f"{self._checkpoint} belongs to another run; remove it or choose another --out")
+        state.load(tensors)
+        self.note({"resumed": read_run(self.path)["resumed"] + 1})
+        return [self.row(**row) for row in json.loads(metadata["history"])]
+
+    @property
+    def has_checkpoint(self) -> bool:
+        """Whether an epoch was finished before."""
+        return self._checkpoint.exists()
+
+    def remove_checkpoint(self) -> None:
+        """Remove the checkpoint: the model file has taken its place."""
+        shutil.rmtree(self._checkpoint.parent, ignore_errors=True)
+
+    @property
+    def _checkpoint(self) -> Path:
+        return self.path / "checkpoint" / "last.safetensors"
+
+
+def about_store(store: Store, split: Split, parts: Sequence[str]) -> dict[str, Any]:
+    """Return what a run notes of its store and of the tracks in it that it learns from."""
+    return {
+        "parts": list(parts),
+        "split": {
+            "method": split.method,
+            "notes": list(split.notes),
+            "counts": split.counts,
+            "fingerprint": split.fingerprint,
+        },
+        "store": str(store.path.resolve()),
+        "data": store.data,
+        "data_fingerprint": store.fingerprint,
+    }
+
+
+def read_run(path: Path) -> dict[str, Any]:
+    """Read a run folder's `run.json`.
+
+    Raises:
+        DataError: there is none, or it is damaged.
+    """
+    try:
+        run: dict[str, Any] = json.loads(read_text(path / "run.json"))
+        if not isinstance(run, dict) or not {"status", "identity", "parts", "split", "store", "data"} <= set(run):
+            raise ValueError("it lacks keys")
+    except FileNotFoundError:
+        raise DataError(f"{path} is not a run folder (it has no run.json)") from None
+    except ValueError as error:
+        raise DataError(f"{path / 'run.json'} is damaged: {error}") from error
+    return run
+
+
+def read_history(path: Path) -> list[Epoch]:
+    """Read a run folder's `history.csv`."""
+    rows = read_table(path / "history.csv", required=("epoch", "train_loss"))
+    whole = {"epoch", "step"}
+    return [
+        Epoch(**{name: int(v) if name in whole else float(v) if v else None for name, v in row.items()})  # type: ignore[arg-type]
+        for row in rows
+    ]
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import version
+
+    return {
+        "genrescope": genrescope.__version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "lightning_fabric": version("lightning-fabric"),
+        "numpy": version("numpy"),
+    }
+
+
+def _machine(device: str) -> dict[str, Any]:
+    name = torch.cuda.get_device_name() if device == "cuda" else processor()
+    return {
+        "device": device,
+        "name": name,
+        "system": f"{platform.system()} {platform.machine()}",
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def processor() -> str:
+    """Return the name of this machine's processor."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor()
+
+
+def _commit() -> str | None:
+    """Return the commit of genrescope's own checkout; None for an installed package."""
+    here = Path(__file__).resolve()
+    root = here.parents[3]
+    if not (root / ".git").exists() or here.parent.parent.parent.name != "src":
+        return None
+    try:
+        found = subprocess.run(
+            ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12"],
+            capture_output=True, text=True, timeout=10, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return found.stdout.strip() or None

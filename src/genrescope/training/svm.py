@@ -1,0 +1,182 @@
+"""Fitting a support vector machine: no epochs, and the same run folder."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from genrescope.features import windows
+from genrescope.models.pooled import Machines, PooledStatistics, PooledSVM
+from genrescope.training.augment import Augment
+from genrescope.training.batches import generator_for
+from genrescope.training.recipe_sections import ON_POWER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from torch import Tensor
+
+    from genrescope.features.windows import FrameBank, Windows
+    from genrescope.logmel_spec import LogMelSpec
+    from genrescope.store.store import StoredTrack
+    from genrescope.training.recipe import Recipe
+    from genrescope.training.recipe_sections import ClassifierSection
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+_Made = TypeVar("_Made", bound=Machines)
+_FOLDS = 4
+_CHANGES = 1 << 34  # apart from the numbers of an epoch's
+_SHARPEST = np.geomspace(0.1, 30, 60)
+
+
+def fit(
+    bank: FrameBank,
+    tracks: Sequence[StoredTrack],
+    labels: Sequence[str],
+    recipe: Recipe,
+    *,
+    spec: LogMelSpec,
+    seed: int,
+) -> PooledSVM:
+    """Fit one machine for each genre to the windows of the tracks, and to changed copies of them.
+
+    How sure it may be is found by machines that were fitted without some of the artists, on those artists.
+
+    Args:
+        bank: the log-mels.
+        tracks: what is learnt.
+        labels: the genres, in the order of the logits.
+        recipe: windows, changes and classifier.
+        spec: the front end's numbers.
+        seed: of the changes.
+    """
+    placed = learnt_windows(tracks, recipe)
+    section = recipe.augment.model_copy(update={name: 0.0 for name, _ in recipe.augment if name not in ON_POWER})
+    augment, generator = Augment(section, spec), generator_for(seed, _CHANGES)
+    frames, copies = recipe.classifier.frames, 1 + recipe.classifier.copies
+    parts = [_statistics(bank, placed, frames)]
+    parts += [_statistics(bank, placed, frames, partial(_changed, augment, generator)) for _ in range(copies - 1)]
+    points = np.concatenate(parts)
+    owners = placed.tracks.numpy()
+    genre = np.tile(np.array([labels.index(track.genre) for track in tracks])[owners], copies)
+    artist = np.tile(np.array([track.group or f"track {track.id}" for track in tracks])[owners], copies)
+    return fit_points(points, genre, artist, recipe.classifier, genres=len(labels), make=PooledSVM)
+
+
+def fit_points(
+    points: Floats,
+    genre: npt.NDArray[np.int64],
+    artist: npt.NDArray[np.str_],
+    section: ClassifierSection,
+    *,
+    genres: int,
+    make: Callable[..., _Made],
+) -> _Made:
+    """Standardise points and fit one machine for each genre to them.
+
+    Args:
+        points: shape (points, features).
+        genre: of each point, as its logit is numbered.
+        artist: of each point; how sure the machines may be is measured on artists that others had not learnt.
+        section: kernel, price and width.
+        genres: number of logits.
+        make: makes the empty machines from `genres, vectors=, kernel=`.
+    """
+    centre, spread = points.mean(axis=0), points.std(axis=0) + 1e-6
+    points = (points - centre) / spread
+    machines = [_machine(points, genre == label, section) for label in range(genres)]
+    model = _assembled(machines, points, section, make)
+    values = {"centre": centre, "spread": spread, "sharpness": _sharpness(points, genre, artist, section)}
+    with torch.no_grad():
+        for name, value in values.items():
+            getattr(model, name).copy_(torch.as_tensor(value))
+    return model.eval()
+
+
+def learnt_windows(tracks: Sequence[StoredTrack], recipe: Recipe) -> Windows:
+    """Return the windows that the machines are fitted to."""
+    its, frames = recipe.windows, recipe.classifier.frames
+    return windows.place(tracks, "first" if its.train == "first" else "all", length=frames, hop=its.hop(frames))
+
+
+def _changed(augment: Augment, generator: torch.Generator, images: Tensor) -> Tensor:
+    draws = augment.draw(len(images), generator)
+    return augment.apply(images, torch.zeros(len(images), 1), draws)[0]
+
+
+@torch.inference_mode()
+def _statistics(
+    bank: FrameBank, placed: Windows, length: int, change: Callable[[Tensor], Tensor] = lambda images: images
+) -> Floats:
+    statistics = PooledStatistics()
+    cut = bank.batches(placed.split(32), length=length)
+    return np.concatenate([statistics(change(images.cpu())).numpy() for _, images in cut]).astype(np.float64)
+
+
+class _Settled:
+    """The machine of a genre that every window is of, or none: there is nothing to weigh.
+
+    It answers as scikit-learn's do.
+    """
+
+    def __init__(self, decision: float, features: int) -> None:
+        self.intercept_, self.coef_ = np.array([decision]), np.zeros((1, features))
+        self.support_, self.dual_coef_ = np.zeros(0, dtype=np.int64), np.zeros((1, 0))
+
+    def decision_function(self, points: Floats) -> Floats:
+        return np.full(len(points), self.intercept_[0])
+
+
+def _machine(points: Floats, own: npt.NDArray[np.bool_], section: ClassifierSection) -> Any:
+    from sklearn.svm import SVC, LinearSVC
+
+    if own.all() or not own.any():
+        return _Settled(1.0 if own.all() else -1.0, points.shape[1])
+    if section.kernel == "linear":
+        return LinearSVC(C=section.c, class_weight="balanced", random_state=0, max_iter=20_000).fit(points, own)
+    return SVC(C=section.c, gamma=section.gamma / points.shape[1], class_weight="balanced").fit(points, own)
+
+
+def _assembled(
+    machines: Sequence[Any], points: Floats, section: ClassifierSection, make: Callable[..., _Made]
+) -> _Made:
+    """Put the machines' numbers together; vectors that several share stand there once."""
+    if section.kernel == "linear":
+        vectors, weights = np.concatenate([each.coef_ for each in machines]), np.eye(len(machines))
+    else:
+        used = np.unique(np.concatenate([each.support_ for each in machines]))
+        vectors, weights = points[used], np.zeros((len(machines), len(used)))
+        for row, each in zip(weights, machines, strict=True):
+            row[np.searchsorted(used, each.support_)] = each.dual_coef_[0]
+    model = make(len(machines), vectors=len(vectors), kernel=section.kernel)
+    bias = np.concatenate([each.intercept_ for each in machines])
+    values = {"vectors": vectors, "weights": weights, "bias": bias, "gamma": section.gamma / points.shape[1]}
+    with torch.no_grad():
+        for name, value in values.items():
+            getattr(model, name).copy_(torch.as_tensor(value))
+    return model
+
+
+def _sharpness(
+    points: Floats, genre: npt.NDArray[np.int64], artist: npt.NDArray[np.str_], section: ClassifierSection
+) -> float:
+    """Return the factor that makes the decisions on unheard artists most probable; 1 where there are too few."""
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    folds = min(_FOLDS, *(len(set(artist[genre == label])) for label in np.unique(genre)))
+    if folds < 2:
+        return 1.0
+    decisions = np.zeros((len(points), genre.max() + 1))
+    for learnt, held in StratifiedGroupKFold(folds, shuffle=True, random_state=0).split(points, genre, artist):
+        for label in range(decisions.shape[1]):
+            machine = _machine(points[learnt], genre[learnt] == label, section)
+            decisions[held, label] = machine.decision_function(points[held])
+    losses = []
+    for factor in _SHARPEST:
+        logits = torch.from_numpy(decisions * factor)
+        losses.append(float(torch.nn.functional.cross_entropy(logits, torch.from_numpy(genre))))
+    return float(_SHARPEST[int(np.argmin(losses))])
