@@ -108,10 +108,10 @@ def missing(wanted: Sequence[str], names: Sequence[str]) -> list[str]:
 def test_the_wheel_carries_everything_that_is_not_code(wheel: Path) -> None:
     names = names_in(wheel)
     assert missing([f"genrescope/recipes/{name}.toml" for name in recipe.names()], names) == []
-    assert missing(["genrescope/py.typed", "genrescope/evaluation/template.html"], names) == []
+    assert missing(["genrescope/py.typed", "genrescope/reports/template.html"], names) == []
     facts = sorted((ROOT / "src" / "genrescope" / "data" / "cards" / "facts").glob("*.txt"))
     assert facts
-    assert missing([f"genrescope/data/cards/facts/{path.name}" for path in facts], names) == []
+    assert missing([f"genrescope/sources/cards/facts/{path.name}" for path in facts], names) == []
     assert any(name.endswith("licenses/LICENSE") for name in names)
 
 

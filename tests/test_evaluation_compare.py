@@ -154,7 +154,7 @@ def held(runs: Sequence[object], out: Path, **options: Any) -> dict[str, Any]:
 @pytest.fixture
 def plain(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the figures out: they take most of the time."""
-    monkeypatch.setattr("genrescope.evaluation.comparison_page.draw", lambda _: [])
+    monkeypatch.setattr("genrescope.reports.comparison_page.draw", lambda _: [])
 
 
 A = [True] * 12 + [False] * 8

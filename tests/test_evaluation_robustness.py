@@ -151,7 +151,7 @@ def result(own: World) -> dict[str, Any]:
 @pytest.fixture
 def plain(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the page out: drawing takes most of the time."""
-    monkeypatch.setattr("genrescope.evaluation.robustness_page.write", lambda *_: None)
+    monkeypatch.setattr("genrescope.reports.robustness_page.write", lambda *_: None)
 
 
 def test_the_unchanged_sound_is_scored_as_evaluate_scores_it(

@@ -61,17 +61,17 @@ def test_an_archive_can_be_fetched_and_verified(name: str) -> None:
 
 
 def test_naming_the_cards_loads_none() -> None:
-    code = "import sys; from genrescope.data.cards import names; names(); print(*sys.modules)"
+    code = "import sys; from genrescope.sources.cards import names; names(); print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert "genrescope.data.cards" in loaded
-    modules = {f"genrescope.data.cards.{module}" for module in cards._MODULES.values()}
+    assert "genrescope.sources.cards" in loaded
+    modules = {f"genrescope.sources.cards.{module}" for module in cards._MODULES.values()}
     assert modules & set(loaded) == set()
 
 
 def test_every_card_of_every_module_is_named() -> None:
     modules = sorted(set(cards._MODULES.values()))
     held = [
-        card.name for module in modules for card in importlib.import_module(f"genrescope.data.cards.{module}").CARDS
+        card.name for module in modules for card in importlib.import_module(f"genrescope.sources.cards.{module}").CARDS
     ]
     assert sorted(held) == cards.names() == sorted(cards.names())
 

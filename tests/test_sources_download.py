@@ -812,7 +812,7 @@ PROGRAM = """
 import os, resource, signal, sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
-import test_data_download as tests
+import test_sources_download as tests
 from genrescope.sources import cards, download
 mine = tests.card(tests.archive(tests.TAR, {url!r}))
 cards.card = lambda name: mine
