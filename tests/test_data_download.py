@@ -458,7 +458,7 @@ def test_a_server_that_announces_more_than_it_has_is_told(server: Server, run: R
     lies = Answer(TAR, announced=more, ranges=False)
     message = run.fails(archive(TAR, server.url("a", lies)))
     assert "the connection ended after" in message
-    assert f"of the {more:,} bytes that were announced" in message
+    assert f"of the {more:,} bytes expected" in message
 
 
 @pytest.mark.parametrize("cut", [None, 100_000])
@@ -499,7 +499,19 @@ def test_a_server_that_announces_no_length_will_do(size: int | None, server: Ser
 def test_a_file_that_ends_before_it_should_is_told(server: Server, run: Run) -> None:
     short = Answer(TAR, announced=-1, cut=100_000, ranges=False)
     message = run.fails(archive(TAR, server.url("a", short), size=len(TAR)))
-    assert f"the connection ended after 100,000 bytes of the {len(TAR):,} bytes" in message
+    assert f"the connection ended after 100,000 of the {len(TAR):,} bytes expected" in message
+
+
+@pytest.mark.parametrize("announced", [None, -1])
+def test_an_empty_file_is_told(announced: int | None, server: Server, run: Run) -> None:
+    message = run.fails(archive(TAR, server.url("a", Answer(announced=announced))))
+    assert hashlib.md5(b"").hexdigest() in message
+    assert files_of(run.folder) == {}
+
+
+def test_a_length_that_is_no_number_is_told(server: Server, run: Run) -> None:
+    wrong = Answer(TAR, announced=-1, headers={"Content-Length": "many"})
+    assert "cannot be understood" in run.fails(archive(TAR, server.url("a", wrong)))
 
 
 def test_a_file_that_comes_in_chunks_will_do(server: Server, run: Run) -> None:

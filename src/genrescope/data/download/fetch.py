@@ -89,7 +89,7 @@ class Partial:
     @property
     def whole(self) -> bool:
         """Whether all the bytes that were announced are there."""
-        return self.origin is not None and self.origin.total == self.size
+        return self.origin is not None and self.origin.total == self.size > 0
 
     def start(self, origin: Origin | None) -> None:
         """Drop the bytes; note where those to come are from, or None to leave nothing."""
@@ -97,8 +97,9 @@ class Partial:
         with writing(self.path):
             self.path.unlink(missing_ok=True)
             self._notes.unlink(missing_ok=True)
-        if origin is not None:
-            files.write_json(self._notes, dataclasses.asdict(origin))
+            if origin is not None:
+                files.write_json(self._notes, dataclasses.asdict(origin))
+                self.path.touch()
 
 
 class _BrokenError(Exception):
@@ -174,12 +175,14 @@ class _Try:
             ended_early = True
         except requests.RequestException as error:
             raise _fault(error, timeout) from error
+        except ValueError as error:  # pooch reads the Content-Length as a number, whatever was sent
+            raise DataError(f"its answer cannot be understood: {error}") from error
         finally:
             if self._response is not None:
                 self._response.close()
         if ended_early or self._done < (self._total or 0):
-            total = "" if self._total is None else f" of the {self._total:,} bytes that were announced"
-            raise _BrokenError(f"the connection ended after {self._done:,} bytes{total}")
+            total = "unknown number of" if self._total is None else f"{self._total:,}"
+            raise _BrokenError(f"the connection ended after {self._done:,} of the {total} bytes expected")
 
     def write(self, data: bytes) -> None:
         """Append bytes to the file."""
