@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import typer
@@ -27,7 +27,20 @@ if TYPE_CHECKING:
     from cli_support import World
 
 README = Path(__file__).resolve().parents[1] / "README.md"
-COMMANDS = typer.main.get_command(cli.app).commands  # type: ignore[attr-defined]
+
+
+def commands(group: Any, prefix: str = "") -> dict[str, Any]:
+    """Return every command by its words, those of groups included."""
+    found = {}
+    for name, each in group.commands.items():
+        found[prefix + name] = each
+        if hasattr(each, "commands"):
+            found |= commands(each, f"{prefix}{name} ")
+    return found
+
+
+COMMANDS = commands(typer.main.get_command(cli.app))
+WITHOUT_MESSAGES = {"datasets", "datasets list", "datasets show"}
 
 
 @pytest.fixture(scope="session")
@@ -48,14 +61,22 @@ def evaluated(made: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_commands_are_those_of_the_design() -> None:
-    assert {"demo", "synth", "datasets", "download", "prepare", "split", "train", "evaluate", "predict"} <= set(
-        COMMANDS
-    )
+    assert {
+        "demo",
+        "synth",
+        "datasets",
+        "datasets download",
+        "prepare",
+        "split",
+        "train",
+        "evaluate",
+        "predict",
+    } <= set(COMMANDS)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_shows_an_example_that_is_its_own(name: str) -> None:
-    shown = here(name, "--help")
+    shown = here(*name.split(), "--help")
     assert shown.code == 0
     assert f"Example: genrescope {name}" in shown.out
     assert COMMANDS[name].help, "it does not say what it does"
@@ -77,7 +98,7 @@ def test_every_parameter_has_a_help_text(name: str) -> None:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_that_says_something_can_be_quiet(name: str) -> None:
     options = {option for parameter in COMMANDS[name].params for option in parameter.opts}
-    assert name == "datasets" or {"--quiet", "-q"} <= options
+    assert name in WITHOUT_MESSAGES or {"--quiet", "-q"} <= options
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -211,6 +232,7 @@ def test_a_terminal_of_few_characters_stops_nothing(made: World, tmp_path: Path)
 
 def test_datasets_lists_every_card() -> None:
     shown = here("datasets")
+    assert here("datasets", "list") == shown
     assert (shown.code, shown.err) == (0, "")
     for name in cards.names():
         assert re.search(rf"^\s*{name}\b.*{re.escape(cards.card(name).title)}", shown.out, re.MULTILINE)
@@ -218,7 +240,7 @@ def test_datasets_lists_every_card() -> None:
 
 @pytest.mark.parametrize("name", cards.names())
 def test_datasets_shows_a_card_in_full(name: str) -> None:
-    shown = here("datasets", name)
+    shown = here("datasets", "show", name)
     words = " ".join(shown.out.split())
     card = cards.card(name)
     checksums = [archive.checksum for archive in card.archives[:4]]  # of a hundred archives the rest are counted

@@ -96,7 +96,7 @@ def test_a_song_in_place_of_a_data_set_is_refused(tmp_path: Path) -> None:
 
 def test_an_unknown_card_is_refused_and_the_nearest_named(tmp_path: Path) -> None:
     assert_refused(here("prepare", f"gtzam:{tmp_path}", "--out", tmp_path / "store"), "gtzam", '"gtzan"')
-    assert_refused(here("datasets", "gtzam"), "gtzam", '"gtzan"')
+    assert_refused(here("datasets", "show", "gtzam"), "gtzam", '"gtzan"')
 
 
 def test_an_unknown_genre_is_refused_and_the_nearest_named(made: World, tmp_path: Path) -> None:

@@ -33,11 +33,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genrescope.errors import DataError, OutputError
-from genrescope.sources import cards, download, fetch, unpack
+from genrescope.sources import cards
 from genrescope.sources.cards import Archive, Card
 from genrescope.sources.data import folder_tracks
-from genrescope.sources.download import RECORD_FILE, WORK_FOLDER
-from genrescope.sources.fetch import Patience
+from genrescope.sources.download import archive as unpacking
+from genrescope.sources.download import dataset, fetch
+from genrescope.sources.download.fetch import CHUNK, Patience
+from genrescope.sources.download.record import RECORD_FILE, WORK_FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -245,11 +247,11 @@ class Run:
 
     folder: Path
     notes: list[str] = field(default_factory=list)
-    progress: list[download.Progress] = field(default_factory=list)
+    progress: list[dataset.Progress] = field(default_factory=list)
 
-    def __call__(self, *archives: Archive, patience: Patience = QUICK, keep: bool = False) -> download.Downloaded:
+    def __call__(self, *archives: Archive, patience: Patience = QUICK, keep: bool = False) -> dataset.Downloaded:
         self.notes, self.progress = [], []
-        return download.download(
+        return dataset.download(
             card(*archives), self.folder, keep=keep, patience=patience, on_progress=self.progress.append,
             on_note=self.notes.append,
         )  # fmt: skip
@@ -265,8 +267,13 @@ def run(tmp_path: Path) -> Run:
     return Run(tmp_path / "shelf")
 
 
-def interrupt_at(size: int) -> Callable[[download.Progress], None]:
-    def stop(at: download.Progress) -> None:
+def whole_chunks(size: int) -> int:
+    """Return the bytes that stay when a connection breaks after `size` of them."""
+    return size // CHUNK * CHUNK
+
+
+def interrupt_at(size: int) -> Callable[[dataset.Progress], None]:
+    def stop(at: dataset.Progress) -> None:
         if at.step == "downloading" and at.done >= size:
             raise KeyboardInterrupt
 
@@ -381,7 +388,8 @@ def test_a_connection_that_breaks_is_gone_on_with(server: Server, run: Run) -> N
     cuts = [Answer(TAR, cut=100_000), Answer(TAR, cut=70_000), Answer(TAR)]
     run(archive(TAR, server.url("a", *cuts)))
     assert_whole(run.folder)
-    assert server.ranges("a") == [None, "bytes=100000-", "bytes=170000-"]
+    first = whole_chunks(100_000)
+    assert server.ranges("a") == [None, f"bytes={first}-", f"bytes={first + whole_chunks(70_000)}-"]
     assert [headers.get("if-range") for _, headers in server.seen] == [None, '"1"', '"1"']
     assert sum("trying again" in note for note in run.notes) == 2
 
@@ -389,13 +397,13 @@ def test_a_connection_that_breaks_is_gone_on_with(server: Server, run: Run) -> N
 def test_a_connection_that_breaks_often_is_waited_for_while_it_brings_something(server: Server, run: Run) -> None:
     run(archive(TAR, server.url("a", Answer(TAR, cut=30_000))))
     assert_whole(run.folder)
-    assert len(server.seen) == -(-len(TAR) // 30_000)
+    assert len(server.seen) > QUICK.retries + 1
 
 
 def test_an_interrupted_download_goes_on_in_the_next_run(server: Server, run: Run) -> None:
     wanted = archive(TAR, server.url("a", Answer(TAR)))
     with pytest.raises(KeyboardInterrupt):
-        download.download(card(wanted), run.folder, patience=QUICK, on_progress=interrupt_at(100_000))
+        dataset.download(card(wanted), run.folder, patience=QUICK, on_progress=interrupt_at(100_000))
     had = (run.folder / WORK_FOLDER / "music.tar.gz.partial").read_bytes()
     assert had == TAR[: len(had)]
     assert len(had) >= 100_000
@@ -413,10 +421,9 @@ def test_an_interruption_while_the_checksum_is_computed_costs_nothing(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("pooch.core.hash_matches", interrupted)
+        patched.setattr("pooch.file_hash", interrupted)
         with pytest.raises(KeyboardInterrupt):
             run(wanted)
-    (run.folder / WORK_FOLDER / "tmpkilled").write_bytes(TAR)  # what a kill at this moment leaves
     run(wanted)
     assert len(server.seen) == 1
     assert_whole(run.folder)
@@ -451,7 +458,8 @@ def test_a_server_that_announces_more_than_it_has_is_told(server: Server, run: R
     more = len(TAR) + 1000
     lies = Answer(TAR, announced=more, ranges=False)
     message = run.fails(archive(TAR, server.url("a", lies)))
-    assert f"the connection ended after {len(TAR):,} of the {more:,} bytes that it announced" in message
+    assert "the connection ended after" in message
+    assert f"of the {more:,} bytes expected" in message
 
 
 @pytest.mark.parametrize("cut", [None, 100_000])
@@ -459,7 +467,7 @@ def test_a_server_that_takes_its_announcement_back_is_believed(cut: int | None, 
     lies, true = Answer(TAR, announced=len(TAR) + 1000, cut=cut), Answer(TAR)
     run(archive(TAR, server.url("a", lies, true)))
     assert_whole(run.folder)
-    assert any(f"it announced {len(TAR) + 1000} bytes" in note and str(len(TAR)) in note for note in run.notes)
+    assert any("its file has changed" in note for note in run.notes)
 
 
 def test_a_server_that_announces_less_than_it_has_is_told(server: Server, run: Run) -> None:
@@ -492,7 +500,19 @@ def test_a_server_that_announces_no_length_will_do(size: int | None, server: Ser
 def test_a_file_that_ends_before_it_should_is_told(server: Server, run: Run) -> None:
     short = Answer(TAR, announced=-1, cut=100_000, ranges=False)
     message = run.fails(archive(TAR, server.url("a", short), size=len(TAR)))
-    assert f"the connection ended after 100,000 of the {len(TAR):,} bytes that are expected" in message
+    assert f"the connection ended after 100,000 of the {len(TAR):,} bytes expected" in message
+
+
+@pytest.mark.parametrize("announced", [None, -1])
+def test_an_empty_file_is_told(announced: int | None, server: Server, run: Run) -> None:
+    message = run.fails(archive(TAR, server.url("a", Answer(announced=announced))))
+    assert hashlib.md5(b"").hexdigest() in message
+    assert files_of(run.folder) == {}
+
+
+def test_a_length_that_is_no_number_is_told(server: Server, run: Run) -> None:
+    wrong = Answer(TAR, announced=-1, headers={"Content-Length": "many"})
+    assert "cannot be understood" in run.fails(archive(TAR, server.url("a", wrong)))
 
 
 def test_a_file_that_comes_in_chunks_will_do(server: Server, run: Run) -> None:
@@ -501,7 +521,8 @@ def test_a_file_that_comes_in_chunks_will_do(server: Server, run: Run) -> None:
     whole = Answer(chunks, announced=-1, ranges=False, headers={"Transfer-Encoding": "chunked"})
     run(archive(TAR, server.url("a", dataclasses.replace(whole, cut=100_000), whole)))
     assert_whole(run.folder)
-    assert server.ranges("a") == [None, "bytes=99970-"]  # all but the chunks' own lines
+    assert server.ranges("a")[0] is None
+    assert len(server.seen) == 2
 
 
 def test_a_wrong_file_is_removed_and_the_next_mirror_tried(server: Server, run: Run) -> None:
@@ -553,7 +574,7 @@ def test_redirects_are_followed_with_the_range(server: Server, run: Run) -> None
     server.url("there", Answer(TAR, cut=100_000), Answer(TAR))
     run(archive(TAR, server.url("here", Answer(status=302, headers={"Location": "/there"}))))
     assert_whole(run.folder)
-    assert server.ranges("there") == [None, "bytes=100000-"]
+    assert server.ranges("there") == [None, f"bytes={whole_chunks(100_000)}-"]
 
 
 def test_a_compressed_archive_is_not_unpacked_on_the_way(server: Server, run: Run) -> None:
@@ -572,8 +593,7 @@ OLD = bytes(len(TAR))
 def test_a_server_that_knows_no_ranges_begins_again(server: Server, run: Run) -> None:
     run(archive(TAR, server.url("a", Answer(TAR, cut=100_000, ranges=False), Answer(TAR, ranges=False))))
     assert_whole(run.folder)
-    assert server.ranges("a") == [None, "bytes=100000-"]
-    assert any("starting again" in note for note in run.notes)
+    assert server.ranges("a") == [None, f"bytes={whole_chunks(100_000)}-"]
 
 
 @pytest.mark.parametrize("heeded", [True, False])
@@ -588,35 +608,31 @@ def test_a_file_that_changed_is_not_glued_to_what_came_before(
     assert_whole(run.folder)
     assert server.seen[1][1]["if-range"] == old
     # Where If-Range is heeded the second answer is the new file; else it must be asked for once more.
-    assert server.ranges("a") == [None, "bytes=100000-"] + ([] if heeded else [None])
+    assert server.ranges("a") == [None, f"bytes={whole_chunks(100_000)}-"] + ([] if heeded else [None])
 
 
-def test_without_a_version_equal_lengths_must_do_and_the_checksum_decides(server: Server, run: Run) -> None:
-    run(archive(TAR, server.url("a", Answer(OLD, etag="", cut=100_000), Answer(TAR, etag='W/"weak"'))))
+@pytest.mark.parametrize("etag", ["", 'W/"weak"'])
+def test_a_file_without_a_version_is_begun_again(etag: str, server: Server, run: Run) -> None:
+    run(archive(TAR, server.url("a", Answer(OLD, etag=etag, cut=100_000), Answer(TAR, etag=etag))))
     assert_whole(run.folder)
-    assert server.ranges("a") == [None, "bytes=100000-", None]
-    assert any("once more from its start" in note for note in run.notes)
-    assert all("if-range" not in headers for _, headers in server.seen)
-
-
-def test_without_a_version_another_length_is_another_file(server: Server, run: Run) -> None:
-    run(archive(TAR, server.url("a", Answer(OLD + b"0", etag="", cut=100_000), Answer(TAR, etag=""))))
-    assert_whole(run.folder)
-    assert server.ranges("a") == [None, "bytes=100000-", None]
+    assert server.ranges("a") == [None, None]
 
 
 def test_a_file_that_became_shorter_is_begun_again(server: Server, run: Run) -> None:
-    longer = Answer(TAR + OLD, etag="", cut=len(TAR) + 1000)
-    run(archive(TAR, server.url("a", longer, Answer(TAR, etag=""))))
+    longer = Answer(TAR + OLD, cut=len(TAR) + 100_000)
+    run(archive(TAR, server.url("a", longer, Answer(TAR, if_range=False, etag='"2"'))))
     assert_whole(run.folder)
-    assert server.ranges("a") == [None, f"bytes={len(TAR) + 1000}-", None]
+    assert server.ranges("a") == [None, f"bytes={whole_chunks(len(TAR) + 100_000)}-", None]
 
 
-def test_the_next_mirror_goes_on_where_the_last_one_stopped(server: Server, run: Run) -> None:
-    first = server.url("first", Answer(TAR, etag='"a"', cut=100_000), Answer(status=404))
-    run(archive(TAR, first, server.url("second", Answer(TAR, etag='"b"'))))
+def test_another_mirror_begins_again_and_keeps_the_bytes_until_it_sends_its_own(server: Server, run: Run) -> None:
+    first = server.url("first", Answer(TAR, cut=100_000), Answer(status=404))
+    second = server.url("second", Answer(status=404), Answer(TAR))
+    run.fails(archive(TAR, first, second))
+    assert (run.folder / WORK_FOLDER / "music.tar.gz.partial").stat().st_size == whole_chunks(100_000)
+    run(archive(TAR, first, second))
     assert_whole(run.folder)
-    assert server.ranges("second") == ["bytes=100000-"]
+    assert server.ranges("second") == [None, None]
 
 
 def test_bytes_of_unknown_origin_are_not_used(server: Server, run: Run) -> None:
@@ -643,6 +659,9 @@ HOSTILE_TARS = {
     "a hard link": ("a/link", tar(GOOD, extra=special("a/link", tarfile.LNKTYPE, "../evil"))),
     "a link to a folder": ("a/link", tar(GOOD, extra=special("a/link", tarfile.SYMTYPE, "."))),
     "a file below a link": ("a/link", tar({**GOOD, "a/link/x": b"x"}, extra=special("a/link", tarfile.SYMTYPE, "b"))),
+    "a link inside": ("a/link", tar(GOOD, extra=special("a/link", tarfile.SYMTYPE, "good.wav"))),
+    "a hard link inside": ("a/link", tar(GOOD, extra=special("a/link", tarfile.LNKTYPE, "a/good.wav"))),
+    "a sparse file": ("a/sparse", tar(GOOD, extra=special("a/sparse", tarfile.GNUTYPE_SPARSE))),
     "a device": ("a/null", tar(GOOD, extra=special("a/null", tarfile.CHRTYPE))),
     "a pipe": ("a/pipe", tar(GOOD, extra=special("a/pipe", tarfile.FIFOTYPE))),
     "our own folder": (WORK_FOLDER, tar({**GOOD, f"{WORK_FOLDER}/{RECORD_FILE}": b"{}"})),
@@ -674,31 +693,24 @@ def test_a_hostile_archive_is_refused_as_a_whole(file: str, member: str, data: b
 
 @given(name=st.text(st.sampled_from("ab./\\: \0é") | st.characters(codec="utf-8"), max_size=12))
 def test_no_name_leads_out_of_the_folder(name: str) -> None:
-    with contextlib.suppress(unpack._Refused):
-        path = unpack._safe(name)
+    if unpacking._path_fault(name) is None:
+        path = Path(name)
         assert os.path.normpath(Path("/in") / path).startswith(os.path.normpath("/in"))
         assert ".." not in path.parts
         assert not path.is_absolute()
 
 
-def test_links_to_files_of_the_archive_become_copies(run: Run) -> None:
-    def links(made: tarfile.TarFile) -> None:
-        special("b/soft.wav", tarfile.SYMTYPE, "../a/good.wav")(made)
-        special("hard.wav", tarfile.LNKTYPE, "a/good.wav")(made)
+@given(name=st.text(st.sampled_from("ab./: é"), min_size=1, max_size=8))
+def test_no_name_is_accepted_that_the_standard_filter_refuses(name: str) -> None:
+    info = tarfile.TarInfo(name)
+    if unpacking._kind_fault(info, Path("/in")) is not None:
+        assert unpacking._path_fault(name) is not None
 
-    both = {
-        "music.tar": tar(GOOD, "tar", extra=links),
-        "music.zip": zipped({**GOOD, unix("b/soft.wav", stat.S_IFLNK): b"../a/good.wav", "hard.wav": b"good"}),
-    }
-    for file, data in both.items():
-        folder = run.folder / file.replace(".", "-")
-        folder.mkdir(parents=True)
-        (folder / file).write_bytes(data)
-        Run(folder)(archive(data, "http://127.0.0.1:1/", file=file))
-        found = music_of(folder)
-        del found[file]
-        assert found == {"a/good.wav": b"good", "b/soft.wav": b"good", "hard.wav": b"good"}
-        assert not any(path.is_symlink() for path in folder.rglob("*"))
+
+def test_a_size_below_zero_is_refused() -> None:
+    info = tarfile.TarInfo("a.wav")
+    info.size = -512
+    assert unpacking._kind_fault(info, Path("/in")) is not None
 
 
 def damaged_archives() -> dict[str, tuple[str, bytes]]:
@@ -813,7 +825,8 @@ import os, resource, signal, sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 import test_sources_download as tests
-from genrescope.sources import cards, download
+from genrescope.sources import cards
+from genrescope.sources.download import dataset
 mine = tests.card(tests.archive(tests.TAR, {url!r}))
 cards.card = lambda name: mine
 {body}
@@ -832,7 +845,11 @@ def run_program(url: str, body: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-MAIN = 'import genrescope.cli\nsys.argv = ["genrescope", "download", "shelf", {folder!r}]\ngenrescope.cli.main()'
+MAIN = """
+import genrescope.cli
+sys.argv = ["genrescope", "datasets", "download", "shelf", {folder!r}]
+genrescope.cli.main()
+"""
 
 
 @POSIX
@@ -854,7 +871,7 @@ def test_a_kill_while_unpacking_is_noticed_and_made_good(server: Server, run: Ru
     url = server.url("a", Answer(TAR))
     body = (
         "die = lambda at: at.step == 'unpacking' and at.done > 100_000 and os.kill(os.getpid(), signal.SIGKILL)\n"
-        f"download.download(mine, {str(run.folder)!r}, on_progress=die)"
+        f"dataset.download(mine, {str(run.folder)!r}, on_progress=die)"
     )
     assert run_program(url, body).returncode == -signal.SIGKILL
     assert music_of(run.folder) == {}
@@ -879,7 +896,7 @@ def shelf(server: Server, monkeypatch: pytest.MonkeyPatch) -> Archive:
 @pytest.mark.usefixtures("shelf")
 def test_the_terms_come_first_and_the_next_step_last(tmp_path: Path) -> None:
     folder = tmp_path / "shelf"
-    done = here("download", "shelf", folder)
+    done = here("datasets", "download", "shelf", folder)
     assert (done.code, done.out) == (0, "")
     for text in ("The Shelf of Invented Records", "eight clips", "Research only.", "A. Author, A shelf, 2001"):
         assert text in done.err
@@ -888,26 +905,26 @@ def test_the_terms_come_first_and_the_next_step_last(tmp_path: Path) -> None:
     assert f"8 files, 320.0 kB, in {folder}; downloaded" in done.messages[-2]
     assert done.messages[-1] == f"next: genrescope check shelf:{folder}"
     assert_whole(folder)
-    again = here("download", "shelf", folder)
+    again = here("datasets", "download", "shelf", folder)
     assert again.messages == [f"shelf: 8 files, 320.0 kB, in {folder}; there already", done.messages[-1]]
 
 
 @pytest.mark.usefixtures("shelf")
 def test_quiet_says_nothing_and_keep_tells_where(tmp_path: Path) -> None:
-    quiet = here("download", "shelf", tmp_path / "quiet", "--quiet")
+    quiet = here("datasets", "download", "shelf", tmp_path / "quiet", "--quiet")
     assert (quiet.code, quiet.out, quiet.err) == (0, "", "")
     assert_whole(tmp_path / "quiet")
-    kept = here("download", "shelf", tmp_path / "kept", "--keep")
+    kept = here("datasets", "download", "shelf", tmp_path / "kept", "--keep")
     assert f"kept: {tmp_path / 'kept' / WORK_FOLDER / 'music.tar.gz'} (321.2 kB)" in kept.err
 
 
 @pytest.mark.usefixtures("shelf")
 def test_what_cannot_be_had_is_an_error_of_one_line(server: Server, tmp_path: Path) -> None:
     server.answers["/a"] = [Answer(status=404)]
-    done = here("download", "shelf", tmp_path / "shelf", "--quiet")
+    done = here("datasets", "download", "shelf", tmp_path / "shelf", "--quiet")
     assert_refused(done, "music.tar.gz", "/a: 404 Not Found", "Ask the author.")
     (tmp_path / "file").write_text("mine")
-    assert_refused(here("download", "shelf", tmp_path / "file", "--quiet"), "file", "folder")
+    assert_refused(here("datasets", "download", "shelf", tmp_path / "file", "--quiet"), "file", "folder")
 
 
 def test_an_archive_of_several_that_failed_is_code_1(
@@ -918,7 +935,7 @@ def test_an_archive_of_several_that_failed_is_code_1(
         archive(TAR, server.url("a", Answer(TAR))),
     )
     monkeypatch.setattr(cards, "card", lambda _: two)
-    done = here("download", "shelf", tmp_path / "shelf")
+    done = here("datasets", "download", "shelf", tmp_path / "shelf")
     assert (done.code, done.out) == (1, "")
     assert any(line.startswith("missing: lost.tar could not") and "404" in line for line in done.messages)
     assert_whole(tmp_path / "shelf")
@@ -929,18 +946,18 @@ def test_a_card_without_archives_says_how_to_get_it(tmp_path: Path) -> None:
     assert "synth" in names
     for name in names:
         how = f"genrescope synth {tmp_path / 'music'}" if name == "synth" else cards.card(name).source
-        assert_refused(here("download", name, tmp_path / "music"), name, how)
+        assert_refused(here("datasets", "download", name, tmp_path / "music"), name, how)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_card_that_only_a_person_can_get_says_so(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"Get it so: https://example\.org/music Ask the author\."):
-        download.download(card(), tmp_path / "music")
+        dataset.download(card(), tmp_path / "music")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_unknown_card_is_refused_and_the_nearest_named(tmp_path: Path) -> None:
-    assert_refused(here("download", "gtzam", tmp_path), "gtzam", '"gtzan"')
+    assert_refused(here("datasets", "download", "gtzam", tmp_path), "gtzam", '"gtzan"')
 
 
 def until(condition: Callable[[], bool], running: subprocess.Popen[Any]) -> None:
@@ -959,16 +976,16 @@ def test_ctrl_c_keeps_what_came_and_says_how_to_go_on(server: Server, run: Run) 
         program(url, MAIN.format(folder=str(run.folder))), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env=environment(), stdin=subprocess.DEVNULL,
     ) as running:  # fmt: skip
-        until(lambda: partial.exists() and partial.stat().st_size == 200_000, running)
+        until(lambda: partial.exists() and partial.stat().st_size == whole_chunks(200_000), running)
         running.send_signal(signal.SIGINT)
         out, err = running.communicate(timeout=PATIENCE)
     assert running.returncode == 130
     assert out == ""
     assert "Traceback" not in err
     assert "interrupted; nothing is lost. Run the same command again" in err.splitlines()[-1]
-    assert partial.read_bytes() == TAR[:200_000]
+    assert partial.read_bytes() == TAR[: whole_chunks(200_000)]
     run(archive(TAR, url))
-    assert server.ranges("a") == [None, "bytes=200000-"]
+    assert server.ranges("a") == [None, f"bytes={whole_chunks(200_000)}-"]
     assert_whole(run.folder)
 
 
@@ -1001,18 +1018,10 @@ def test_on_a_terminal_it_asks(answer: str, code: int, server: Server, run: Run)
         assert_whole(run.folder)
 
 
-def test_pooch_is_as_it_was_before(server: Server, run: Run) -> None:
-    import pooch
-
-    before = pooch.get_logger().level
-    run(archive(TAR, server.url("a", Answer(TAR))))
-    assert pooch.get_logger().level == before
-
-
 def test_sizes_and_hosts_are_described() -> None:
     known = archive(TAR, "https://a.example/x", "https://b.example/x", size=5)
-    assert download.describe([known, known]) == (10, ("a.example", "b.example"))
-    assert download.describe([known, archive(TAR, "https://a.example/y")])[0] is None
+    assert dataset.describe([known, known]) == (10, ("a.example", "b.example"))
+    assert dataset.describe([known, archive(TAR, "https://a.example/y")])[0] is None
     assert [fetch.size_text(size) for size in (0, 999, 1000, 93_400_000_000)] == [
         "0 bytes", "999 bytes", "1.0 kB", "93.4 GB",
     ]  # fmt: skip

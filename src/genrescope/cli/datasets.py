@@ -1,4 +1,4 @@
-"""Commands on public data sets: datasets, download."""
+"""Commands on public data sets: datasets list, datasets show, datasets download."""
 
 from __future__ import annotations
 
@@ -15,29 +15,43 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from genrescope.sources.cards import Archive, Card
-    from genrescope.sources.download import Downloaded, Progress
+    from genrescope.sources.download.dataset import Downloaded, Progress
 
 _LISTED = 4  # archives that are shown; some data sets have a hundred
 
 
+group = typer.Typer()
+
+
 def add_to(app: typer.Typer) -> None:
     """Add this module's commands."""
-    app.command(epilog="Example: genrescope datasets gtzan")(datasets)
-    app.command(epilog="Example: genrescope download gtzan music/gtzan")(download)
+    group.callback(invoke_without_command=True)(datasets)
+    group.command("list", epilog="Example: genrescope datasets list")(list_cards)
+    group.command(epilog="Example: genrescope datasets show gtzan")(show)
+    group.command(epilog="Example: genrescope datasets download gtzan music/gtzan")(download)
+    app.add_typer(group, name="datasets", epilog="Example: genrescope datasets show gtzan")
 
 
-def datasets(
-    name: Annotated[str | None, typer.Argument(help="A card's name; without it all are listed.")] = None,
-) -> None:
-    """Show the data sets that genrescope knows, or one card in full."""
+def datasets(context: typer.Context) -> None:
+    """List public data sets, show one, or download one."""
+    if context.invoked_subcommand is None:
+        list_cards()
+
+
+def list_cards() -> None:
+    """List the data sets that genrescope knows."""
     from genrescope.sources import cards
 
-    if name is None:
-        rows = table("name", "title", "size", "genres", right=("genres",))
-        for each in map(cards.card, cards.names()):
-            rows.add_row(each.name, each.title, each.size, str(len(each.genres)))
-        out().print(rows)
-        return
+    rows = table("name", "title", "size", "genres", right=("genres",))
+    for card in map(cards.card, cards.names()):
+        rows.add_row(card.name, card.title, card.size, str(len(card.genres)))
+    out().print(rows)
+
+
+def show(name: Annotated[str, typer.Argument(help="A card's name, as `genrescope datasets` lists them.")]) -> None:
+    """Show a data set in full: citation, terms, known faults, official splits."""
+    from genrescope.sources import cards
+
     card = cards.card(name)
     facts = [
         ("title", card.title),
@@ -69,17 +83,17 @@ def download(
 ) -> None:
     """Download a public data set, verify and unpack it. Resumable; what is there already stays as it is."""
     from genrescope.sources import cards
-    from genrescope.sources import download as downloading
-    from genrescope.sources.fetch import Patience
+    from genrescope.sources.download import dataset, record
+    from genrescope.sources.download.fetch import Patience
 
     card = cards.card(name)
-    downloading.refuse_without_archives(card, folder)
+    dataset.refuse_without_archives(card, folder)
     with resumable("Run the same command again: it goes on where it stopped."):
-        missing = downloading.missing_archives(card, folder)
+        missing = record.missing_archives(card, folder)
         if missing:
             _show_terms(card, missing, yes=yes, quiet=quiet)
         with _progress(quiet=quiet) as (show, note):
-            done = downloading.download(
+            done = dataset.download(
                 card, folder, keep=keep, patience=Patience(timeout=timeout), on_progress=show, on_note=note
             )
     _report(card, folder, done, quiet=quiet)
@@ -89,8 +103,8 @@ def download(
 
 def _show_terms(card: Card, missing: tuple[Archive, ...], *, yes: bool, quiet: bool) -> None:
     """Show what will be downloaded and on what terms; on a terminal ask whether to go on."""
-    from genrescope.sources.download import describe
-    from genrescope.sources.fetch import size_text
+    from genrescope.sources.download.dataset import describe
+    from genrescope.sources.download.fetch import size_text
 
     asks = not yes and sys.stdin.isatty() and sys.stderr.isatty()
     size, hosts = describe(missing)
@@ -157,7 +171,7 @@ def _progress(*, quiet: bool) -> Iterator[tuple[Callable[[Progress], None], Call
 
 def _report(card: Card, folder: Path, done: Downloaded, *, quiet: bool) -> None:
     """Say what is there now, and what to do next."""
-    from genrescope.sources.fetch import size_text
+    from genrescope.sources.download.fetch import size_text
 
     for path in done.kept:
         say(f"kept: {path} ({size_text(path.stat().st_size)}); it is not needed any more", quiet=quiet)

@@ -78,7 +78,7 @@ class Card:
         known_faults: what has been found wrong with it, and by whom.
         tracks: lists the tracks of an unpacked copy.
         splits: its official splits.
-        archives: what `genrescope download` fetches, verifies and unpacks; empty where that is not possible.
+        archives: what `genrescope datasets download` fetches, verifies and unpacks; empty where that is not possible.
         by_hand: what to do when no download works, a sentence or two.
     """
 
