@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,8 @@ FRAMES = 128
 
 Which = Literal["first", "all"]
 Padding = Literal["silence", "repeat"]
+Placement = Literal["grid", "spread"]
+_LONGEST = 1 << 28  # frames: a window of waves may be long, but not endless
 
 Frames: TypeAlias = npt.NDArray[np.floating[Any]]
 """The frames of one or many tracks: shape (frames, features); float16 where they are log-mels."""
@@ -51,6 +53,41 @@ class Span:
 
 
 @dataclass(frozen=True)
+class WindowSpec:
+    """Where a model looks: how long its windows are, and where they lie in a track.
+
+    Attributes:
+        frames: length of a window.
+        hop: frames from one window to the next where they lie on a grid; 0 stands for a whole window.
+        padding: what fills a window that its track is too short for: `silence`, or the track again and again (`repeat`).
+        placement: `grid`, from the beginning, as many whole windows as fit; or `spread`, about as many as fill the
+            track, evenly from its beginning to its end.
+
+    Raises:
+        ValueError: a number or a word is not accepted.
+    """
+
+    frames: int = FRAMES
+    hop: int = 0
+    padding: Padding = "silence"
+    placement: Placement = "grid"
+
+    def __post_init__(self) -> None:
+        for name, least, most in (("frames", 1, _LONGEST), ("hop", 0, _LONGEST)):
+            number = getattr(self, name)
+            if type(number) is not int or not least <= number <= most:
+                raise ValueError(f"windows: {name} {number!r}; accepted is a whole number from {least} to {most:,}")
+        for name, accepted in (("padding", get_args(Padding)), ("placement", get_args(Placement))):
+            if getattr(self, name) not in accepted:
+                raise ValueError(f"windows: {name} {getattr(self, name)!r}; accepted are {', '.join(accepted)}")
+
+    def place(self, extents: Sequence[Extent], which: Which = "all") -> Windows:
+        """Place windows in every track: the `first`, or `all`."""
+        spread = self.placement == "spread"
+        return place(extents, which, length=self.frames, hop=self.hop, spread=spread)
+
+
+@dataclass(frozen=True)
 class Windows:
     """Where windows lie in an array of frames.
 
@@ -77,14 +114,17 @@ class Windows:
             yield self.take(chosen)
 
 
-def place(tracks: Sequence[Extent], which: Which = "all", *, length: int = FRAMES, hop: int | None = None) -> Windows:
-    """Place windows side by side, or overlapping, in every track.
+def place(
+    tracks: Sequence[Extent], which: Which = "all", *, length: int = FRAMES, hop: int = 0, spread: bool = False
+) -> Windows:
+    """Place windows side by side, overlapping, or spread evenly in every track.
 
     Args:
         tracks: where each track lies.
         which: `first`, one window a track, at its beginning; or `all`, as many whole ones as fit.
         length: frames in a window.
-        hop: frames from one window to the next; None places them side by side.
+        hop: frames from one window to the next; 0 places them side by side.
+        spread: place about as many as fill the track, evenly from its beginning to its end, whatever `hop` is.
 
     Returns:
         The windows, track after track. A track that is shorter than a window gets one all the same.
@@ -97,8 +137,14 @@ def place(tracks: Sequence[Extent], which: Which = "all", *, length: int = FRAME
     hop = hop or length
     starts, ends, owners = [], [], []
     for position, track in enumerate(tracks):
-        count = 1 if which == "first" else max(1, (track.frames - length) // hop + 1)
-        starts += [track.first_frame + number * hop for number in range(count)]
+        room = max(0, track.frames - length)
+        if spread:
+            count = max(1, round(track.frames / length))
+            inside = np.linspace(0, room, count).round().astype(np.int64).tolist()
+        else:
+            inside = list(range(0, room + 1, hop))
+        count = 1 if which == "first" else len(inside)
+        starts += [track.first_frame + start for start in inside[:count]]
         ends += [track.first_frame + track.frames] * count
         owners += [position] * count
     return Windows(torch.tensor(starts), torch.tensor(ends), torch.tensor(owners))

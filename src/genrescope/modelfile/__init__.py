@@ -1,29 +1,30 @@
 """The model file: one `.safetensors` file that carries everything needed to use it."""
 
 from genrescope.modelfile.file import (
+    CROSSVAL_NAME,
     FILE_NAME,
-    PROBE_NAME,
-    TRUNK_NAME,
-    TUNED_NAME,
-    Bundle,
-    Header,
+    Model,
     add_scores,
+    fold_runs,
     load,
-    load_tensors,
     locate,
     read_header,
     save,
-    save_tensors,
 )
+from genrescope.modelfile.header import FORMAT, Header, Requirement, Terms, TrainingData
+from genrescope.modelfile.tensors import load_tensors, save_tensors
 
 __all__ = [
+    "CROSSVAL_NAME",
     "FILE_NAME",
-    "PROBE_NAME",
-    "TRUNK_NAME",
-    "TUNED_NAME",
-    "Bundle",
+    "FORMAT",
     "Header",
+    "Model",
+    "Requirement",
+    "Terms",
+    "TrainingData",
     "add_scores",
+    "fold_runs",
     "load",
     "load_tensors",
     "locate",

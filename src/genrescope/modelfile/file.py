@@ -1,115 +1,49 @@
-"""The model file: one `.safetensors` file that carries everything needed to use it.
+"""The model file: written, found, read.
 
-Its JSON header holds architecture, front end, labels, window, recipe, data fingerprint, scores and licence; loading
-it runs no code.
+One `.safetensors` file carries everything that is needed to use a model: its JSON header has front end, windows,
+architecture, labels, recipe, figures and terms. Loading it runs no code. The folder of a cross-validation loads too, as
+the ensemble of its folds' models.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import shutil
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-from genrescope.errors import GenrescopeError, ModelFileError, OutputError
-from genrescope.features.windows import Padding
-from genrescope.files import replacing
-from genrescope.logmel import LogMelSpec
+from genrescope.errors import GenrescopeError, ModelFileError
+from genrescope.files import read_text, replacing
+from genrescope.modelfile.header import Header
+from genrescope.modelfile.tensors import load_tensors, raw_header, save_tensors
 from genrescope.models import registry
+from genrescope.models.ensemble import SoftVoting
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
-FORMAT = 1
 FILE_NAME = "model.safetensors"
-PROBE_NAME = "probe.safetensors"
-"""What stands in a run folder where the network itself is another's and only its probe was fitted."""
-TUNED_NAME = "tuned.safetensors"
-"""What stands in a run folder where a published network was fine-tuned."""
-TRUNK_NAME = "trunk.safetensors"
-"""What a run of `pretrain` leaves: a network without labels, which is no model file."""
+CROSSVAL_NAME = "crossval.json"
+"""What stands in the folder of a cross-validation, which names the folds' runs."""
 _KEY = "genrescope"
-_LARGEST_HEADER = 100_000_000  # the limit of the safetensors format
 
 
 @dataclass(frozen=True)
-class Header:
-    """What a model file says of itself.
-
-    Attributes:
-        model: the architecture's name in the registry.
-        options: the keyword arguments it was made with.
-        labels: the genres, in the order of the logits.
-        front_end: the numbers of the log-mel.
-        window: frames in a window.
-        hop: frames from one window to the next; 0 stands for a whole window.
-        padding: what fills a window that a song is too short for, `silence` or `repeat`.
-        recipe: the whole recipe it was trained with.
-        data: fingerprint of the store it was trained on.
-        scores: its figures, by split, part and level, each with its interval.
-        licence: on what terms the weights may be used.
-        made_with: version of genrescope.
-    """
-
-    model: str
-    options: dict[str, Any]
-    labels: tuple[str, ...]
-    front_end: LogMelSpec
-    window: int
-    recipe: dict[str, Any]
-    data: str
-    made_with: str
-    hop: int = 0
-    padding: Padding = "silence"
-    scores: dict[str, Any] = field(default_factory=dict)
-    licence: str = "unspecified: the terms of the training data apply"
-
-    def to_json(self) -> str:
-        """Return the header as it stands in the file."""
-        return json.dumps({"format": FORMAT} | dataclasses.asdict(self), ensure_ascii=False, allow_nan=False)
-
-    @classmethod
-    def from_json(cls, text: str) -> Header:
-        """Read a header.
-
-        Raises:
-            ModelFileError: it is not one, or of a newer format.
-        """
-        try:
-            values = json.loads(text)
-            if values.pop("format") != FORMAT:
-                raise ModelFileError(f"model format is not {FORMAT}; use a newer genrescope")
-            values["front_end"] = LogMelSpec(**values["front_end"])
-            values["labels"] = tuple(values["labels"])
-            header = cls(**values)
-            header._check_windows()
-            return header
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ModelFileError(f"the header is damaged: {error}") from error
-
-    def _check_windows(self) -> None:
-        whole = all(type(number) is int for number in (self.window, self.hop))
-        if not whole or self.window < 1 or self.hop < 0 or self.padding not in get_args(Padding):
-            raise ValueError(f"windows of {self.window!r} frames, hop {self.hop!r}, padding {self.padding!r}")
-
-
-@dataclass(frozen=True)
-class Bundle:
-    """A model in memory with its header.
+class Model:
+    """A model in memory.
 
     Attributes:
         header: what it says of itself.
-        model: the network, in evaluation mode.
-        path: the file it came from.
+        network: windows in, logits out; in evaluation mode.
+        path: the file that it came from, or the folder of a cross-validation.
     """
 
     header: Header
-    model: nn.Module
+    network: nn.Module
     path: Path
 
 
@@ -121,25 +55,10 @@ def locate(path: str | Path) -> Path:
     """
     path = Path(path)
     if path.is_dir():
-        if (path / PROBE_NAME).is_file():
-            raise ModelFileError(
-                f"{path} holds a probe on a published network, which is no model file; genrescope transfer has scored "
-                "it, and compare and recipes take its scores"
-            )
-        if (path / TUNED_NAME).is_file():
-            raise ModelFileError(
-                f"{path} holds a fine-tuned published network, which is no model file; genrescope transfer has scored "
-                "it, and compare and recipes take its scores"
-            )
-        if (path / TRUNK_NAME).is_file():
-            raise ModelFileError(
-                f"{path} holds a pre-trained network, which knows no genres yet. Teach it some with: genrescope train "
-                f"STORE --recipe default --init-from {path} --out RUN"
-            )
         if not (path / FILE_NAME).is_file():
             raise ModelFileError(
-                f"{path} holds no {FILE_NAME}; is it a run folder, and has its training ended? Finish it with: "
-                "genrescope train ... --resume"
+                f"{path} holds no {FILE_NAME}; is it a run folder, and has its training ended? Finish it by the "
+                "command that began it, with --resume"
             )
         return path / FILE_NAME
     if not path.is_file():
@@ -147,42 +66,50 @@ def locate(path: str | Path) -> Path:
     return path
 
 
-def save(path: str | Path, model: nn.Module, header: Header) -> None:
-    """Write a model file, whole or not at all.
+def save(path: str | Path, network: nn.Module, header: Header) -> None:
+    """Write a model file, whole or not at all; weights that the header names elsewhere are left out.
 
     Raises:
         OutputError: it cannot be written.
+        ModelFileError: a weight is not finite.
     """
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    elsewhere = tuple(need.prefix for need in header.requires)
+    state = {name: tensor for name, tensor in network.state_dict().items() if not name.startswith(elsewhere)}
+    _refuse_infinite(state, str(path))
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
     save_tensors(Path(path), tensors, {_KEY: header.to_json()})
 
 
-def load(path: str | Path, *, device: str | torch.device = "cpu") -> Bundle:
-    """Read a model file or a run folder's model.
+def load(path: str | Path, *, device: str | torch.device = "cpu") -> Model:
+    """Read a model file, the model of a run folder, or all models of a cross-validation's folder as an ensemble.
 
     Raises:
-        ModelFileError: there is none, or it is truncated, damaged, foreign or too new.
+        ModelFileError: there is none, or it is truncated, damaged, foreign or of another format; or weights that it
+            needs cannot be had.
     """
+    if folds := fold_runs(Path(path)):
+        return _ensemble(Path(path), [load(fold, device=device) for fold in folds])
     path = locate(path)
     header = read_header(path)
     try:
         tensors, _ = load_tensors(path)
+        _refuse_infinite(tensors, "it")
         with torch.device("meta"):  # the file's weights take the place of fresh ones, which need not be drawn
-            model = registry.create(header.model, len(header.labels), **header.options)
-        model.load_state_dict(tensors, assign=True)
+            network = registry.create(header.model, len(header.labels), **header.options)
+        _fill(network, tensors, header)
     except (GenrescopeError, RuntimeError, TypeError, ValueError) as error:
         raise ModelFileError(f"{path} cannot be used: {error}") from error
-    return Bundle(header, model.to(device).eval(), path)
+    return Model(header, network.to(device).eval(), path)
 
 
 def read_header(path: str | Path) -> Header:
-    """Read only the header of a model file or a run folder's model.
+    """Read only the header of a model file or of a run folder's model.
 
     Raises:
         ModelFileError: as `load`.
     """
     path = locate(path)
-    metadata = _raw_header(path)[1].get("__metadata__", {})
+    metadata = raw_header(path)[1].get("__metadata__", {})
     if _KEY not in metadata:
         raise ModelFileError(
             f"{path} is a safetensors file, but not one of genrescope's: its header lacks front end and labels"
@@ -202,8 +129,8 @@ def add_scores(path: str | Path, scores: dict[str, Any]) -> None:
     """
     path = locate(path)
     header = read_header(path)
-    size, raw = _raw_header(path)
-    raw["__metadata__"][_KEY] = dataclasses.replace(header, scores=header.scores | scores).to_json()
+    size, raw = raw_header(path)
+    raw["__metadata__"][_KEY] = header.model_copy(update={"scores": header.scores | scores}).to_json()
     text = json.dumps(raw, ensure_ascii=False, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)  # the format aligns the tensors to eight bytes
     with replacing(path) as temporary, path.open("rb") as old, temporary.open("wb") as new:
@@ -212,54 +139,51 @@ def add_scores(path: str | Path, scores: dict[str, Any]) -> None:
         shutil.copyfileobj(old, new, 1 << 24)
 
 
-def save_tensors(path: Path, tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> None:
-    """Write a safetensors file, whole or not at all.
+def fold_runs(path: Path) -> list[Path]:
+    """Return the run folders of a cross-validation's folds; none where `path` is something else.
 
     Raises:
-        OutputError: it cannot be written.
+        ModelFileError: the cross-validation's file is damaged.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
-
+    file = path / CROSSVAL_NAME
+    if not path.is_dir() or (path / FILE_NAME).is_file() or not file.is_file():
+        return []
     try:
-        with replacing(path) as temporary:
-            temporary.touch()
-            permissions = temporary.stat().st_mode & 0o777  # the user's own; the library lets nobody else read
-            save_file(tensors, temporary, metadata)
-            temporary.chmod(permissions)
-    except SafetensorError as error:  # its words for a full disk and the like
-        raise OutputError(f"cannot write {path}: {error}. Free some space, or write somewhere else") from error
+        return [path / str(fold["run"]) for fold in json.loads(read_text(file))["crossval"]["folds"]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelFileError(f"{file} is damaged: {error}") from error
 
 
-def load_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
-    """Read a safetensors file: its tensors and its metadata.
+def _ensemble(path: Path, models: list[Model]) -> Model:
+    """Let the models of folds vote: the mean of their probabilities."""
+    first = models[0].header
+    for model in models[1:]:
+        for name in ("labels", "front_end", "windows", "exclusive"):
+            if getattr(model.header, name) != getattr(first, name):
+                raise ModelFileError(f"{path}: its folds' models have different {name}, so they cannot vote together")
+    network = SoftVoting(
+        [model.network for model in models],
+        temperatures=[model.header.temperature for model in models],
+        exclusive=first.exclusive,
+    )
+    return Model(first.model_copy(update={"temperature": 1.0, "scores": {}}), network.eval(), path)
+
+
+def _fill(network: nn.Module, tensors: dict[str, Tensor], header: Header) -> None:
+    """Give a network its weights.
 
     Raises:
-        ModelFileError: it is truncated, damaged or foreign.
+        RuntimeError: one is missing, of another shape, or of no use.
     """
-    from safetensors import SafetensorError, safe_open
+    elsewhere = tuple(need.prefix for need in header.requires)
+    keys = network.load_state_dict(tensors, strict=False, assign=True)
+    missing = [name for name in keys.missing_keys if not name.startswith(elsewhere)]
+    if missing or keys.unexpected_keys:
+        odd = [*missing, *keys.unexpected_keys]
+        raise RuntimeError(f"its tensors are not those of {header.model}: {odd[0]} and {len(odd) - 1} more")
 
-    try:
-        with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise ModelFileError(f"{path} is damaged or truncated: {error}") from error
 
-
-def _raw_header(path: Path) -> tuple[int, dict[str, Any]]:
-    """Return the length of a safetensors file's JSON header, and the header."""
-    with path.open("rb") as file:
-        start = file.read(8)
-        size = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
-        text = file.read(size) if 0 < size <= _LARGEST_HEADER else b""
-    try:
-        raw: dict[str, Any] = json.loads(text if len(text) == size else b"")
-        ends = [int(value["data_offsets"][1]) for name, value in raw.items() if name != "__metadata__"]
-        if not isinstance(raw.get("__metadata__", {}), dict):
-            raise TypeError("metadata")
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
-        raise ModelFileError(f"{path} is no model file of genrescope: not a safetensors file, or cut short") from None
-    missing = 8 + size + max(ends, default=0) - path.stat().st_size
-    if missing > 0:
-        raise ModelFileError(f"{path} is truncated: its last {missing:,} bytes are missing; copy it again")
-    return size, raw
+def _refuse_infinite(tensors: dict[str, Tensor], name: str) -> None:
+    for key, tensor in tensors.items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise ModelFileError(f"{name} holds weights that are not finite ({key}); train the model again")

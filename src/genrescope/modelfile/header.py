@@ -1,0 +1,157 @@
+"""What a model file says of itself: everything that is needed to use it, checked as one before anything is made of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, ValidationError, model_validator
+
+from genrescope.errors import ModelFileError
+from genrescope.features.spec import Spec, from_dict, to_dict
+from genrescope.features.windows import WindowSpec
+
+FORMAT = 2
+
+
+def _front_end(value: Any) -> Spec:
+    return from_dict(value) if isinstance(value, dict) else value  # type: ignore[no-any-return]
+
+
+def _windows(value: Any) -> WindowSpec:
+    if isinstance(value, WindowSpec):
+        return value
+    try:
+        return WindowSpec(**value)
+    except TypeError as error:
+        raise ValueError(f"windows: {error}") from error
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Terms(_Part):
+    """On what terms something may be used, and what to cite.
+
+    Attributes:
+        licence: the licence, in words; `unspecified` where nobody has said.
+        citation: the work to cite; empty where there is none.
+    """
+
+    licence: str = "unspecified"
+    citation: str = ""
+
+
+class TrainingData(Terms):
+    """What a model learnt from.
+
+    Attributes:
+        name: the data set, or empty where it is not public.
+        fingerprint: of the store: its labels, its sound and its front end.
+    """
+
+    name: str = ""
+    fingerprint: str = ""
+
+
+class Requirement(_Part):
+    """Weights that a file names instead of copying them.
+
+    Attributes:
+        name: of the network on huggingface.co.
+        revision: its commit there.
+        identity: fingerprint of its weights and its input; another network is refused.
+        parameters: how many weights it has.
+        prefix: what its tensors' names begin with in the model.
+    """
+
+    source: Literal["huggingface.co"] = "huggingface.co"
+    name: str
+    revision: str
+    identity: str
+    parameters: int = Field(ge=1)
+    prefix: str
+
+
+_Label = Annotated[str, Field(min_length=1, max_length=500)]
+_Labels = Annotated[tuple[_Label, ...], Field(min_length=1, max_length=10_000, strict=False)]
+
+
+class Header(_Part):
+    """The header of a model file.
+
+    Attributes:
+        model: the architecture's name in the registry.
+        options: the keyword arguments that it was made with.
+        labels: the labels, in the order of the logits.
+        front_end: from a waveform to frames.
+        windows: from frames to windows.
+        exclusive: whether a song has one label (softmax), or any number of them (sigmoid: tags).
+        temperature: what logits are divided by, so that confidence is as high as accuracy.
+        thresholds: by label, the score from which it counts; for labels that do not exclude each other.
+        weights: terms of the weights.
+        data: what the model learnt from, and its terms.
+        requires: weights that are not in the file.
+        recipe: the whole recipe that it was trained with.
+        scores: its figures, by split, part and level, each with its interval.
+        made_with: version of genrescope.
+    """
+
+    model: str
+    options: dict[str, Any] = Field(default_factory=dict)
+    labels: _Labels
+    front_end: Annotated[Spec, PlainValidator(_front_end), PlainSerializer(to_dict)]
+    windows: Annotated[WindowSpec, PlainValidator(_windows), PlainSerializer(dataclasses.asdict)]
+    exclusive: bool = True
+    temperature: Annotated[float, Field(gt=0, le=1e6)] = 1.0
+    thresholds: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(default_factory=dict)
+    weights: Terms = Terms()
+    data: TrainingData = TrainingData()
+    requires: Annotated[tuple[Requirement, ...], Field(strict=False)] = ()
+    recipe: dict[str, Any] = Field(default_factory=dict)
+    scores: dict[str, Any] = Field(default_factory=dict)
+    made_with: str
+
+    @model_validator(mode="after")
+    def _labels_are_told_apart(self) -> Header:
+        if len(set(self.labels)) < len(self.labels):
+            raise ValueError("a label stands there twice")
+        if strange := sorted(set(self.thresholds) - set(self.labels)):
+            raise ValueError(f'a threshold for "{strange[0]}", which is no label')
+        return self
+
+    @property
+    def verdict(self) -> str:
+        """What decides a track's label: its `first` window, or the `vote` of all."""
+        return str(self.recipe.get("evaluation", {}).get("verdict", "vote"))
+
+    def to_json(self) -> str:
+        """Return the header as it stands in the file."""
+        return json.dumps({"format": FORMAT} | self.model_dump(mode="json"), ensure_ascii=False, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Header:
+        """Read a header.
+
+        Raises:
+            ModelFileError: it is not one, or of another format.
+        """
+        try:
+            values = json.loads(text)
+            found = values.pop("format")
+            if found != FORMAT:
+                raise ModelFileError(f"it has the model format {found!r}; this version reads format {FORMAT}")
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise ModelFileError(f"the header is damaged: {'; '.join(map(_words, error.errors()))}") from error
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise ModelFileError(f"the header is damaged: {error}") from error
+
+
+def _words(problem: Any) -> str:
+    """Put one of pydantic's findings in a few words."""
+    key = ".".join(str(part) for part in problem["loc"])
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    return f"{key}: {message}" if key else message

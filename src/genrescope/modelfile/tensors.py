@@ -1,0 +1,74 @@
+"""Files of tensors: the safetensors format, written whole or not at all, and read without running code."""
+
+from __future__ import annotations
+
+import json
+import struct
+from typing import TYPE_CHECKING, Any
+
+from genrescope.errors import ModelFileError, OutputError
+from genrescope.files import replacing
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor
+
+_LARGEST_HEADER = 100_000_000  # the limit of the safetensors format
+
+
+def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+    """Write a safetensors file, whole or not at all.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    try:
+        with replacing(path) as temporary:
+            temporary.touch()
+            permissions = temporary.stat().st_mode & 0o777  # the user's own; the library lets nobody else read
+            save_file(tensors, temporary, metadata)
+            temporary.chmod(permissions)
+    except SafetensorError as error:  # its words for a full disk and the like
+        raise OutputError(f"cannot write {path}: {error}. Free some space, or write somewhere else") from error
+
+
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Read a safetensors file: its tensors and its metadata.
+
+    Raises:
+        ModelFileError: it is truncated, damaged or foreign.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise ModelFileError(f"{path} is damaged or truncated: {error}") from error
+
+
+def raw_header(path: Path) -> tuple[int, dict[str, Any]]:
+    """Return the length of a safetensors file's JSON header, and the header.
+
+    Raises:
+        ModelFileError: it is no such file, or cut short.
+    """
+    with path.open("rb") as file:
+        start = file.read(8)
+        size = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
+        text = file.read(size) if 0 < size <= _LARGEST_HEADER else b""
+    try:
+        raw: dict[str, Any] = json.loads(text if len(text) == size else b"")
+        ends = [int(value["data_offsets"][1]) for name, value in raw.items() if name != "__metadata__"]
+        if not isinstance(raw.get("__metadata__", {}), dict):
+            raise TypeError("metadata")
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
+        raise ModelFileError(f"{path} is no model file of genrescope: not a safetensors file, or cut short") from None
+    missing = 8 + size + max(ends, default=0) - path.stat().st_size
+    if missing > 0:
+        raise ModelFileError(f"{path} is truncated: its last {missing:,} bytes are missing; copy it again")
+    return size, raw
