@@ -10,7 +10,7 @@ import pytest
 
 from genrescope.errors import RecipeError
 from genrescope.training import recipe
-from genrescope.training.recipe_sections import AugmentSection, PretrainSection
+from genrescope.training.recipe_sections import AugmentSection
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,7 +51,6 @@ LATER = {
     "training.weight_average": 0.0, "training.patience": 0, "classifier.kernel": "none", "classifier.c": 10.0,
     "classifier.gamma": 0.3, "classifier.frames": 430, "classifier.copies": 0, "classifier.share": 0.5,
     **{f"augment.{name}": 0.0 for name in AugmentSection.model_fields},
-    **{f"pretrain.{name}": value for name, value in PretrainSection()},
 }  # fmt: skip
 """What the article does not know, and what stands in its place."""
 

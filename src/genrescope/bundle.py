@@ -31,8 +31,6 @@ PROBE_NAME = "probe.safetensors"
 """What stands in a run folder where the network itself is another's and only its probe was fitted."""
 TUNED_NAME = "tuned.safetensors"
 """What stands in a run folder where a published network was fine-tuned."""
-TRUNK_NAME = "trunk.safetensors"
-"""What a run of `pretrain` leaves: a network without labels, which is no model file."""
 _KEY = "genrescope"
 _LARGEST_HEADER = 100_000_000  # the limit of the safetensors format
 
@@ -130,11 +128,6 @@ def locate(path: str | Path) -> Path:
             raise ModelFileError(
                 f"{path} holds a fine-tuned published network, which is no model file; genrescope transfer has scored "
                 "it, and compare and recipes take its scores"
-            )
-        if (path / TRUNK_NAME).is_file():
-            raise ModelFileError(
-                f"{path} holds a pre-trained network, which knows no genres yet. Teach it some with: genrescope train "
-                f"STORE --recipe default --init-from {path} --out RUN"
             )
         if not (path / FILE_NAME).is_file():
             raise ModelFileError(

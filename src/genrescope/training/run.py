@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from genrescope.training.recipe import Recipe
     from genrescope.training.recipe_transfer import TransferRecipe
     from genrescope.training.state import TrainingState
-    from genrescope.training.trunk import Trunk
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ class RunFolder:
 
     Attributes:
         path: the folder.
-        identity: fingerprint of everything that decides the result: recipe, split, parts, seed, data, beginning.
+        identity: fingerprint of everything that decides the result: recipe, split, parts, seed, data.
         row: dataclass of a row of the history.
     """
 
@@ -99,7 +98,6 @@ class RunFolder:
         resume: bool,
         device: str,
         audit: Audit | None = None,
-        trunk: Trunk | None = None,
     ) -> RunFolder:
         """Make the folder, or check that the run in it is this one.
 
@@ -107,13 +105,12 @@ class RunFolder:
             DataError: the folder holds another run, or one and `resume` is not set.
         """
         decides = [recipe.deciding, split.fingerprint, sorted(parts), seed, store.fingerprint]
-        folder = cls(path, fingerprint(decides + ([trunk.digest] if trunk else [])))
+        folder = cls(path, fingerprint(decides))
         if folder.goes_on(resume=resume):
             return folder
         facts = {
             **about_store(store, split, parts),
             "audit": audit.to_dict(whole=False) if audit is not None else None,
-            "init_from": trunk.facts if trunk is not None else None,
         }
         splits.write(dataclasses.replace(split, data=store.fingerprint), path / "split.csv")
         folder.open(recipe, seed=seed, device=device, facts=facts)
@@ -132,8 +129,8 @@ class RunFolder:
             raise DataError(f"{self.path} holds a run already; go on with it by --resume, or choose another --out")
         if before["identity"] != self.identity:
             raise DataError(
-                f"{self.path} holds a run of another recipe, split, seed or data, or one that began from another "
-                "network (--init-from), so it cannot be resumed as this one; choose another --out"
+                f"{self.path} holds a run of another recipe, split, seed or data, so it cannot be resumed as this one; "
+                "choose another --out"
             )
         return True
 
