@@ -54,9 +54,3 @@ class VGG(nn.Module):
 def vgg_16(genres: int, *, dropout: float = 0.3) -> VGG:
     """Five convolutions of 16 to 256 channels: 397,946 parameters at ten genres, 0.31 GFLOP for 256 frames."""
     return VGG(genres, channels=(16, 32, 64, 128, 256), dropout=dropout)
-
-
-@register
-def vgg_32(genres: int, *, dropout: float = 0.3) -> VGG:
-    """Twice as wide but for the last: 762,474 parameters at ten genres, 0.96 GFLOP for 256 frames."""
-    return VGG(genres, channels=(32, 64, 128, 192, 256), dropout=dropout)

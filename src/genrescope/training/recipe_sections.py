@@ -58,9 +58,8 @@ class WindowsSection(Section):
     """What fills a window that its track is too short for: `silence`, or the track again and again."""
     crops: _Count = 1
     """Random windows of each track in an epoch."""
-    balance: Literal["tracks", "genres", "artists"] = "tracks"
-    """Whose random windows are as many: every track's, every genre's, or in every genre every artist's, tempered by the
-    square root of how many tracks an artist has."""
+    balance: Literal["tracks", "genres"] = "tracks"
+    """Whose random windows are as many: every track's, or every genre's."""
 
     def hop(self, frames: int) -> int:
         """Return the frames from one window of so many to the next when a track is scored."""
