@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,10 +29,10 @@ LEVELLED = [name for name in ANY_LENGTH if name != "pooled-svm"]
 """Networks that begin with `Normalise`."""
 
 
-def fresh(name: str, genres: int = 4, *, seed: int = 0) -> nn.Module:
+def fresh(name: str, genres: int = 4, *, seed: int = 0, **options: Any) -> nn.Module:
     """Return a network that has something to say, also where all its numbers are fitted."""
     torch.manual_seed(seed)
-    model = registry.create(name, genres, **({"vectors": 3} if name in MACHINES else {}))
+    model = registry.create(name, genres, **({"vectors": 3} if name in MACHINES else {}), **options)
     for machine in (each for each in model.modules() if isinstance(each, PooledSVM)):
         with torch.no_grad():
             for parameter in (machine.vectors, machine.weights, machine.bias):
@@ -157,11 +158,8 @@ def test_a_network_learns_a_handful_of_windows_by_heart(name: str) -> None:
 
 def test_a_committee_is_the_mean_of_both_in_logarithms() -> None:
     images = music(3, 256)
-    model = registry.create("committee", 4, vectors=3, frames=128, share=0.25)
+    model = fresh("committee", frames=128, share=0.25).eval()
     assert isinstance(model, Committee)
-    for parameter in model.machine.parameters():
-        nn.init.normal_(parameter, 0, 0.1)
-    model.eval()
     with torch.inference_mode():
         heard = (
             torch.stack([model.network(images[..., :128]), model.network(images[..., 128:])]).softmax(dim=2).mean(dim=0)

@@ -29,14 +29,10 @@ class Attentive(nn.Module):
         width: of the vectors.
         heads: of the attention.
         dropout: share of features that is dropped in training.
-
-    Attributes:
-        width: features in an embedding.
     """
 
     def __init__(self, genres: int, *, channels: Sequence[int], width: int, heads: int, dropout: float) -> None:
         super().__init__()
-        self.width = width
         self.normalise = Normalise()
         sizes = [1, *channels]
         self.features = nn.Sequential(
@@ -55,14 +51,10 @@ class Attentive(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits of shape (batch, genres) from log-mels of shape (batch, 1, 128, frames)."""
-        return cast("Tensor", self.classifier(self.embed(images)))
-
-    def embed(self, images: Tensor) -> Tensor:
-        """Return what the classifier judges, of shape (batch, width), from log-mels of (batch, 1, 128, frames)."""
         moments = self.project(self.features(self.normalise(images)).flatten(1, 2).transpose(1, 2))
         moments = self.attention(moments + _positions(moments))
         shares = self.choose(moments).softmax(dim=1)
-        return cast("Tensor", (shares * moments).sum(dim=1))
+        return cast("Tensor", self.classifier((shares * moments).sum(dim=1)))
 
 
 def _positions(moments: Tensor) -> Tensor:

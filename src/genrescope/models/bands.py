@@ -30,9 +30,6 @@ class Bands(nn.Module):
         filters: of each of the three shapes.
         channels: of each later convolution; each is followed by a pooling that halves both axes.
         dropout: share of the pooled features that is dropped in training.
-
-    Attributes:
-        width: features in an embedding.
     """
 
     def __init__(self, genres: int, *, filters: int, channels: Sequence[int], dropout: float) -> None:
@@ -49,19 +46,14 @@ class Bands(nn.Module):
         self.mix = nn.Sequential(
             nn.Conv1d(channels[-1] * rows, channels[-1], 1, bias=False), nn.BatchNorm1d(channels[-1]), nn.ReLU()
         )
-        self.width = 2 * channels[-1]
-        self.classifier = nn.Sequential(nn.Dropout(dropout), nn.Linear(self.width, genres))
+        self.classifier = nn.Sequential(nn.Dropout(dropout), nn.Linear(2 * channels[-1], genres))
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits of shape (batch, genres) from log-mels of shape (batch, 1, 128, frames)."""
-        return cast("Tensor", self.classifier(self.embed(images)))
-
-    def embed(self, images: Tensor) -> Tensor:
-        """Return what the classifier judges, of shape (batch, width), from log-mels of (batch, 1, 128, frames)."""
         seen = coordinates(self.normalise(images))
         front = self.front(torch.cat([shape(seen) for shape in self.shapes], dim=1))
         moments = self.mix(self.features(front).flatten(1, 2))
-        return torch.cat([moments.mean(dim=2), moments.amax(dim=2)], dim=1)
+        return cast("Tensor", self.classifier(torch.cat([moments.mean(dim=2), moments.amax(dim=2)], dim=1)))
 
 
 @register

@@ -25,9 +25,6 @@ class Residual(nn.Module):
         genres: number of outputs.
         channels: of each block; each halves both axes.
         dropout: share of the pooled features that is dropped in training.
-
-    Attributes:
-        width: features in an embedding.
     """
 
     def __init__(self, genres: int, *, channels: Sequence[int], dropout: float) -> None:
@@ -36,9 +33,8 @@ class Residual(nn.Module):
         sizes = [1, *channels]
         self.features = nn.Sequential(*(_Block(i, o) for i, o in zip(sizes, channels, strict=False)))
         rows, last = 128 >> len(channels), channels[-1]
-        self.width = 2 * last * rows
         self.classifier = nn.Sequential(
-            nn.Linear(self.width, last),
+            nn.Linear(2 * last * rows, last),
             nn.LayerNorm(last),  # a step may hold one window only
             nn.ReLU(),
             nn.Dropout(dropout),
@@ -47,12 +43,8 @@ class Residual(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits of shape (batch, genres) from log-mels of shape (batch, 1, 128, frames)."""
-        return cast("Tensor", self.classifier(self.embed(images)))
-
-    def embed(self, images: Tensor) -> Tensor:
-        """Return what the classifier judges, of shape (batch, width), from log-mels of (batch, 1, 128, frames)."""
         features = self.features(self.normalise(images)).flatten(1, 2)
-        return torch.cat([features.mean(dim=2), features.amax(dim=2)], dim=1)
+        return cast("Tensor", self.classifier(torch.cat([features.mean(dim=2), features.amax(dim=2)], dim=1)))
 
 
 class _Block(nn.Module):

@@ -78,12 +78,10 @@ class RunFolder:
     Attributes:
         path: the folder.
         identity: fingerprint of everything that decides the result: recipe, split, parts, seed, data.
-        row: dataclass of a row of the history.
     """
 
     path: Path
     identity: str
-    row: type[Any] = Epoch
 
     @classmethod
     def begin(
@@ -106,17 +104,17 @@ class RunFolder:
         """
         decides = [recipe.deciding, split.fingerprint, sorted(parts), seed, store.fingerprint]
         folder = cls(path, fingerprint(decides))
-        if folder.goes_on(resume=resume):
+        if folder._goes_on(resume=resume):
             return folder
         facts = {
-            **about_store(store, split, parts),
+            **_about_store(store, split, parts),
             "audit": audit.to_dict(whole=False) if audit is not None else None,
         }
         splits.write(dataclasses.replace(split, data=store.fingerprint), path / "split.csv")
-        folder.open(recipe, seed=seed, device=device, facts=facts)
+        folder._open(recipe, seed=seed, device=device, facts=facts)
         return folder
 
-    def goes_on(self, *, resume: bool) -> bool:
+    def _goes_on(self, *, resume: bool) -> bool:
         """Return whether this very run was begun in the folder before.
 
         Raises:
@@ -134,7 +132,7 @@ class RunFolder:
             )
         return True
 
-    def open(self, recipe: Recipe | TransferRecipe, *, seed: int, device: str, facts: dict[str, Any]) -> None:
+    def _open(self, recipe: Recipe | TransferRecipe, *, seed: int, device: str, facts: dict[str, Any]) -> None:
         """Write down what the run is, before it begins."""
         write_text(self.path / "recipe.toml", recipes.to_toml(recipe))
         self.note(
@@ -158,16 +156,16 @@ class RunFolder:
         before = json.loads(read_text(path)) if path.exists() else {}
         write_json(path, before | facts)
 
-    def write_history(self, history: Sequence[Any]) -> None:
+    def write_history(self, history: Sequence[Epoch]) -> None:
         """Write `history.csv`."""
-        index.write_table(self.path / "history.csv", self.row, history)
+        index.write_table(self.path / "history.csv", Epoch, history)
 
     @property
     def finished(self) -> bool:
         """Whether the training has ended."""
         return (self.path / "run.json").exists() and read_run(self.path)["status"] == "finished"
 
-    def save_checkpoint(self, state: TrainingState, history: Sequence[Any]) -> None:
+    def save_checkpoint(self, state: TrainingState, history: Sequence[Epoch]) -> None:
         """Write all that the next epoch depends on into one file, whole or not at all."""
         metadata = {
             "identity": self.identity,
@@ -175,7 +173,7 @@ class RunFolder:
         }
         bundle.save_tensors(self._checkpoint, state.tensors(), metadata)
 
-    def load_checkpoint(self, state: TrainingState) -> list[Any]:
+    def load_checkpoint(self, state: TrainingState) -> list[Epoch]:
         """Take up the last checkpoint, if there is one; return the history so far.
 
         Raises:
@@ -188,7 +186,7 @@ class RunFolder:
             raise TrainingError(f"{self._checkpoint} belongs to another run; remove it or choose another --out")
         state.load(tensors)
         self.note({"resumed": read_run(self.path)["resumed"] + 1})
-        return [self.row(**row) for row in json.loads(metadata["history"])]
+        return [Epoch(**row) for row in json.loads(metadata["history"])]
 
     @property
     def has_checkpoint(self) -> bool:
@@ -204,7 +202,7 @@ class RunFolder:
         return self.path / "checkpoint" / "last.safetensors"
 
 
-def about_store(store: Store, split: Split, parts: Sequence[str]) -> dict[str, Any]:
+def _about_store(store: Store, split: Split, parts: Sequence[str]) -> dict[str, Any]:
     """Return what a run notes of its store and of the tracks in it that it learns from."""
     return {
         "parts": list(parts),
