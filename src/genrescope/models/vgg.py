@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 
 from genrescope.models.inputs import Normalise
-from genrescope.models.layers import pooled_convolution
 from genrescope.models.registry import register
 
 if TYPE_CHECKING:
@@ -33,13 +32,22 @@ class VGG(nn.Module):
         super().__init__()
         self.normalise = Normalise()
         sizes = [1, *channels]
-        self.features = nn.Sequential(*(pooled_convolution(i, o) for i, o in zip(sizes, channels, strict=False)))
+        self.features = nn.Sequential(*(_pooled_convolution(i, o) for i, o in zip(sizes, channels, strict=False)))
         self.classifier = nn.Sequential(nn.Dropout(dropout), nn.Linear(2 * channels[-1], genres))
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits of shape (batch, genres) from log-mels of shape (batch, 1, 128, frames)."""
         features = self.features(self.normalise(images)).mean(dim=2)
         return cast("Tensor", self.classifier(torch.cat([features.mean(dim=2), features.amax(dim=2)], dim=1)))
+
+
+def _pooled_convolution(inputs: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel_size=3, padding=1, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+        nn.MaxPool2d(2),
+    )
 
 
 @register
