@@ -47,7 +47,8 @@ def test_real_clips_go_the_whole_way(clips: Path, tmp_path: Path) -> None:
     shares = "train=0.5,validation=0.25,test=0.25"
     assert here("split", store, "--method", "stratified", "--shares", shares, "--out", split).code == 0
     trained = here(
-        "train", store, "--recipe", "mgcc-all-windows", "--set", "model.name=mgcc-small", "--set", "training.epochs=2",
+        "train", store, "--recipe", "mgcc", "--set", "windows.train=all", "--set", "evaluation.verdict=vote",
+        "--set", "model.name=mgcc-small", "--set", "training.epochs=2",
         "--split", split, "--out", run,
     )  # fmt: skip
     assert trained.code == 0, trained.err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from genrescope.models import registry
 from genrescope.models.committee import Committee
-from genrescope.models.inputs import FLOOR, Normalise, coordinates
+from genrescope.models.inputs import FLOOR, Normalise
 from genrescope.models.pooled import PooledSVM
 
 STATED = re.compile(r"(?:([\d,]+) parameters at ten genres, |\D)([\d.]+) GFLOP for (\d+) frames")
@@ -28,10 +29,10 @@ LEVELLED = [name for name in ANY_LENGTH if name != "pooled-svm"]
 """Networks that begin with `Normalise`."""
 
 
-def fresh(name: str, genres: int = 4, *, seed: int = 0) -> nn.Module:
+def fresh(name: str, genres: int = 4, *, seed: int = 0, **options: Any) -> nn.Module:
     """Return a network that has something to say, also where all its numbers are fitted."""
     torch.manual_seed(seed)
-    model = registry.create(name, genres, **({"vectors": 3} if name in MACHINES else {}))
+    model = registry.create(name, genres, **({"vectors": 3} if name in MACHINES else {}), **options)
     for machine in (each for each in model.modules() if isinstance(each, PooledSVM)):
         with torch.no_grad():
             for parameter in (machine.vectors, machine.weights, machine.bias):
@@ -129,7 +130,7 @@ def test_the_same_window_gives_the_same_logits(name: str) -> None:
 def test_every_parameter_matters(name: str) -> None:
     """A gradient that is only rounding belongs to a parameter that is taken away again."""
     model, images, truth = fresh(name).train(), music(4), torch.arange(4)
-    if isinstance(model, PooledSVM) or name == "attentive-128":
+    if isinstance(model, PooledSVM):
         model.eval()
     nn.functional.cross_entropy(model(images), truth).backward()  # type: ignore[no-untyped-call]
     sizes = {}
@@ -157,11 +158,8 @@ def test_a_network_learns_a_handful_of_windows_by_heart(name: str) -> None:
 
 def test_a_committee_is_the_mean_of_both_in_logarithms() -> None:
     images = music(3, 256)
-    model = registry.create("committee", 4, vectors=3, frames=128, share=0.25)
+    model = fresh("committee", frames=128, share=0.25).eval()
     assert isinstance(model, Committee)
-    for parameter in model.machine.parameters():
-        nn.init.normal_(parameter, 0, 0.1)
-    model.eval()
     with torch.inference_mode():
         heard = (
             torch.stack([model.network(images[..., :128]), model.network(images[..., 128:])]).softmax(dim=2).mean(dim=0)
@@ -207,11 +205,3 @@ def test_silence_and_music_that_never_changes_can_be_measured() -> None:
     module.measure([torch.full((10, 8), -13.8), torch.full((5, 8), -13.8)])
     assert float(module.scale) == pytest.approx(1e-3)
     assert module(torch.full((1, 1, 8, 4), -13.8)).isfinite().all()
-
-
-def test_a_coordinate_says_how_high_a_band_is() -> None:
-    images = music(2, 30)
-    found = coordinates(images)
-    assert torch.equal(found[:, :1], images)
-    assert torch.equal(found[0, 1, :, 0], torch.linspace(-1, 1, 128))
-    assert torch.equal(found[:, 1], found[:1, 1, :, :1].expand(2, 128, 30))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,12 +23,13 @@ from genrescope.splits.duplicates import Pair
 from genrescope.store.prepare import prepare
 from genrescope.store.store import open_store
 from genrescope.training.run_folder import read_run
+from genrescope.training import recipe as recipes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 pytestmark = pytest.mark.usefixtures("one_thread")
+DOCS = sorted((Path(__file__).parent.parent / "docs" / "studies").glob("*.toml"))
 GENRES = ("blues", "jazz")
 TRACKS = 8
 
@@ -531,3 +533,22 @@ def test_curves_are_of_rows_that_differ_in_their_share_alone() -> None:
     assert {name: [each["share"] for each in its] for name, its in found.items()} == {
         "mgcc, by artists": [0.1, 1.0], "mgcc, by tracks": [0.1, 0.5, 1.0],
     }  # fmt: skip
+
+
+# -- those that ship ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", DOCS, ids=lambda path: path.stem)
+def test_what_a_study_in_the_docs_sets_is_a_change_of_its_recipe(path: Path) -> None:
+    entries, faults = experiments._entries(path)
+    assert faults == []
+    assert len(entries) > 1
+    for _, entry in entries:
+        own, changed = (recipes.load(entry.recipe, its).model_dump() for its in ({}, entry.changes))
+        for key in entry.changes:
+            section, _, name = key.partition(".")
+            assert own[section][name] != changed[section][name], f"{entry.name}: {key} is so already"
+
+
+def test_the_docs_have_studies_and_one_is_of_the_published_system() -> None:
+    assert "mgcc" in [path.stem for path in DOCS]

@@ -194,33 +194,10 @@ def test_every_genre_is_heard_as_often_in_whatever_order_its_tracks_lie(genres: 
     assert all(abs(count[genre] - 3 * len(genres) / len(its)) <= 1 for genre in its)
 
 
-def test_artists_are_tempered_by_the_root_of_their_tracks() -> None:
-    # rock: four tracks of A, one of B, so A counts 2 and B 1; jazz: C has nine, D one and E one: 3, 1 and 1
-    groups = ["A"] * 4 + ["B"] + ["C"] * 9 + ["D", "E"]
-    genres = ["rock"] * 5 + ["jazz"] * 11
-    tracks = library([130] * 16, genres, groups)
-    shares = Counter[str]()
-    for track, share in zip(tracks, balanced(tracks, "artists").tolist(), strict=True):
-        shares[track.group] += share
-    assert shares == pytest.approx({"A": 1 / 3, "B": 1 / 6, "C": 0.3, "D": 0.1, "E": 0.1})
-    source = batches(tracks, **RANDOM, windows__balance="artists", windows__crops=15)
-    met = Counter(tracks[track].group for track in source._shown(1).tracks.tolist())
-    assert all(abs(met[artist] - 240 * share) <= 1 for artist, share in shares.items())
-
-
 def test_balance_by_hand() -> None:
     tracks = library([130] * 4, ["rock", "rock", "rock", "jazz"], ["A", "A", "B", "A"])
     assert balanced(tracks, "tracks").tolist() == [0.25] * 4
     assert balanced(tracks, "genres").tolist() == pytest.approx([1 / 6, 1 / 6, 1 / 6, 1 / 2])
-    root = 2**-0.5  # A of rock is not A of jazz
-    assert balanced(tracks, "artists").tolist() == pytest.approx(
-        [root / (2 * root + 1) / 2, root / (2 * root + 1) / 2, 1 / (2 * root + 1) / 2, 1 / 2]
-    )
-
-
-def test_a_track_without_an_artist_is_an_artist_of_its_own() -> None:
-    tracks = library([130] * 5, ["rock"] * 5, [""])
-    assert balanced(tracks, "artists").tolist() == pytest.approx([0.2] * 5)
 
 
 @given(

@@ -361,9 +361,7 @@ def test_every_recipe_without_steps_is_fitted(store: Store, split: Split, tmp_pa
     assert rows[0].train_error == 0
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in recipe.names() if name not in FITTED and recipe.load(name).pretrain.task == "none"]
-)
+@pytest.mark.parametrize("name", [name for name in recipe.names() if name not in FITTED])
 def test_every_recipe_takes_its_steps(store: Store, split: Split, tmp_path: Path, name: str) -> None:
     changes: dict[str, Any] = {"training.epochs": 1, "training.batch_size": 3, "training.patience": 0}
     if recipe.load(name).model.name == "mgcc":

@@ -20,7 +20,6 @@ from genrescope.cli import (
     demo,
     library,
     predict,
-    pretrain,
     robustness,
     splits,
     study,
@@ -42,7 +41,7 @@ app = typer.Typer(
 )
 app.callback()(version)
 commands = (
-    demo, datasets, library, check, data, splits, pretrain, train, predict, compare, robustness, study, tune, transfer,
+    demo, datasets, library, check, data, splits, train, predict, compare, robustness, study, tune, transfer,
 )  # fmt: skip
 for module in commands:
     module.add_to(app)

@@ -48,9 +48,6 @@ def train(
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Change a key of the recipe, as training.epochs=50.")
     ] = None,
-    init_from: Annotated[
-        Path | None, typer.Option(help="Begin from the network of this run of pretrain, all but its head.")
-    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out, if there is one.")] = False,
     device: Device = "auto",
     quiet: Quiet = False,
@@ -74,12 +71,12 @@ def train(
         if folds:
             run_folds(
                 opened, chosen, made, out,
-                pairs=pairs, seed=seed, device=device, resume=resume, quiet=quiet, init_from=init_from,
+                pairs=pairs, seed=seed, device=device, resume=resume, quiet=quiet,
             )  # fmt: skip
         else:
             run_training(
                 opened, chosen, made, out,
-                parts=wanted, seed=seed, device=device, resume=resume, quiet=quiet, audit=found, init_from=init_from,
+                parts=wanted, seed=seed, device=device, resume=resume, quiet=quiet, audit=found,
             )  # fmt: skip
             print(out)
 
@@ -142,7 +139,6 @@ def run_training(
     resume: bool,
     quiet: bool,
     audit: Audit | None = None,
-    init_from: Path | None = None,
 ) -> None:
     """Train with a progress bar and a line per epoch."""
     from genrescope.training import loop
@@ -151,7 +147,7 @@ def run_training(
         bar.add_task("training", total=None, detail="")
         loop.train(
             store, recipe, split, out,
-            parts=parts, seed=seed, device=device, resume=resume, audit=audit, init_from=init_from,
+            parts=parts, seed=seed, device=device, resume=resume, audit=audit,
             on_step=on_step, on_epoch=on_epoch,
         )  # fmt: skip
     say(f"trained: {out / 'model.safetensors'}", quiet=quiet)
@@ -168,7 +164,6 @@ def run_folds(
     device: str,
     resume: bool,
     quiet: bool,
-    init_from: Path | None = None,
 ) -> None:
     """Cross-validate with a progress bar and a line per epoch; show the folds' scores."""
     from genrescope.evaluation.crossval import cross_validate
@@ -180,7 +175,7 @@ def run_folds(
 
         done = cross_validate(
             store, recipe, split, out,
-            pairs=pairs, seed=seed, device=device, resume=resume, init_from=init_from,
+            pairs=pairs, seed=seed, device=device, resume=resume,
             on_fold=on_fold, on_step=on_step, on_epoch=on_epoch,
         )  # fmt: skip
     show_folds(done.result)

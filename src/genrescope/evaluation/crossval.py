@@ -102,7 +102,6 @@ def cross_validate(
     device: str = "auto",
     resume: bool = False,
     thin: Callable[[Split], Split] = lambda split: split,
-    init_from: str | Path | None = None,
     on_fold: Callable[[Fold], None] = lambda _: None,
     on_step: Callable[[Step], None] = lambda _: None,
     on_epoch: Callable[[Epoch], None] = lambda _: None,
@@ -122,7 +121,6 @@ def cross_validate(
         device: `auto`, `cpu`, `cuda` or `mps`.
         resume: go on with the cross-validation in `out`, or begin it there if there is none.
         thin: takes each fold's split and returns one that leaves less to learn from.
-        init_from: a run of `pretrain` whose network every fold begins from, all but its head.
         on_fold: called before each fold.
         on_step: called after every step.
         on_epoch: called after every epoch.
@@ -139,7 +137,7 @@ def cross_validate(
     def judge(held_out: Split, fold: Fold) -> Judged:
         loop.train(
             store, recipe, held_out, fold.path, seed=seed, device=device, resume=True,
-            audit=audit_split(store.tracks, held_out.by_part, pairs), init_from=init_from,
+            audit=audit_split(store.tracks, held_out.by_part, pairs),
             on_step=on_step, on_epoch=on_epoch,
         )  # fmt: skip
         loaded = modelfile.load(fold.path, device=device)

@@ -365,10 +365,8 @@ def about_model(loaded: modelfile.Bundle, run: Path | None) -> dict[str, Any]:
 def about_run(run: Path | None) -> dict[str, Any]:
     """Return what a run folder tells of how its model was made; None for each fact where there is no run."""
     facts = read_run(run) if run is not None else {}
-    begun = facts.get("init_from")
     return {
         "seed": facts.get("seed"),
-        "init_from": f"{begun['recipe']} {begun['digest'][:8]}" if begun else None,
         "trained_on": {name: facts.get(name) for name in ("tracks", "windows", "epochs", "seconds")},
         "machine": facts.get("machine"),
         "versions": facts.get("versions"),
@@ -377,14 +375,14 @@ def about_run(run: Path | None) -> dict[str, Any]:
 
 
 def settings(model: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the recipe of a model, as `evaluation.json` tells of it, and what the training began from, if anything.
+    """Return the recipe of a model, as `evaluation.json` tells of it.
 
     Keys that came after it was made have their defaults, which is what it was made with.
     """
     recipe: dict[str, Any] = model["recipe"]
     with contextlib.suppress(RecipeError):  # that of a probe is of another kind
         recipe = recipes.from_dict(recipe).model_dump()
-    return recipe | {"init_from": model["init_from"]} if model.get("init_from") else recipe
+    return recipe
 
 
 def _window_share(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -72,13 +72,3 @@ class Normalise(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Normalise log-mels of shape (batch, 1, n_mels, frames)."""
         return (relative(images) - self.mean[:, None]) / self.scale
-
-
-def coordinates(images: Tensor) -> Tensor:
-    """Return images of (batch, channels, n_mels, frames) with one more channel that says how high a band is, -1 to 1.
-
-    Convolutions are blind to place; in a spectrogram, unlike in a photograph, the place along one axis is a pitch.
-    Source: R. Liu et al., An intriguing failing of convolutional neural networks and the CoordConv solution, 2018.
-    """
-    height = torch.linspace(-1, 1, images.shape[2], dtype=images.dtype, device=images.device)
-    return torch.cat([images, height[:, None].expand_as(images[:, :1])], dim=1)

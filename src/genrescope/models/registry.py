@@ -15,7 +15,7 @@ from torch import nn
 
 from genrescope.errors import RecipeError, nearest
 
-_FAMILIES = ("attentive", "bands", "committee", "mgcc", "pooled", "residual", "vgg")
+_FAMILIES = ("committee", "mgcc", "pooled", "vgg")
 _VARIANTS: dict[str, Callable[..., nn.Module]] = {}
 
 Variant = Callable[..., nn.Module]
@@ -31,8 +31,8 @@ def names() -> list[str]:
     """Return the names of all variants.
 
     Example:
-        >>> names()[:4]
-        ['attentive-128', 'bands-8', 'committee', 'mgcc']
+        >>> names()
+        ['committee', 'mgcc', 'mgcc-small', 'pooled-svm', 'vgg-16']
     """
     for family in _FAMILIES:
         importlib.import_module(f"genrescope.models.{family}")

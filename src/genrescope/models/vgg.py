@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 
 from genrescope.models.inputs import Normalise
-from genrescope.models.layers import pooled_convolution
 from genrescope.models.registry import register
 
 if TYPE_CHECKING:
@@ -27,36 +26,31 @@ class VGG(nn.Module):
         genres: number of outputs.
         channels: of each convolution; each is followed by a pooling that halves both axes.
         dropout: share of the pooled features that is dropped in training.
-
-    Attributes:
-        width: features in an embedding.
     """
 
     def __init__(self, genres: int, *, channels: Sequence[int], dropout: float) -> None:
         super().__init__()
         self.normalise = Normalise()
         sizes = [1, *channels]
-        self.features = nn.Sequential(*(pooled_convolution(i, o) for i, o in zip(sizes, channels, strict=False)))
-        self.width = 2 * channels[-1]
-        self.classifier = nn.Sequential(nn.Dropout(dropout), nn.Linear(self.width, genres))
+        self.features = nn.Sequential(*(_pooled_convolution(i, o) for i, o in zip(sizes, channels, strict=False)))
+        self.classifier = nn.Sequential(nn.Dropout(dropout), nn.Linear(2 * channels[-1], genres))
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits of shape (batch, genres) from log-mels of shape (batch, 1, 128, frames)."""
-        return cast("Tensor", self.classifier(self.embed(images)))
-
-    def embed(self, images: Tensor) -> Tensor:
-        """Return what the classifier judges, of shape (batch, width), from log-mels of (batch, 1, 128, frames)."""
         features = self.features(self.normalise(images)).mean(dim=2)
-        return torch.cat([features.mean(dim=2), features.amax(dim=2)], dim=1)
+        return cast("Tensor", self.classifier(torch.cat([features.mean(dim=2), features.amax(dim=2)], dim=1)))
+
+
+def _pooled_convolution(inputs: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel_size=3, padding=1, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+        nn.MaxPool2d(2),
+    )
 
 
 @register
 def vgg_16(genres: int, *, dropout: float = 0.3) -> VGG:
     """Five convolutions of 16 to 256 channels: 397,946 parameters at ten genres, 0.31 GFLOP for 256 frames."""
     return VGG(genres, channels=(16, 32, 64, 128, 256), dropout=dropout)
-
-
-@register
-def vgg_32(genres: int, *, dropout: float = 0.3) -> VGG:
-    """Twice as wide but for the last: 762,474 parameters at ten genres, 0.96 GFLOP for 256 frames."""
-    return VGG(genres, channels=(32, 64, 128, 192, 256), dropout=dropout)

@@ -311,18 +311,17 @@ def split_told(method: str) -> str:
 
 
 def changes(recipe: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what differs from the shipped recipe of the same name, by dotted key, and what was begun from.
+    """Return what differs from the shipped recipe of the same name, by dotted key.
 
     Fine-tunings of published networks are held against what such a recipe has by default.
     """
-    begun = {"init_from": recipe["init_from"]} if "init_from" in recipe else {}
     if "tuning" in recipe:
         shipped = TuningRecipe.defaults()
     elif recipe["name"] in recipes.names():
         shipped = recipes.load(recipe["name"]).model_dump()
     else:
-        return begun
-    return begun | {
+        return {}
+    return {
         f"{section}.{key}": value
         for section, its in recipe.items()
         if isinstance(its, dict) and isinstance(shipped.get(section), dict)

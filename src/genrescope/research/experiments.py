@@ -44,8 +44,6 @@ from genrescope.splits import duplicates, subsets
 from genrescope.splits.subsets import By  # noqa: TC001 - pydantic reads the annotation
 from genrescope.store.store import open_store
 from genrescope.training import recipe as recipes
-from genrescope.training import setup
-from genrescope.training import trunk as trunks
 from genrescope.training.recipe_sections import FITTED
 
 if TYPE_CHECKING:
@@ -77,7 +75,6 @@ class _Entry(BaseModel):
     seeds: Annotated[list[_Seed], Field(min_length=1)] = [0]
     share: _Share | Annotated[list[_Share], Field(min_length=1)] = 1.0
     by: By = "tracks"
-    init_from: str | None = None
 
 
 @dataclass(frozen=True)
@@ -98,7 +95,6 @@ class Run:
         pairs: the duplicates in the store.
         identity: fingerprint of everything that decides the result.
         path: its folder below the study's: a run folder or a cross-validation.
-        init_from: the run of `pretrain` that the training begins from, or None.
     """
 
     name: str
@@ -114,7 +110,6 @@ class Run:
     pairs: tuple[Pair, ...]
     identity: str
     path: Path
-    init_from: Path | None = None
 
     def thin(self, split: Split, store: Store) -> Split:
         """Return a split that leaves the run's share of what is learnt."""
@@ -277,8 +272,6 @@ def _runs(entry: _Entry, name: str, share: float, stores: _Stores, out: Path) ->
             registry.create(recipe.model.name, len(store.genres), **recipe.model.options)
     if entry.folds is not None and (entry.parts != ["train"] or entry.score != "validation"):
         raise DataError("with folds every run learns from all folds but one and scores that; leave out parts and score")
-    setup.refuse_task(recipe, pretrain=False)
-    trunk = trunks.read(stores.beside / entry.init_from, recipe, store.spec) if entry.init_from is not None else None
     runs = []
     for seed in entry.seeds:
         dealt = entry.split_seed if entry.split_seed is not None else seed
@@ -288,7 +281,6 @@ def _runs(entry: _Entry, name: str, share: float, stores: _Stores, out: Path) ->
         decides = [
             recipe.deciding, split.fingerprint, bool(entry.folds),
             sorted(entry.parts), [share, entry.by] if share < 1 else [], seed, store.fingerprint,
-            *([trunk.digest] if trunk is not None else []),
         ]  # fmt: skip
         runs.append(
             Run(
@@ -305,7 +297,6 @@ def _runs(entry: _Entry, name: str, share: float, stores: _Stores, out: Path) ->
                 pairs=pairs,
                 identity=fingerprint(decides),
                 path=out / folder_name(name) / f"seed-{seed}",
-                init_from=trunk.path if trunk is not None else None,
             )
         )
     return runs

@@ -187,7 +187,7 @@ def perform(run: Run, *, device: str, tell: Callable[[float], None]) -> None:
 
         cross_validate(
             store, run.recipe, run.split, run.path, pairs=run.pairs, seed=run.seed, device=device, resume=True,
-            thin=lambda split: run.thin(split, store), init_from=run.init_from, on_fold=on_fold,
+            thin=lambda split: run.thin(split, store), on_fold=on_fold,
             on_step=lambda at: tell((fold + at.step / at.steps) / len(run.split.counts)),
         )  # fmt: skip
         return
@@ -195,7 +195,7 @@ def perform(run: Run, *, device: str, tell: Callable[[float], None]) -> None:
     found = audit_split(store.tracks, split.by_part, run.pairs, learnt=run.parts)
     loop.train(
         store, run.recipe, split, run.path, parts=run.parts, seed=run.seed, device=device, resume=True, audit=found,
-        init_from=run.init_from, on_step=lambda at: tell(at.step / at.steps),
+        on_step=lambda at: tell(at.step / at.steps),
     )  # fmt: skip
     evaluate(run.path, part=run.score, store=run.store, device=device)
 

@@ -42,8 +42,7 @@ class Artist:
         bass: the pattern of the bass.
         comp: patterns of the chords.
         rhythms: patterns of the melody.
-        instruments: the name of the instrument of each part: lead, chords, bass.
-        voices: the same as the artist plays them.
+        voices: the instrument of each part: lead, chords, bass.
         kit: the drums by name.
         levels: dB of each part, and of the drums.
         studio: the recordings' sound.
@@ -56,7 +55,6 @@ class Artist:
     bass: str
     comp: tuple[str, ...]
     rhythms: tuple[str, ...]
-    instruments: Mapping[str, str]
     voices: Mapping[str, Voice]
     kit: Mapping[str, Drum]
     levels: Mapping[str, float]
@@ -71,14 +69,7 @@ def artist_of(name: str, number: int, seed: int, crossover: float = 0.0) -> Arti
     middle = rng.uniform(0.15, 0.85)
     band = {"lead": style.leads, "chords": style.harmony, "bass": style.basses}
     parts = ("drums", "bass", "chords", "lead")
-    instruments: dict[str, str] = {}
-
-    def voice(part: str, choice: Sequence[str]) -> Voice:
-        instruments[part] = _mostly_first(rng, choice)
-        return _own_voice(VOICES[instruments[part]], rng)
-
     return Artist(
-        instruments=instruments,
         tempo=(slow + (fast - slow) * (middle - 0.15), slow + (fast - slow) * (middle + 0.15)),
         keys=_some(rng, tuple(range(12)), 3),
         progressions=_some(rng, style.progressions, 2),
@@ -86,7 +77,7 @@ def artist_of(name: str, number: int, seed: int, crossover: float = 0.0) -> Arti
         bass=_one(rng, style.bass),
         comp=_some(rng, style.comp, 2),
         rhythms=_some(rng, style.rhythms, 2),
-        voices={part: voice(part, choice) for part, choice in band.items()},
+        voices={part: _own_voice(VOICES[_mostly_first(rng, choice)], rng) for part, choice in band.items()},
         kit={drum: _own_drum(DRUMS[drum], rng) for drum in style.drums},
         levels={part: level + rng.uniform(-2, 2) for part, level in zip(parts, style.levels, strict=True)},
         studio=_own_studio(style, rng),

@@ -29,20 +29,14 @@ from genrescope.synth.voices import DRUMS, VOICES
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from genrescope.audio import Wave
 
-__all__ = [
-    "INSTRUMENTS", "MAX_ARTISTS", "SCALES", "STYLES", "Score", "Style", "artist_name", "compose", "score",
-    "write_dataset",
-]  # fmt: skip
+__all__ = ["MAX_ARTISTS", "SCALES", "STYLES", "Score", "Style", "artist_name", "compose", "score", "write_dataset"]
 
 MAX_ARTISTS = 400
 """A style's artists have the numbers from 0 up to, but not including, this."""
-
-INSTRUMENTS = (*VOICES, *DRUMS)
-"""The names of all instruments, drums last."""
 
 _BLOCK = 1 << 16  # samples: libsndfile's Vorbis encoder runs out of stack when it is given minutes at once
 _FORMATS = {".ogg": ("OGG", "VORBIS"), ".flac": ("FLAC", "PCM_16"), ".wav": ("WAV", "PCM_16")}
@@ -57,14 +51,12 @@ class Score:
         tonic: MIDI pitch of the scale's first step.
         notes: the pitched notes.
         hits: the strokes of the drums.
-        instruments: the name of the instrument of each part that a note may name.
     """
 
     tempo: float
     tonic: int
     notes: tuple[Note, ...]
     hits: tuple[Hit, ...]
-    instruments: Mapping[str, str]
 
 
 def compose(
@@ -148,7 +140,6 @@ def score(
         band.tonic,
         tuple(sorted((note for note in band.notes if note.start < seconds), key=lambda note: note.start)),
         tuple(sorted((hit for hit in band.hits if hit.start < seconds), key=lambda hit: hit.start)),
-        dict(band.artist.instruments),
     )
 
 

@@ -104,19 +104,12 @@ def balanced(tracks: Sequence[StoredTrack], balance: str) -> Tensor:
 
     Args:
         tracks: what is learnt.
-        balance: `tracks`, all alike; `genres`, every genre as often; `artists`, in every genre a track counts by one
-            over the square root of how many tracks its artist has there.
+        balance: `tracks`, all alike; `genres`, every genre as often.
     """
     if balance == "tracks":
         return torch.full((len(tracks),), 1 / len(tracks), dtype=torch.float64)
-    artist = [(track.genre, track.group or f"track {track.id}") for track in tracks]
-    size = Counter(artist)
-    weights = [size[its] ** -0.5 if balance == "artists" else 1.0 for its in artist]
-    total: Counter[str] = Counter()
-    for track, weight in zip(tracks, weights, strict=True):
-        total[track.genre] += weight  # type: ignore[assignment]
-    shares = [weight / total[track.genre] / len(total) for track, weight in zip(tracks, weights, strict=True)]
-    return torch.tensor(shares, dtype=torch.float64)
+    size = Counter(track.genre for track in tracks)
+    return torch.tensor([1 / size[track.genre] / len(size) for track in tracks], dtype=torch.float64)
 
 
 def _with_room(placed: Windows, tracks: Sequence[StoredTrack], length: int) -> Windows:

@@ -15,7 +15,6 @@ from genrescope.features import windows
 from genrescope.inference import scorer
 from genrescope.models import registry
 from genrescope.training import outcome, setup
-from genrescope.training import trunk as trunks
 from genrescope.training.batches import Batches, epoch_seed
 from genrescope.training.memory import keep_freed_memory
 from genrescope.training.recipe_sections import FITTED
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
     from genrescope.training.checkpoints import TrainingState
     from genrescope.training.recipe import Recipe
     from genrescope.training.recipe_transfer import TuningRecipe
-    from genrescope.training.trunk import Trunk
 
 
 @dataclass(frozen=True)
@@ -82,7 +80,6 @@ def train(
     device: str = "auto",
     resume: bool = False,
     audit: Audit | None = None,
-    init_from: str | Path | None = None,
     on_step: Callable[[Step], None] = lambda _: None,
     on_epoch: Callable[[Epoch], None] = lambda _: None,
 ) -> Path:
@@ -102,7 +99,6 @@ def train(
         device: `auto`, `cpu`, `cuda` or `mps`.
         resume: go on with the run in `out`, or begin it there if there is none.
         audit: what was found on two sides of the split; it goes into `run.json`.
-        init_from: a run of `pretrain` whose network the training begins from, all but its head.
         on_step: called after every step.
         on_epoch: called after every epoch.
 
@@ -111,7 +107,6 @@ def train(
 
     Raises:
         DataError: the store or split does not suit, or `out` holds another run.
-        ModelFileError: `init_from` is no finished run of `pretrain`.
         RecipeError: there is no such network, or it does not take such windows.
         TrainingError: the loss is no longer finite.
         OutputError: the disk is full, say; the last checkpoint is kept.
@@ -120,10 +115,9 @@ def train(
     keep_freed_memory()
     learnt, held_out, labels = setup.material(store, split, parts)
     setup.refuse_unsuitable(recipe, store, labels, held_out)  # before anything is written
-    trunk = trunks.read(init_from, recipe, store.spec) if init_from is not None else None
     folder = RunFolder.begin(
         Path(out), store=store, recipe=recipe, split=split, parts=tuple(parts), seed=seed, resume=resume, device=device,
-        audit=audit, trunk=trunk,
+        audit=audit,
     )  # fmt: skip
     if folder.finished:
         return folder.path
@@ -133,7 +127,7 @@ def train(
         )
 
     state, batches, history = _learn(
-        folder, recipe, store, learnt=learnt, held_out=held_out, labels=labels, seed=seed, device=device, trunk=trunk,
+        folder, recipe, store, learnt=learnt, held_out=held_out, labels=labels, seed=seed, device=device,
         on_step=on_step, on_epoch=on_epoch,
     )  # fmt: skip
     model, name, options = state.result(), recipe.model.name, recipe.model.options
@@ -155,14 +149,13 @@ def _learn(
     labels: list[str],
     seed: int,
     device: str,
-    trunk: Trunk | None,
     on_step: Callable[[Step], None],
     on_epoch: Callable[[Epoch], None],
 ) -> tuple[TrainingState, Batches, list[Epoch]]:
     """Go through all epochs that are left; return the state, what was shown, and the history."""
     from tensorboardX import SummaryWriter
 
-    state, fabric, wrapped, optimizer = _set_up(recipe, store, learnt, labels, seed=seed, device=device, trunk=trunk)
+    state, fabric, wrapped, optimizer = _set_up(recipe, store, learnt, labels, seed=seed, device=device)
     history = folder.load_checkpoint(state)
     padding = recipe.windows.padding
     bank = windows.FrameBank(store.frames, silence=store.spec.silence, device=fabric.device, padding=padding)
@@ -195,13 +188,10 @@ def _set_up(
     *,
     seed: int,
     device: str,
-    trunk: Trunk | None,
 ) -> tuple[TrainingState, Fabric, nn.Module, torch.optim.Optimizer]:
-    """Draw the network, or begin it from a trunk; return its state, and what Fabric makes of it and its optimizer."""
+    """Draw the network; return its state, and what Fabric makes of it and its optimizer."""
     torch.manual_seed(seed)
     model = registry.create(recipe.model.name, len(labels), **recipe.model.options)
-    if trunk is not None:
-        trunk.begin(model)
     setup.measure_inputs(model, lambda: setup.whole_tracks(store, learnt))
     return setup.on_device(model, recipe, device)
 

@@ -19,7 +19,6 @@ from genrescope.training.recipe_sections import (
     EvaluationSection,
     ModelSection,
     OptimizerSection,
-    PretrainSection,
     ScheduleSection,
     Section,
     TrainingSection,
@@ -40,14 +39,12 @@ class Recipe(Section):
     schedule: ScheduleSection
     training: TrainingSection
     classifier: ClassifierSection
-    pretrain: PretrainSection = PretrainSection()
     evaluation: EvaluationSection
 
     @property
     def deciding(self) -> dict[str, Any]:
-        """All values that decide a result: neither the name, nor a section that is not in use."""
-        unused = {"pretrain"} if self.pretrain.task == "none" else set()
-        return self.model_dump(exclude={"name", "intent", *unused})
+        """All values that decide a result: neither the name nor the intent."""
+        return self.model_dump(exclude={"name", "intent"})
 
     @property
     def scored_frames(self) -> int:
@@ -75,48 +72,6 @@ class Recipe(Section):
                 "network the machine judges whole windows of it"
             )
         return self
-
-    @model_validator(mode="after")
-    def _without_labels(self) -> Recipe:
-        """Refuse what needs genres, or what the task cannot use."""
-        task = self.pretrain.task
-        if task == "none":
-            return self
-        wanted: dict[str, Any] = {
-            "windows.train": "random", "augment.background": 0.0, "classifier.kernel": "none", "training.patience": 0,
-        }  # fmt: skip
-        if task == "contrastive":
-            wanted |= {"windows.balance": "tracks", "augment.mixup": 0.0}
-        for key, value in wanted.items():
-            section, _, name = key.partition(".")
-            if (given := getattr(getattr(self, section), name)) != value:
-                raise ValueError(
-                    f'{key} {given!r} with pretrain.task "{task}", which knows no genres and no parts; it must be '
-                    f"{value!r}"
-                )
-        _refuse_remainders(self)
-        return self
-
-
-def _refuse_remainders(recipe: Recipe) -> None:
-    """Refuse steps that would not all be alike.
-
-    Raises:
-        ValueError: the batch is no multiple of what it is made of.
-    """
-    batch, crops, its = recipe.training.batch_size, recipe.windows.crops, recipe.pretrain
-    if its.task == "contrastive" and (batch % 2 or batch < 4):
-        raise ValueError(f"training.batch_size {batch}; a step compares pairs, so it must be even, and 4 or more")
-    if its.task != "synth":
-        return
-    if batch % crops:
-        raise ValueError(f"training.batch_size {batch} is no multiple of windows.crops {crops}")
-    fresh = batch // crops
-    if its.pieces % fresh or its.pool < batch:
-        raise ValueError(
-            f"pretrain.pieces {its.pieces}, pretrain.pool {its.pool}: pieces must be a multiple of the {fresh} that "
-            f"are new in a step (training.batch_size / windows.crops), and the pool must hold a batch of {batch}"
-        )
 
 
 def names() -> list[str]:

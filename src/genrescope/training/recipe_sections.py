@@ -58,9 +58,8 @@ class WindowsSection(Section):
     """What fills a window that its track is too short for: `silence`, or the track again and again."""
     crops: _Count = 1
     """Random windows of each track in an epoch."""
-    balance: Literal["tracks", "genres", "artists"] = "tracks"
-    """Whose random windows are as many: every track's, every genre's, or in every genre every artist's, tempered by the
-    square root of how many tracks an artist has."""
+    balance: Literal["tracks", "genres"] = "tracks"
+    """Whose random windows are as many: every track's, or every genre's."""
 
     def hop(self, frames: int) -> int:
         """Return the frames from one window of so many to the next when a track is scored."""
@@ -165,24 +164,6 @@ class ClassifierSection(Section):
     """Price of a window on the wrong side; larger fits closer."""
     gamma: _Positive = 0.3
     """For `rbf`: `exp(-gamma |x - y|^2 / features)`; larger fits closer."""
-
-
-class PretrainSection(Section):
-    """What a network learns before it is told a genre."""
-
-    task: Literal["none", "synth", "contrastive"] = "none"
-    """`none`: this recipe learns genres. `synth`: to hear tempo, metre, key, instruments and style of synthesised music
-    that never comes twice. `contrastive`: which two windows are of the same track of a store."""
-    pieces: _Count = 640
-    """For `synth`: new pieces in an epoch; `windows.crops` says how many windows are cut of each."""
-    pool: _Count = 512
-    """For `synth`: pieces that windows are cut of at a time; a new one takes the oldest one's place."""
-    seconds: Annotated[float, Field(ge=1, le=60)] = 10.0
-    """For `synth`: length of a piece."""
-    temperature: _Positive = 0.1
-    """For `contrastive`: what similarities are divided by; smaller looks at the most alike tracks only."""
-    projection: _Count = 128
-    """For `contrastive`: numbers that stand for a window when windows are compared."""
 
 
 class EvaluationSection(Section):

@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from genrescope.training.checkpoints import TrainingState
     from genrescope.training.recipe import Recipe
     from genrescope.training.recipe_transfer import TransferRecipe
-    from genrescope.training.trunk import Trunk
 
 
 @dataclass(frozen=True)
@@ -78,13 +77,11 @@ class RunFolder:
 
     Attributes:
         path: the folder.
-        identity: fingerprint of everything that decides the result: recipe, split, parts, seed, data, beginning.
-        row: dataclass of a row of the history.
+        identity: fingerprint of everything that decides the result: recipe, split, parts, seed, data.
     """
 
     path: Path
     identity: str
-    row: type[Any] = Epoch
 
     @classmethod
     def begin(
@@ -99,7 +96,6 @@ class RunFolder:
         resume: bool,
         device: str,
         audit: Audit | None = None,
-        trunk: Trunk | None = None,
     ) -> RunFolder:
         """Make the folder, or check that the run in it is this one.
 
@@ -107,19 +103,18 @@ class RunFolder:
             DataError: the folder holds another run, or one and `resume` is not set.
         """
         decides = [recipe.deciding, split.fingerprint, sorted(parts), seed, store.fingerprint]
-        folder = cls(path, fingerprint(decides + ([trunk.digest] if trunk else [])))
-        if folder.goes_on(resume=resume):
+        folder = cls(path, fingerprint(decides))
+        if folder._goes_on(resume=resume):
             return folder
         facts = {
-            **about_store(store, split, parts),
+            **_about_store(store, split, parts),
             "audit": audit.to_dict(whole=False) if audit is not None else None,
-            "init_from": trunk.facts if trunk is not None else None,
         }
         splits.write(dataclasses.replace(split, data=store.fingerprint), path / "split.csv")
-        folder.open(recipe, seed=seed, device=device, facts=facts)
+        folder._open(recipe, seed=seed, device=device, facts=facts)
         return folder
 
-    def goes_on(self, *, resume: bool) -> bool:
+    def _goes_on(self, *, resume: bool) -> bool:
         """Return whether this very run was begun in the folder before.
 
         Raises:
@@ -132,12 +127,12 @@ class RunFolder:
             raise DataError(f"{self.path} holds a run already; go on with it by --resume, or choose another --out")
         if before["identity"] != self.identity:
             raise DataError(
-                f"{self.path} holds a run of another recipe, split, seed or data, or one that began from another "
-                "network (--init-from), so it cannot be resumed as this one; choose another --out"
+                f"{self.path} holds a run of another recipe, split, seed or data, so it cannot be resumed as this one; "
+                "choose another --out"
             )
         return True
 
-    def open(self, recipe: Recipe | TransferRecipe, *, seed: int, device: str, facts: dict[str, Any]) -> None:
+    def _open(self, recipe: Recipe | TransferRecipe, *, seed: int, device: str, facts: dict[str, Any]) -> None:
         """Write down what the run is, before it begins."""
         write_text(self.path / "recipe.toml", recipes.to_toml(recipe))
         self.note(
@@ -161,16 +156,16 @@ class RunFolder:
         before = json.loads(read_text(path)) if path.exists() else {}
         write_json(path, before | facts)
 
-    def write_history(self, history: Sequence[Any]) -> None:
+    def write_history(self, history: Sequence[Epoch]) -> None:
         """Write `history.csv`."""
-        write_table(self.path / "history.csv", self.row, history)
+        write_table(self.path / "history.csv", Epoch, history)
 
     @property
     def finished(self) -> bool:
         """Whether the training has ended."""
         return (self.path / "run.json").exists() and read_run(self.path)["status"] == "finished"
 
-    def save_checkpoint(self, state: TrainingState, history: Sequence[Any]) -> None:
+    def save_checkpoint(self, state: TrainingState, history: Sequence[Epoch]) -> None:
         """Write all that the next epoch depends on into one file, whole or not at all."""
         metadata = {
             "identity": self.identity,
@@ -178,7 +173,7 @@ class RunFolder:
         }
         modelfile.save_tensors(self._checkpoint, state.tensors(), metadata)
 
-    def load_checkpoint(self, state: TrainingState) -> list[Any]:
+    def load_checkpoint(self, state: TrainingState) -> list[Epoch]:
         """Take up the last checkpoint, if there is one; return the history so far.
 
         Raises:
@@ -191,7 +186,7 @@ class RunFolder:
             raise TrainingError(f"{self._checkpoint} belongs to another run; remove it or choose another --out")
         state.load(tensors)
         self.note({"resumed": read_run(self.path)["resumed"] + 1})
-        return [self.row(**row) for row in json.loads(metadata["history"])]
+        return [Epoch(**row) for row in json.loads(metadata["history"])]
 
     @property
     def has_checkpoint(self) -> bool:
@@ -207,7 +202,7 @@ class RunFolder:
         return self.path / "checkpoint" / "last.safetensors"
 
 
-def about_store(store: Store, split: Split, parts: Sequence[str]) -> dict[str, Any]:
+def _about_store(store: Store, split: Split, parts: Sequence[str]) -> dict[str, Any]:
     """Return what a run notes of its store and of the tracks in it that it learns from."""
     return {
         "parts": list(parts),

@@ -26,25 +26,6 @@ if TYPE_CHECKING:
     from genrescope.training.recipe_transfer import TuningRecipe
 
 
-def refuse_task(recipe: Recipe, *, pretrain: bool) -> None:
-    """Refuse a recipe of `pretrain` in `train`, and the reverse.
-
-    Raises:
-        RecipeError: it is one of the other command.
-    """
-    task = recipe.pretrain.task
-    if task != "none" and not pretrain:
-        raise RecipeError(
-            f'recipe {recipe.name} (pretrain.task "{task}") learns no genres; run it by genrescope pretrain --recipe '
-            f"{recipe.name} --out RUN, then genrescope train STORE --recipe default --init-from RUN"
-        )
-    if task == "none" and pretrain:
-        raise RecipeError(
-            f'recipe {recipe.name} learns genres (pretrain.task "none"), so it is one of genrescope train; those of '
-            "pretrain are pretrain-synth and pretrain-contrastive"
-        )
-
-
 def material(
     store: Store, split: Split, parts: Sequence[str]
 ) -> tuple[list[StoredTrack], list[StoredTrack], list[str]]:
@@ -75,7 +56,6 @@ def refuse_unsuitable(recipe: Recipe, store: Store, labels: list[str], held_out:
         RecipeError: there is no such network, or it does not take such windows.
         DataError: there is no validation part to be patient with.
     """
-    refuse_task(recipe, pretrain=False)
     name, fitted = recipe.model.name, recipe.model.name == FITTED
     frames = recipe.scored_frames if fitted else recipe.windows.frames
     if recipe.training.patience and not held_out:
