@@ -39,6 +39,9 @@ class MGCC(nn.Module):
             5,000); 0 takes PyTorch's, a tenth of every batch.
         size: mels and frames of the image; both are halved twice.
 
+    Attributes:
+        width: features in an embedding: the outputs of the second dense layer.
+
     Initialised as CNTK names it: He normal for convolutions, `std = sqrt(2 / fan_in)`; Glorot uniform for dense
     layers, `limit = sqrt(6 / (fan_in + fan_out))`; biases zero, batch norm at identity.
     """
@@ -55,6 +58,7 @@ class MGCC(nn.Module):
     ) -> None:
         super().__init__()
         first, second, third = filters
+        self.width = dense
         self.features = nn.Sequential(
             *_convolution(1, first, norm_samples),
             nn.MaxPool2d(3, stride=2, padding=1),
@@ -75,6 +79,10 @@ class MGCC(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Return logits of shape (batch, genres) from log-mel images of shape (batch, 1, 128, 128)."""
         return cast("Tensor", self.classifier(self.features(images)))
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Return what the last dense layer judges, of shape (batch, width), from images of (batch, 1, 128, 128)."""
+        return cast("Tensor", self.classifier[:-1](self.features(images)))
 
 
 class CNTKBatchNorm(nn.BatchNorm2d):

@@ -16,12 +16,14 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from genrescope.models.inputs import relative
 from genrescope.models.registry import register
+from genrescope.models.svm import OneVsRestSVM
 
 _CEPSTRA = 40
 _GROUP = 4  # bands that share a modulation spectrum
@@ -83,68 +85,34 @@ class PooledStatistics(nn.Module):
         return told.log().flatten(1)
 
 
-class Machines(nn.Module):
-    """One machine for each genre against the rest; what each makes of a point is its logit.
+class PooledSVM(OneVsRestSVM):
+    """A support vector machine for each genre on the pooled statistics of a window.
 
     Args:
         genres: number of outputs.
-        features: numbers of a point.
-        vectors: points that the machines compare with; 1 a genre for a linear kernel.
-        kernel: `rbf`, `exp(-gamma |x - y|^2)`; or `linear`.
+        vectors: support vectors: windows of the training tracks; one for each genre with a linear kernel.
+        kernel: `rbf` or `linear`.
 
     Attributes:
-        centre: (features,), mean of the training points.
-        spread: (features,), their standard deviation.
-        vectors: (vectors, features), standardised points; for a linear kernel the normals.
-        weights: (genres, vectors), what each point says for a genre.
-        bias: (genres,).
-        gamma: ().
-        sharpness: (), what decisions are multiplied by, so that their softmax is as sure as it is right.
-    """
-
-    def __init__(self, genres: int, *, features: int, vectors: int, kernel: str) -> None:
-        super().__init__()
-        if kernel not in ("rbf", "linear"):
-            raise ValueError(f'kernel "{kernel}"; accepted are "rbf" and "linear"')
-        self.kernel = kernel
-        self.centre = nn.Parameter(torch.zeros(features))
-        self.spread = nn.Parameter(torch.ones(features))
-        self.vectors = nn.Parameter(torch.zeros(vectors, features))
-        self.weights = nn.Parameter(torch.zeros(genres, vectors))
-        self.bias = nn.Parameter(torch.zeros(genres))
-        self.gamma = nn.Parameter(torch.ones(()))
-        self.sharpness = nn.Parameter(torch.ones(()))
-
-    def forward(self, points: Tensor) -> Tensor:
-        """Return logits of shape (batch, genres) from points of shape (batch, features)."""
-        points = (points - self.centre) / self.spread
-        if self.kernel == "rbf":
-            likeness = torch.exp(-self.gamma * torch.cdist(points, self.vectors).square())
-        else:
-            likeness = points @ self.vectors.T
-        return (likeness @ self.weights.T + self.bias) * self.sharpness
-
-
-class PooledSVM(Machines):
-    """Machines that judge the pooled statistics of a window.
-
-    Args:
-        genres: number of outputs.
-        vectors: windows that the machines compare with; 1 a genre for a linear kernel.
-        kernel: `rbf` or `linear`, as of `Machines`.
+        width: features in an embedding: the pooled statistics.
     """
 
     def __init__(self, genres: int, *, vectors: int, kernel: str) -> None:
         statistics = PooledStatistics()
         super().__init__(genres, features=statistics.features, vectors=vectors, kernel=kernel)
         self.statistics = statistics
+        self.width = statistics.features
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits of shape (batch, genres) from log-mels of shape (batch, 1, 128, frames)."""
-        return super().forward(self.statistics(images))
+        return super().forward(self.embed(images))
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Return the pooled statistics, of shape (batch, width), from log-mels of shape (batch, 1, 128, frames)."""
+        return cast("Tensor", self.statistics(images))
 
 
 @register
 def pooled_svm(genres: int, *, vectors: int = 1, kernel: str = "rbf") -> PooledSVM:
-    """Statistics, and a machine of so many vectors of 855 numbers: 0.0045 GFLOP for 430 frames at one vector."""
+    """Statistics, and so many support vectors of 855 numbers: 0.0045 GFLOP for 430 frames at one vector."""
     return PooledSVM(genres, vectors=vectors, kernel=kernel)

@@ -1,29 +1,51 @@
 """Networks by name.
 
-A family is a module of this package named in `_FAMILIES`; `@register` on a function that returns a network makes it a
-variant. Variants take the number of genres, and keyword arguments that a recipe may set; networks take images of
-shape (batch, 1, n_mels, frames) and return logits of shape (batch, genres).
+A variant is a function that takes the number of labels, and keyword arguments that a recipe may set, and returns a
+network: a module that takes windows of shape (batch, 1, features, frames) and returns logits of shape (batch, labels).
+A network that also has `embed`, which returns (batch, width), and `width` gives embeddings.
+
+`@register` makes a function a variant under its own name. The families of this package are modules named in
+`_FAMILIES`. Other packages add theirs by an entry point of the group `genrescope.models`, which names a module that
+registers its variants when it is imported:
+
+```toml
+[project.entry-points."genrescope.models"]
+mine = "my_package.networks"
+```
 """
 
 from __future__ import annotations
 
+import functools
 import importlib
+import importlib.metadata
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 from torch import nn
 
 from genrescope.errors import RecipeError, nearest
 
-_FAMILIES = ("committee", "mgcc", "pooled", "vgg")
-_VARIANTS: dict[str, Callable[..., nn.Module]] = {}
+Variant: TypeAlias = Callable[..., nn.Module]
 
-Variant = Callable[..., nn.Module]
+ENTRY_POINTS = "genrescope.models"
+"""The group of entry points by which other packages add variants."""
+
+_FAMILIES = ("ensemble", "mgcc", "pooled", "published", "vgg")
+_VARIANTS: dict[str, Variant] = {}
 
 
 def register(variant: Variant) -> Variant:
-    """Register a variant under its function's name, with hyphens for underscores."""
-    _VARIANTS[variant.__name__.replace("_", "-")] = variant
+    """Register a variant under its function's name, with hyphens for underscores.
+
+    Raises:
+        ValueError: another function has that name already.
+    """
+    name = variant.__name__.replace("_", "-")
+    known = _VARIANTS.get(name)
+    if known is not None and (known.__module__, known.__qualname__) != (variant.__module__, variant.__qualname__):
+        raise ValueError(f'model "{name}" is registered already, by {known.__module__}; choose another name')
+    _VARIANTS[name] = variant
     return variant
 
 
@@ -31,16 +53,20 @@ def names() -> list[str]:
     """Return the names of all variants.
 
     Example:
-        >>> names()
-        ['committee', 'mgcc', 'mgcc-small', 'pooled-svm', 'vgg-16']
+        >>> names()[:4]
+        ['mgcc', 'mgcc-small', 'network-and-svm', 'pooled-svm']
     """
-    for family in _FAMILIES:
-        importlib.import_module(f"genrescope.models.{family}")
+    _load_all()
     return sorted(_VARIANTS)
 
 
-def create(name: str, genres: int, **options: Any) -> nn.Module:
+def create(name: str, labels: int, **options: Any) -> nn.Module:
     """Make a freshly initialised network.
+
+    Args:
+        name: of a variant.
+        labels: number of logits.
+        options: keyword arguments of the variant.
 
     Raises:
         RecipeError: no variant has that name, or it does not take one of the options.
@@ -48,7 +74,7 @@ def create(name: str, genres: int, **options: Any) -> nn.Module:
     if name not in names():
         raise RecipeError(f'no model called "{name}"; {nearest(name, names())}')
     try:
-        return _VARIANTS[name](genres, **options)
+        return _VARIANTS[name](labels, **options)
     except (TypeError, ValueError) as error:
         raise RecipeError(f'model "{name}" does not accept {options}: {error}') from error
 
@@ -56,3 +82,22 @@ def create(name: str, genres: int, **options: Any) -> nn.Module:
 def count_parameters(model: nn.Module) -> int:
     """Return the number of parameters, of averaged weights too, which ask for no gradient; buffers do not count."""
     return sum(parameter.numel() for parameter in model.parameters())
+
+
+@functools.cache
+def _load_all() -> None:
+    """Import what registers variants, once.
+
+    Raises:
+        RecipeError: another package's module cannot be imported.
+    """
+    for family in _FAMILIES:
+        importlib.import_module(f"genrescope.models.{family}")
+    for entry in importlib.metadata.entry_points(group=ENTRY_POINTS):
+        try:
+            entry.load()
+        except Exception as error:  # whatever the code of another package raises
+            raise RecipeError(
+                f'the models of the package behind entry point "{entry.name}" ({entry.value}) cannot be loaded: '
+                f"{type(error).__name__}: {error}. Mend or uninstall that package"
+            ) from error

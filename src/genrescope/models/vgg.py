@@ -26,6 +26,9 @@ class VGG(nn.Module):
         genres: number of outputs.
         channels: of each convolution; each is followed by a pooling that halves both axes.
         dropout: share of the pooled features that is dropped in training.
+
+    Attributes:
+        width: features in an embedding.
     """
 
     def __init__(self, genres: int, *, channels: Sequence[int], dropout: float) -> None:
@@ -33,12 +36,17 @@ class VGG(nn.Module):
         self.normalise = Normalise()
         sizes = [1, *channels]
         self.features = nn.Sequential(*(_pooled_convolution(i, o) for i, o in zip(sizes, channels, strict=False)))
-        self.classifier = nn.Sequential(nn.Dropout(dropout), nn.Linear(2 * channels[-1], genres))
+        self.width = 2 * channels[-1]
+        self.classifier = nn.Sequential(nn.Dropout(dropout), nn.Linear(self.width, genres))
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits of shape (batch, genres) from log-mels of shape (batch, 1, 128, frames)."""
+        return cast("Tensor", self.classifier(self.embed(images)))
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Return what the classifier judges, of shape (batch, width), from log-mels of (batch, 1, 128, frames)."""
         features = self.features(self.normalise(images)).mean(dim=2)
-        return cast("Tensor", self.classifier(torch.cat([features.mean(dim=2), features.amax(dim=2)], dim=1)))
+        return torch.cat([features.mean(dim=2), features.amax(dim=2)], dim=1)
 
 
 def _pooled_convolution(inputs: int, outputs: int) -> nn.Sequential:
