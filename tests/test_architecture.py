@@ -31,7 +31,7 @@ LAYERS = (
     {"errors"},
     {"files"},
     {"audio", "pages", "workers"},
-    {"logmel", "synth"},
+    {"features", "synth"},
     {"data", "models"},
     {"bundle"},
     {"training"},
@@ -41,7 +41,7 @@ LAYERS = (
 )
 """Each may import what stands above it. Audio stands above its siblings, which take its types and its rate."""
 
-PARTS = {"_decoders": "audio", "logmel_spec": "logmel"}
+PARTS = {"_decoders": "audio"}
 """Modules that are a part of another one."""
 
 HEAVY = (

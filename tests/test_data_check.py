@@ -28,7 +28,7 @@ from genrescope.data.check.containers import ENDINGS, cut_short, suits
 from genrescope.data.check.listen import Heard, listen
 from genrescope.data.index import Track
 from genrescope.errors import DataError, OutputError
-from genrescope.logmel import LogMel
+from genrescope.features.logmel import LogMel
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -22,9 +22,10 @@ from genrescope.data import duplicates, groups
 from genrescope.data.cards import gtzan
 from genrescope.data.duplicates import FILE_NAME, Heard, Pair, candidates, find, in_store
 from genrescope.data.landmarks import BANDS, KEYS_PER_LANDMARK, Landmarks, keys, landmarks
-from genrescope.data.prepare import log_mel_frames, prepare
+from genrescope.data.prepare import prepare
 from genrescope.data.store import open_store
-from genrescope.logmel import LogMel
+from genrescope.features.front_end import frames_of
+from genrescope.features.logmel import LogMel
 from genrescope.synth import STYLES, compose
 
 if TYPE_CHECKING:
@@ -466,7 +467,7 @@ def test_the_repeats_of_gtzan_are_found_and_nothing_else(real_clips: Path) -> No
     heard = []
     for path in (path for genre in ("jazz", "metal", "rock") for path in (real_clips / "genres" / genre).iterdir()):
         if not path.stem.startswith("rock") or path.stem in repeated:
-            frames, _ = log_mel_frames(path, log_mel())
+            frames, _ = frames_of(path, log_mel())
             heard.append(Heard(path.stem, path.stem, landmarks(frames)))
     names = {each.id for each in heard}
     expected = {pair for each in repeats for pair in combinations(sorted(each.tracks), 2) if set(pair) <= names}

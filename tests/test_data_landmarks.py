@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from genrescope.data import landmarks as module
 from genrescope.data.duplicates import candidates
 from genrescope.data.landmarks import BANDS, KEYS_PER_LANDMARK, Landmarks, align, keys, landmarks
-from genrescope.logmel import LogMel
+from genrescope.features.logmel import LogMel
 from genrescope.synth import compose
 
 if TYPE_CHECKING:

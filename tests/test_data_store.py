@@ -13,7 +13,7 @@ from conftest import genre_folders
 from genrescope.data import store
 from genrescope.data.prepare import prepare
 from genrescope.errors import DataError
-from genrescope.logmel import LogMelSpec
+from genrescope.features.spec import LogMelSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -19,7 +19,7 @@ from genrescope.data.splits import Split
 from genrescope.data.windows import FrameBank, place
 from genrescope.errors import RecipeError
 from genrescope.evaluation.evaluate import evaluate
-from genrescope.logmel_spec import LogMelSpec
+from genrescope.features.spec import LogMelSpec
 from genrescope.models.committee import Committee
 from genrescope.models.pooled import PooledStatistics, PooledSVM
 from genrescope.training import classical, loop, recipe, run, scoring

@@ -28,8 +28,8 @@ from pretrain_support import (
 from genrescope import synth
 from genrescope.data.splits import Split
 from genrescope.errors import DataError, RecipeError, TrainingError
-from genrescope.logmel import LogMel
-from genrescope.logmel_spec import LogMelSpec
+from genrescope.features.logmel import LogMel
+from genrescope.features.spec import LogMelSpec
 from genrescope.training import pretrain_synth, recipe, run
 from genrescope.training.pretrain import PretrainEpoch, pretrain
 from genrescope.training.pretrain_contrastive import ContrastiveTask, nt_xent, partners

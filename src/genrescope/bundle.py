@@ -18,8 +18,8 @@ import torch
 
 from genrescope.data.windows import Padding
 from genrescope.errors import GenrescopeError, ModelFileError, OutputError
+from genrescope.features.spec import Spec, from_dict, to_dict
 from genrescope.files import replacing
-from genrescope.logmel import LogMelSpec
 from genrescope.models import registry
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Header:
         model: the architecture's name in the registry.
         options: the keyword arguments it was made with.
         labels: the genres, in the order of the logits.
-        front_end: the numbers of the log-mel.
+        front_end: the numbers of the front end.
         window: frames in a window.
         hop: frames from one window to the next; 0 stands for a whole window.
         padding: what fills a window that a song is too short for, `silence` or `repeat`.
@@ -59,7 +59,7 @@ class Header:
     model: str
     options: dict[str, Any]
     labels: tuple[str, ...]
-    front_end: LogMelSpec
+    front_end: Spec
     window: int
     recipe: dict[str, Any]
     data: str
@@ -71,7 +71,8 @@ class Header:
 
     def to_json(self) -> str:
         """Return the header as it stands in the file."""
-        return json.dumps({"format": FORMAT} | dataclasses.asdict(self), ensure_ascii=False, allow_nan=False)
+        values = {"format": FORMAT} | dataclasses.asdict(self) | {"front_end": to_dict(self.front_end)}
+        return json.dumps(values, ensure_ascii=False, allow_nan=False)
 
     @classmethod
     def from_json(cls, text: str) -> Header:
@@ -84,7 +85,7 @@ class Header:
             values = json.loads(text)
             if values.pop("format") != FORMAT:
                 raise ModelFileError(f"model format is not {FORMAT}; use a newer genrescope")
-            values["front_end"] = LogMelSpec(**values["front_end"])
+            values["front_end"] = from_dict(values["front_end"])
             values["labels"] = tuple(values["labels"])
             header = cls(**values)
             header._check_windows()

@@ -21,8 +21,8 @@ import numpy.typing as npt
 
 from genrescope.data import index
 from genrescope.errors import DataError
+from genrescope.features.spec import Spec, from_dict
 from genrescope.files import fingerprint, read_text
-from genrescope.logmel_spec import LogMelSpec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,7 +94,7 @@ class Store:
     """
 
     path: Path
-    spec: LogMelSpec
+    spec: Spec
     tracks: tuple[StoredTrack, ...]
     frames: Frames
     data: str
@@ -127,15 +127,15 @@ def open_store(path: str | Path) -> Store:
     rows = {row.id: row for row in index.read_index(path / INDEX_FILE)}
     extents = read_extents(path / TRACKS_FILE)
     try:
-        spec = LogMelSpec(**header["front_end"])
-    except (TypeError, ValueError) as error:
+        spec = from_dict(header["front_end"])
+    except ValueError as error:
         raise DataError(f"{path / STORE_FILE} is damaged: {error}; prepare the store again") from error
     try:
         # Copy-on-write: nothing is ever written, but torch wants an array it could write to.
         frames: Frames = np.load(path / FRAMES_FILE, mmap_mode="c")
     except (OSError, ValueError, EOFError) as error:
         raise DataError(f"{path / FRAMES_FILE} cannot be opened: {error}; prepare the store again") from error
-    fits = frames.dtype == np.float16 and frames.shape[1:] == (spec.n_mels,)
+    fits = frames.dtype == spec.dtype and frames.shape[1:] == (spec.width,)
     if not fits or not all(_inside(extent, len(frames)) and extent.id in rows for extent in extents):
         raise DataError(f"{path / FRAMES_FILE} does not fit {TRACKS_FILE}; prepare the store again")
     tracks = tuple(
@@ -194,7 +194,7 @@ def read_extents(path: Path) -> list[Extent]:
         raise DataError(f"{path} is damaged ({error}); prepare the store again") from error
 
 
-def data_fingerprint(rows: Sequence[index.IndexRow], spec: LogMelSpec) -> str:
+def data_fingerprint(rows: Sequence[index.IndexRow], spec: Spec) -> str:
     """Identify the usable tracks' ids, labels and bytes together with the front end, whatever their order."""
     usable = sorted([row.id, row.genre, row.sha256] for row in rows if row.status == "ok")
     return fingerprint([usable, spec.fingerprint])

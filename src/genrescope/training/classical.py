@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from genrescope.data.store import StoredTrack
     from genrescope.data.windows import FrameBank, Windows
-    from genrescope.logmel_spec import LogMelSpec
+    from genrescope.features.spec import Spec
     from genrescope.training.recipe import Recipe
     from genrescope.training.recipe_sections import ClassifierSection
 
@@ -39,7 +39,7 @@ def fit(
     labels: Sequence[str],
     recipe: Recipe,
     *,
-    spec: LogMelSpec,
+    spec: Spec,
     seed: int,
 ) -> PooledSVM:
     """Fit one machine for each genre to the windows of the tracks, and to changed copies of them.

@@ -16,8 +16,8 @@ import torch
 
 from genrescope.data import splits
 from genrescope.errors import DataError, RecipeError
+from genrescope.features.spec import LogMelSpec, Spec
 from genrescope.files import fingerprint
-from genrescope.logmel_spec import LogMelSpec
 from genrescope.models import trunk
 from genrescope.training import setup
 from genrescope.training import trunk as trunks
@@ -190,7 +190,7 @@ def pretrain(
 def _learn(
     folder: RunFolder,
     recipe: Recipe,
-    spec: LogMelSpec,
+    spec: Spec,
     task: Task,
     *,
     seed: int,
@@ -287,7 +287,7 @@ def _material(
 
 def _task(
     recipe: Recipe,
-    spec: LogMelSpec,
+    spec: Spec,
     store: Store | None,
     learnt: Sequence[StoredTrack],
     *,
@@ -305,12 +305,12 @@ def _task(
     return ContrastiveTask(recipe, store, learnt, seed=seed, device=torch.device(device))
 
 
-def _refuse_network(recipe: Recipe, spec: LogMelSpec, task: Task) -> None:
+def _refuse_network(recipe: Recipe, spec: Spec, task: Task) -> None:
     """Refuse a network that has no trunk or cannot take the windows."""
     with torch.device("meta"):
         model = trunk.with_head(recipe.model.name, task.head, **recipe.model.options).eval()
         try:
-            model(torch.zeros(1, 1, spec.n_mels, recipe.windows.frames))
+            model(torch.zeros(1, 1, spec.width, recipe.windows.frames))
         except (RuntimeError, ValueError) as error:
             raise RecipeError(
                 f'model "{recipe.model.name}" does not take windows of {recipe.windows.frames} frames: {error}. '

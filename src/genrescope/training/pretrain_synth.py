@@ -19,7 +19,7 @@ from torch import nn
 
 from genrescope import synth, workers
 from genrescope.errors import TrainingError
-from genrescope.logmel import LogMel
+from genrescope.features.front_end import FrontEnd, make, stored
 from genrescope.training.augment import Augment
 from genrescope.training.batches import generator_for
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from torch import Tensor
 
-    from genrescope.logmel_spec import LogMelSpec
+    from genrescope.features.spec import Spec
     from genrescope.training.augment import Draws
     from genrescope.training.recipe import Recipe
 
@@ -83,12 +83,12 @@ def arguments(number: int, seed: int) -> tuple[str, dict[str, int]]:
     return style, {"artist": artist, "track": number, "seed": world}
 
 
-def renderer(seed: int, seconds: float, spec: LogMelSpec) -> Callable[[int], Piece]:
+def renderer(seed: int, seconds: float, spec: Spec) -> Callable[[int], Piece]:
     """Return the function that renders a piece by its number."""
-    return partial(render, seed=seed, seconds=seconds, front=LogMel(spec))
+    return partial(render, seed=seed, seconds=seconds, front=make(spec))
 
 
-def render(number: int, *, seed: int, seconds: float, front: LogMel) -> Piece:
+def render(number: int, *, seed: int, seconds: float, front: FrontEnd) -> Piece:
     """Play a piece and listen to it."""
     style, its = arguments(number, seed)
     score = synth.score(style, seconds=seconds, **its)
@@ -96,10 +96,10 @@ def render(number: int, *, seed: int, seconds: float, front: LogMel) -> Piece:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # sums in the same order here and in every worker
     try:
-        frames = front(torch.from_numpy(wave)[None])[0].half().numpy()
+        frames = stored([wave], front)
     finally:
         torch.set_num_threads(threads)
-    playing = played(score, len(frames), rate=front.spec.sample_rate / front.spec.hop)
+    playing = played(score, len(frames), rate=front.spec.frame_rate)
     return Piece(frames, playing, score.tempo, score.tonic % 12, STYLES.index(style))
 
 
@@ -158,9 +158,7 @@ class SynthTask:
         jobs: processes that render; None takes one for each core.
     """
 
-    def __init__(
-        self, recipe: Recipe, spec: LogMelSpec, *, seed: int, device: torch.device, jobs: int | None = None
-    ) -> None:
+    def __init__(self, recipe: Recipe, spec: Spec, *, seed: int, device: torch.device, jobs: int | None = None) -> None:
         self._recipe, self._spec, self._seed, self._device, self._jobs = recipe, spec, seed, device, jobs
         self._augment = Augment(recipe.augment, spec)
         self._length = self._augment.source_frames(recipe.windows.frames)
@@ -236,8 +234,8 @@ class SynthTask:
             self._pool = [pieces[place] for place in range(its.pool)]
 
     def _rendered(self, numbers: Sequence[int]) -> Generator[Piece]:
-        make = partial(renderer, self._seed, self._recipe.pretrain.seconds, self._spec)
-        yield from workers.results(numbers, make, jobs=self._jobs, crashed=_crashed)
+        worker = partial(renderer, self._seed, self._recipe.pretrain.seconds, self._spec)
+        yield from workers.results(numbers, worker, jobs=self._jobs, crashed=_crashed)
 
     def _renew(self, first: int) -> None:
         """Let new pieces take the place of the oldest, which are those from `first` on."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import genrescope
 from genrescope import bundle
 from genrescope.errors import DataError, ModelFileError, RecipeError
-from genrescope.logmel import LogMelSpec
+from genrescope.features.spec import Spec, from_dict, to_dict
 from genrescope.models.trunk import trunk_tensors
 
 if TYPE_CHECKING:
@@ -60,18 +59,18 @@ class Trunk:
         model.load_state_dict(self.tensors, strict=False)
 
 
-def write(folder: Path, model: nn.Module, recipe: Recipe, spec: LogMelSpec) -> str:
+def write(folder: Path, model: nn.Module, recipe: Recipe, spec: Spec) -> str:
     """Write a network's trunk into a run folder; return the digest of its weights."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in trunk_tensors(model).items()}
     facts = {
-        "format": FORMAT, "model": recipe.model.name, "front_end": dataclasses.asdict(spec),
+        "format": FORMAT, "model": recipe.model.name, "front_end": to_dict(spec),
         "recipe": recipe.model_dump(), "made_with": genrescope.__version__,
     }  # fmt: skip
     bundle.save_tensors(folder / bundle.TRUNK_NAME, tensors, {_KEY: json.dumps(facts, ensure_ascii=False)})
     return _digest(tensors)
 
 
-def read(run: str | Path, recipe: Recipe, spec: LogMelSpec) -> Trunk:
+def read(run: str | Path, recipe: Recipe, spec: Spec) -> Trunk:
     """Read the trunk that a recipe's network is to begin from.
 
     Args:
@@ -94,7 +93,7 @@ def read(run: str | Path, recipe: Recipe, spec: LogMelSpec) -> Trunk:
         facts = json.loads(metadata[_KEY])
         if facts["format"] != FORMAT:
             raise ModelFileError(f"{path}: the format is not {FORMAT}; use a newer genrescope")
-        heard = LogMelSpec(**facts["front_end"])
+        heard = from_dict(facts["front_end"])
         told = {name: facts["recipe"][name] for name in ("name", "pretrain")}
         model = str(facts["model"])
     except (ValueError, KeyError, TypeError) as error:

@@ -16,8 +16,8 @@ from genrescope.data import duplicates, index
 from genrescope.data.check import faults
 from genrescope.data.check.listen import Heard, listen
 from genrescope.errors import DataError
+from genrescope.features.spec import LogMelSpec
 from genrescope.files import read_text, refuse_foreign, write_json, writing
-from genrescope.logmel_spec import LogMelSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -155,7 +155,7 @@ def _worker(spec: LogMelSpec) -> Callable[[Track], Heard]:
     """Make the front end, once in each worker."""
     import torch
 
-    from genrescope.logmel import LogMel
+    from genrescope.features.logmel import LogMel
 
     if multiprocessing.parent_process() is not None:
         torch.set_num_threads(1)  # every core has a worker of its own

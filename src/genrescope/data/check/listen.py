@@ -16,6 +16,7 @@ from genrescope import audio
 from genrescope.data.check.containers import cut_short
 from genrescope.data.landmarks import landmarks
 from genrescope.errors import AudioError
+from genrescope.features.front_end import stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from genrescope.audio import AudioInfo, Samples, Wave
     from genrescope.data.index import Track
     from genrescope.data.landmarks import Landmarks
-    from genrescope.logmel import LogMel
+    from genrescope.features.logmel import LogMel
 
 SILENCE = 1e-3
 """Amplitude below which a moment counts as silent: -60 dB of full scale."""
@@ -119,7 +120,7 @@ def listen(track: Track, log_mel: LogMel) -> Heard:
 def _measured(track: Track, log_mel: LogMel, size: int, mtime: int) -> Heard:
     source, mono = _Source(), _Mono()
     blocks = audio.blocks(track.path, rate=log_mel.spec.sample_rate, observe=source.add)
-    frames = np.concatenate([part.half().numpy() for part in log_mel.stream(mono.passing(blocks))])
+    frames = stored(mono.passing(blocks), log_mel)
     if source.peak > _ABSURD:
         return Heard(track.id, size, mtime, "non-finite", f"samples as large as {source.peak:.0e}; full scale is 1")
     cutoff, cliff = _cliff(mono.spectrum(), log_mel.spec.sample_rate)
