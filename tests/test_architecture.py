@@ -33,7 +33,7 @@ LAYERS = (
     {"tables", "workers"},
     {"devices"},
     {"audio", "pages"},
-    {"features", "logmel", "logmel_spec", "synth"},
+    {"features", "synth"},
     {"models"},
     {"modelfile"},
     {"inference"},

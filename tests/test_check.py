@@ -27,7 +27,7 @@ from genrescope.check.check import FILE_NAME, NOTES_NAME, PAGE_NAME, Checked, Pr
 from genrescope.check.containers import ENDINGS, cut_short, suits
 from genrescope.check.listen import Heard, listen
 from genrescope.errors import DataError, OutputError
-from genrescope.logmel import LogMel
+from genrescope.features.logmel import LogMel
 from genrescope.sources.track import Track
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genrescope import audio
-from genrescope.logmel import LogMel, LogMelSpec, hz_to_mel, mel_filters, mel_to_hz
+from genrescope.features.logmel import LogMel, hz_to_mel, mel_filters, mel_to_hz
+from genrescope.features.spec import LogMelSpec
 
 if TYPE_CHECKING:
     from pathlib import Path

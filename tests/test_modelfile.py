@@ -19,7 +19,7 @@ from torch import nn
 
 from genrescope import modelfile
 from genrescope.errors import ModelFileError
-from genrescope.logmel import LogMelSpec
+from genrescope.features.spec import LogMelSpec
 from genrescope.models import registry
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def test_the_header_carries_all_that_is_needed(path: Path) -> None:
     assert own["labels"] == list(LABELS)
     assert own["front_end"] == {
         "sample_rate": 22_050, "n_fft": 2048, "hop": 512, "n_mels": 128, "f_min": 0.0, "f_max": 11_025.0,
-        "floor": 1e-6, "window": "hamming",
+        "kind": "log-mel", "window": "hamming", "compression": "log", "floor": 1e-6, "gain": 10_000.0,
     }  # fmt: skip
     assert own["window"] == 128
     assert own["recipe"]["training"] == {"epochs": 3}

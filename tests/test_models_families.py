@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from genrescope.models.committee import Committee
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from genrescope.models import registry
-from genrescope.models.committee import Committee
 from genrescope.models.inputs import FLOOR, Normalise
 from genrescope.models.pooled import PooledSVM
 

@@ -22,8 +22,8 @@ from genrescope.splits import Split, subsets
 from genrescope.splits.duplicates import Pair
 from genrescope.store.prepare import prepare
 from genrescope.store.store import open_store
-from genrescope.training.run_folder import read_run
 from genrescope.training import recipe as recipes
+from genrescope.training.run_folder import read_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,12 +18,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genrescope import audio
-from genrescope.logmel import LogMel
+from genrescope.features.front_end import frames_of
+from genrescope.features.logmel import LogMel
+from genrescope.sources import groups
 from genrescope.sources.cards import gtzan
 from genrescope.splits import duplicates, groups
 from genrescope.splits.duplicates import FILE_NAME, Heard, Pair, candidates, find, in_store
 from genrescope.splits.landmarks import BANDS, KEYS_PER_LANDMARK, Landmarks, keys, landmarks
-from genrescope.store.prepare import log_mel_frames, prepare
+from genrescope.store.prepare import prepare
 from genrescope.store.store import open_store
 from genrescope.synth import STYLES, compose
 
@@ -466,7 +468,7 @@ def test_the_repeats_of_gtzan_are_found_and_nothing_else(real_clips: Path) -> No
     heard = []
     for path in (path for genre in ("jazz", "metal", "rock") for path in (real_clips / "genres" / genre).iterdir()):
         if not path.stem.startswith("rock") or path.stem in repeated:
-            frames, _ = log_mel_frames(path, log_mel())
+            frames, _ = frames_of(path, log_mel())
             heard.append(Heard(path.stem, path.stem, landmarks(frames)))
     names = {each.id for each in heard}
     expected = {pair for each in repeats for pair in combinations(sorted(each.tracks), 2) if set(pair) <= names}

@@ -12,7 +12,7 @@ from conftest import RATE, Samples, noise, tone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genrescope.logmel import LogMel
+from genrescope.features.logmel import LogMel
 from genrescope.splits import landmarks as module
 from genrescope.splits.duplicates import candidates
 from genrescope.splits.landmarks import BANDS, KEYS_PER_LANDMARK, Landmarks, align, keys, landmarks

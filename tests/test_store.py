@@ -11,7 +11,7 @@ import pytest
 from conftest import genre_folders
 
 from genrescope.errors import DataError
-from genrescope.logmel import LogMelSpec
+from genrescope.features.spec import LogMelSpec
 from genrescope.store import store
 from genrescope.store.prepare import prepare
 

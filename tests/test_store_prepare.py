@@ -18,10 +18,11 @@ from conftest import RATE, genre_folders, noise, tone, write
 
 from genrescope import audio
 from genrescope.errors import AudioError, DataError, OutputError
-from genrescope.logmel import LogMel, LogMelSpec
+from genrescope.features.front_end import frames_of
+from genrescope.features.logmel import LogMel
+from genrescope.features.spec import LogMelSpec
 from genrescope.sources.data import read_data
 from genrescope.sources.track import Track
-from genrescope.store import prepare as preparing
 from genrescope.store import store
 from genrescope.store.index import read_index
 from genrescope.store.prepare import Progress, prepare
@@ -75,7 +76,7 @@ def test_a_store_holds_every_track_s_log_mel_in_half_precision(data: Path, tmp_p
     assert sum(track.frames for track in opened.tracks) == len(opened.frames)
     log_mel = LogMel()
     for track in opened.tracks:
-        frames, samples = preparing.log_mel_frames(data / track.path, log_mel)
+        frames, samples = frames_of(data / track.path, log_mel)
         assert track.seconds == pytest.approx(samples / RATE, abs=1e-6)
         own = opened.frames[track.first_frame : track.first_frame + track.frames]
         np.testing.assert_array_equal(own, frames)

@@ -12,8 +12,8 @@ from conftest import tone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genrescope.logmel import LogMel, mel_centres
-from genrescope.logmel_spec import LogMelSpec
+from genrescope.features.logmel import LogMel, mel_centres
+from genrescope.features.spec import LogMelSpec
 from genrescope.training.augment import Augment, Draws, _beta, _guests
 from genrescope.training.recipe_sections import AugmentSection
 

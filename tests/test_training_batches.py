@@ -14,8 +14,8 @@ from conftest import stored
 from hypothesis import given
 from hypothesis import strategies as st
 
+from genrescope.features.spec import LogMelSpec
 from genrescope.features.windows import FrameBank, place
-from genrescope.logmel_spec import LogMelSpec
 from genrescope.training import recipe
 from genrescope.training.batches import Batches, _deal, balanced, draw_order, epoch_seed
 

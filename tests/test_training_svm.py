@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import genre_folders, noise, stored
+from genrescope.models.committee import Committee
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,10 +17,9 @@ import genrescope
 from genrescope import modelfile
 from genrescope.errors import RecipeError
 from genrescope.evaluation.evaluate import evaluate
+from genrescope.features.spec import LogMelSpec
 from genrescope.features.windows import FrameBank, place
 from genrescope.inference import scorer
-from genrescope.logmel_spec import LogMelSpec
-from genrescope.models.committee import Committee
 from genrescope.models.pooled import PooledStatistics, PooledSVM
 from genrescope.splits import Split
 from genrescope.store.prepare import prepare

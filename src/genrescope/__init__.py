@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from genrescope.audio import decode, probe
     from genrescope.errors import GenrescopeError
+    from genrescope.features.logmel import LogMel
+    from genrescope.features.spec import LogMelSpec
     from genrescope.inference.classifier import Classifier, Prediction, load
-    from genrescope.logmel import LogMel, LogMelSpec
 
 __version__ = "0.1.0"
 
@@ -35,8 +36,8 @@ __all__ = [
 _HOMES = {
     "Classifier": "inference.classifier",
     "GenrescopeError": "errors",
-    "LogMel": "logmel",
-    "LogMelSpec": "logmel",
+    "LogMel": "features.logmel",
+    "LogMelSpec": "features.spec",
     "Prediction": "inference.classifier",
     "decode": "audio",
     "load": "inference.classifier",

@@ -15,8 +15,8 @@ from genrescope import workers
 from genrescope.check import faults
 from genrescope.check.listen import Heard, listen
 from genrescope.errors import DataError
+from genrescope.features.spec import LogMelSpec
 from genrescope.files import read_text, refuse_foreign, write_json, writing
-from genrescope.logmel_spec import LogMelSpec
 from genrescope.sources.data import read_data, select_genres
 from genrescope.splits import duplicates
 from genrescope.store.index import genre_counts
@@ -157,7 +157,7 @@ def _worker(spec: LogMelSpec) -> Callable[[Track], Heard]:
     """Make the front end, once in each worker."""
     import torch
 
-    from genrescope.logmel import LogMel
+    from genrescope.features.logmel import LogMel
 
     if multiprocessing.parent_process() is not None:
         torch.set_num_threads(1)  # every core has a worker of its own

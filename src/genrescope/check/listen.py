@@ -15,13 +15,14 @@ import numpy.typing as npt
 from genrescope import audio
 from genrescope.check.containers import cut_short
 from genrescope.errors import AudioError
+from genrescope.features.front_end import stored
 from genrescope.splits.landmarks import landmarks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from genrescope.audio import AudioInfo, Samples, Wave
-    from genrescope.logmel import LogMel
+    from genrescope.features.logmel import LogMel
     from genrescope.sources.track import Track
     from genrescope.splits.landmarks import Landmarks
 
@@ -119,7 +120,7 @@ def listen(track: Track, log_mel: LogMel) -> Heard:
 def _measured(track: Track, log_mel: LogMel, size: int, mtime: int) -> Heard:
     source, mono = _Source(), _Mono()
     blocks = audio.blocks(track.path, rate=log_mel.spec.sample_rate, observe=source.add)
-    frames = np.concatenate([part.half().numpy() for part in log_mel.stream(mono.passing(blocks))])
+    frames = stored(mono.passing(blocks), log_mel)
     if source.peak > _ABSURD:
         return Heard(track.id, size, mtime, "non-finite", f"samples as large as {source.peak:.0e}; full scale is 1")
     cutoff, cliff = _cliff(mono.spectrum(), log_mel.spec.sample_rate)

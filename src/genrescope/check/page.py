@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from genrescope import audio
 from genrescope.check import faults
 from genrescope.errors import AudioError
-from genrescope.logmel import LogMel
+from genrescope.features.logmel import LogMel
 from genrescope.pages.drawing import Drawn, Theme, drawn, hide_rest, panels, printable
 from genrescope.pages.render import render
 

@@ -10,13 +10,15 @@ import numpy as np
 from genrescope import audio, files, workers
 from genrescope.errors import AudioError
 from genrescope.evaluation.conditions import CONDITIONS
+from genrescope.features.front_end import stored
 from genrescope.store.prepare import front_end
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from genrescope.logmel import LogMel, LogMelSpec
+    from genrescope.features.front_end import FrontEnd
+    from genrescope.features.spec import Spec
     from genrescope.store.store import Frames
 
 
@@ -41,15 +43,15 @@ class Sound:
     reason: str = ""
 
 
-def worker(spec: LogMelSpec) -> Callable[[Work], Sound]:
+def worker(spec: Spec) -> Callable[[Work], Sound]:
     """Return what makes the sounds of a file; it is called once in each worker."""
-    log_mel = front_end(spec)
-    return lambda work: _compute(work, log_mel)
+    transform = front_end(spec)
+    return lambda work: _compute(work, transform)
 
 
-def _compute(work: Work, log_mel: LogMel) -> Sound:
+def _compute(work: Work, transform: FrontEnd) -> Sound:
     """Decode a file once and make every condition from its wave."""
-    rate = log_mel.spec.sample_rate
+    rate = transform.spec.sample_rate
     try:
         if files.sha256(work.file) != work.sha256:
             return Sound(work.id, None, reason="the file has changed since the store was made")
@@ -57,7 +59,7 @@ def _compute(work: Work, log_mel: LogMel) -> Sound:
         parts = []
         for name in work.names:
             changed = CONDITIONS[name].change(wave, rate)
-            parts.append(np.concatenate([part.half().numpy() for part in log_mel.stream([changed])]))
+            parts.append(stored([changed], transform))
     except AudioError as error:
         return Sound(work.id, None, reason=error.reason)
     except OSError as error:

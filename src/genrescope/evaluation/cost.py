@@ -11,8 +11,8 @@ import torch
 
 from genrescope import modelfile
 from genrescope.features import windows
+from genrescope.features.front_end import make, stored
 from genrescope.inference import scorer
-from genrescope.logmel import LogMel
 from genrescope.store.store import StoredTrack
 from genrescope.training.run_folder import read_run
 
@@ -54,11 +54,11 @@ def milliseconds(loaded: Bundle, *, repeats: int = _REPEATS) -> float:
     header = loaded.header
     rate = header.front_end.sample_rate
     wave = np.random.default_rng(0).normal(0, 0.1, SECONDS * rate).astype(np.float32)
-    log_mel = LogMel(header.front_end)
+    front_end = make(header.front_end)
 
     def once() -> float:
         begun = time.process_time()
-        frames = np.concatenate([part.half().numpy() for part in log_mel.stream([wave])])
+        frames = stored([wave], front_end)
         whole = StoredTrack("noise", "", "", "", first_frame=0, frames=len(frames), seconds=SECONDS)
         bank = windows.FrameBank(
             frames, silence=header.front_end.silence, device=torch.device("cpu"), padding=header.padding

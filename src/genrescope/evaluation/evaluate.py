@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import tempfile
 from collections import Counter
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from genrescope.errors import DataError, RecipeError
 from genrescope.evaluation import metrics
 from genrescope.evaluation.calibration import calibration
 from genrescope.features import windows
+from genrescope.features.spec import to_dict
 from genrescope.files import write_json
 from genrescope.inference import scorer
 from genrescope.models import registry
@@ -355,7 +355,7 @@ def about_model(loaded: modelfile.Bundle, run: Path | None) -> dict[str, Any]:
         "architecture": header.model,
         "parameters": registry.count_parameters(loaded.model),
         "recipe": header.recipe,
-        "front_end": dataclasses.asdict(header.front_end),
+        "front_end": to_dict(header.front_end),
         "data_fingerprint": header.data,
         "made_with": header.made_with,
         **about_run(run),

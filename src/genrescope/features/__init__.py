@@ -1,1 +1,1 @@
-"""Front ends: from a wave to frames, and windows of frames."""
+"""Front ends: from a waveform to frames of features, and windows of frames."""

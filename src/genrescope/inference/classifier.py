@@ -11,9 +11,8 @@ import numpy as np
 from genrescope import audio, modelfile
 from genrescope.devices import choose_device
 from genrescope.features import windows
+from genrescope.features.front_end import frames_of, make, stored
 from genrescope.inference import scorer
-from genrescope.logmel import LogMel
-from genrescope.store.prepare import log_mel_frames
 from genrescope.store.store import StoredTrack
 
 if TYPE_CHECKING:
@@ -117,7 +116,7 @@ class Classifier:
         self.header = loaded.header
         self._model = loaded.model
         self._device = next(loaded.model.parameters()).device
-        self._log_mel = LogMel(loaded.header.front_end)
+        self._front_end = make(loaded.header.front_end)
 
     @property
     def genres(self) -> tuple[str, ...]:
@@ -156,12 +155,12 @@ class Classifier:
             if rate is not None:
                 raise ValueError("a file states its own rate; give `rate` only with an array of samples")
             name = f"{len(song)} bytes" if isinstance(song, bytes) else str(song)
-            frames, samples = log_mel_frames(song, self._log_mel)
+            frames, samples = frames_of(song, self._front_end)
             return name, frames, samples / front_end.sample_rate
         if rate is None:
             raise ValueError("an array of samples needs its `rate`, in samples per second")
         wave = audio.from_array(song, rate=rate, to_rate=front_end.sample_rate)
-        frames = np.concatenate([part.half().numpy() for part in self._log_mel.stream([wave])])
+        frames = stored([wave], self._front_end)
         return "array", frames, len(wave) / front_end.sample_rate
 
     def judge(self, name: str, frames: Frames, seconds: float) -> Prediction:

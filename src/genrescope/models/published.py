@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from genrescope.errors import DataError
-from genrescope.features.spec import from_dict, to_dict
+from genrescope.features.spec import from_dict
 from genrescope.features.windows import WindowSpec
 from genrescope.models.registry import register
 from genrescope.models.svm import OneVsRestSVM

@@ -135,7 +135,9 @@ def _spec_of(name: str, network: Any, extractor: Any, *, model_type: str, second
 def _settings(extractor: Any) -> dict[str, Any]:
     """Return the settings of a feature extractor that its constructor takes; tables of filters it makes by itself."""
     found = {key: value for key, value in extractor.to_dict().items() if not isinstance(value, np.ndarray)}
-    return _plain({key: value for key, value in found.items() if not key.endswith("_type") and key != "processor_class"})
+    return _plain(
+        {key: value for key, value in found.items() if not key.endswith("_type") and key != "processor_class"}
+    )
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:
@@ -143,7 +145,8 @@ def _plain(values: dict[str, Any]) -> dict[str, Any]:
     return {
         key: list(value) if isinstance(value, tuple) else value
         for key, value in values.items()
-        if not key.startswith(("_", "transformers")) and isinstance(value, str | int | float | bool | list | tuple | dict)
+        if not key.startswith(("_", "transformers"))
+        and isinstance(value, str | int | float | bool | list | tuple | dict)
     }
 
 

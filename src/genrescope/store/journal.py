@@ -18,8 +18,8 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from genrescope import files
+from genrescope.features.spec import Spec, from_dict, to_dict
 from genrescope.files import writing
-from genrescope.logmel_spec import LogMelSpec
 from genrescope.store import store
 from genrescope.store.index import IndexRow, genre_counts, read_index, write_index
 from genrescope.tables import write_table
@@ -47,7 +47,7 @@ class Journal:
         spec: the front end; what another one has made is not used.
     """
 
-    def __init__(self, folder: Path, spec: LogMelSpec) -> None:
+    def __init__(self, folder: Path, spec: Spec) -> None:
         self._folder, self._spec = folder, spec
         self._partial = folder / PARTIAL_FILE
         noted = self._read_notes()
@@ -108,7 +108,7 @@ class Journal:
             "failed": len(rows) - len(usable),
             "frames": sum(extent.frames for extent in extents),
             "genres": genre_counts(row.genre for row in usable),
-            "front_end": dataclasses.asdict(self._spec),
+            "front_end": to_dict(self._spec),
             "front_end_fingerprint": self._spec.fingerprint,
             "fingerprint": store.data_fingerprint(rows, self._spec),
         }
@@ -119,7 +119,7 @@ class Journal:
                 self._begin()
             if self._array is not None:
                 self._array.seek(0)
-                self._array.write(_npy_header(self._end, self._spec.n_mels))
+                self._array.write(_npy_header(self._end, self._spec))
                 self._array.flush()
                 os.fsync(self._array.fileno())
                 self._close()
@@ -153,7 +153,7 @@ class Journal:
     def _read_store(self) -> dict[str, Facts]:
         """Read the tracks of a finished store, so that only new and changed files are decoded."""
         header = store.read_header(self._folder)
-        if header is None or LogMelSpec(**header["front_end"]) != self._spec:
+        if header is None or from_dict(header["front_end"]) != self._spec:
             return {}
         rows = {row.id: dataclasses.asdict(row) for row in read_index(self._folder / store.INDEX_FILE)}
         extents = store.read_extents(self._folder / store.TRACKS_FILE)
@@ -169,7 +169,7 @@ class Journal:
             if self._tracks:
                 shutil.copyfile(self._folder / store.FRAMES_FILE, self._partial)
             else:
-                self._partial.write_bytes(_npy_header(0, self._spec.n_mels))
+                self._partial.write_bytes(_npy_header(0, self._spec))
         self._array = self._partial.open("r+b")
         self._array.truncate(self._offset(self._end))
         lines = [self._head(), *self._tracks.values()]
@@ -186,7 +186,7 @@ class Journal:
         return {"format": store.FORMAT, "front_end": self._spec.fingerprint}
 
     def _offset(self, frame: int) -> int:
-        return len(_npy_header(0, self._spec.n_mels)) + frame * self._spec.n_mels * np.dtype(np.float16).itemsize
+        return len(_npy_header(0, self._spec)) + frame * self._spec.width * np.dtype(self._spec.dtype).itemsize
 
     def _close(self) -> None:
         for file in (self._array, self._notes):
@@ -195,8 +195,10 @@ class Journal:
                     file.close()
 
 
-def _npy_header(frames: int, mels: int) -> bytes:
-    """Return the header of a float16 .npy file; NumPy leaves room in it for the count to grow in place."""
+def _npy_header(frames: int, spec: Spec) -> bytes:
+    """Return the header of a .npy file of frames; NumPy leaves room in it for the count to grow in place."""
     header = io.BytesIO()
-    np.lib.format.write_array_header_1_0(header, {"descr": "<f2", "fortran_order": False, "shape": (frames, mels)})
+    descr = np.dtype(spec.dtype).newbyteorder("<").str
+    shape = (frames, spec.width)
+    np.lib.format.write_array_header_1_0(header, {"descr": descr, "fortran_order": False, "shape": shape})
     return header.getvalue()

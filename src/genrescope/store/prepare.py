@@ -9,11 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from genrescope import audio, files, workers
 from genrescope.errors import AudioError, DataError
-from genrescope.logmel_spec import LogMelSpec
+from genrescope.features.front_end import frames_of, make
+from genrescope.features.spec import LogMelSpec
 from genrescope.sources.data import read_data, select_genres
 from genrescope.sources.groups import assign
 from genrescope.store import store
@@ -21,9 +20,10 @@ from genrescope.store.index import IndexRow
 from genrescope.store.journal import JOURNAL_FILE, PARTIAL_FILE, Journal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
-    from genrescope.logmel import LogMel
+    from genrescope.features.front_end import FrontEnd
+    from genrescope.features.spec import Spec
     from genrescope.sources.track import Track
 
 
@@ -70,7 +70,7 @@ def prepare(
     genres: Sequence[str] | None = None,
     groups: str | None = None,
     jobs: int | None = None,
-    spec: LogMelSpec | None = None,
+    spec: Spec | None = None,
     on_track: Callable[[Progress], None] = lambda _: None,
 ) -> Prepared:
     """Make, finish or bring up to date the store of a data set.
@@ -122,26 +122,6 @@ def prepare(
     return Prepared(store.open_store(out), len(missing), len(held), failed, time.monotonic() - begun)
 
 
-def log_mel_frames(source: audio.Source, log_mel: LogMel) -> tuple[store.Frames, int]:
-    """Decode a file and return its log-mel as a store holds it, and the number of samples it came from.
-
-    Training, evaluation and prediction all hear music through this function: float16 of shape (frames, n_mels).
-
-    Raises:
-        AudioError: the file cannot be decoded.
-    """
-    samples = 0
-
-    def counted() -> Iterator[audio.Wave]:
-        nonlocal samples
-        for piece in audio.blocks(source, rate=log_mel.spec.sample_rate):
-            samples += len(piece)
-            yield piece
-
-    parts = [part.half().numpy() for part in log_mel.stream(counted())]
-    return np.concatenate(parts), samples
-
-
 # -- workers ----------------------------------------------------------------------------------------------------
 
 
@@ -164,28 +144,26 @@ class _Result:
         return {name: getattr(self, name) for name in names}
 
 
-def _worker(spec: LogMelSpec) -> Callable[[Track], _Result]:
-    log_mel = front_end(spec)
-    return lambda track: _compute(track, log_mel)
+def _worker(spec: Spec) -> Callable[[Track], _Result]:
+    transform = front_end(spec)
+    return lambda track: _compute(track, transform)
 
 
-def front_end(spec: LogMelSpec) -> LogMel:
+def front_end(spec: Spec) -> FrontEnd:
     """Make the front end, once in each worker."""
     import torch
 
-    from genrescope.logmel import LogMel
-
     if multiprocessing.parent_process() is not None:
         torch.set_num_threads(1)  # every core has a worker of its own
-    return LogMel(spec)
+    return make(spec)
 
 
-def _compute(track: Track, log_mel: LogMel) -> _Result:
+def _compute(track: Track, transform: FrontEnd) -> _Result:
     try:
         stat = track.path.stat()
         digest = files.sha256(track.path)
         info = audio.probe(track.path)
-        frames, samples = log_mel_frames(track.path, log_mel)
+        frames, samples = frames_of(track.path, transform)
     except AudioError as error:
         return _Result(track, None, status=error.reason)
     except OSError as error:
@@ -195,7 +173,7 @@ def _compute(track: Track, log_mel: LogMel) -> _Result:
     return _Result(
         track,
         frames,
-        seconds=round(samples / log_mel.spec.sample_rate, 6),
+        seconds=round(samples / transform.spec.sample_rate, 6),
         sample_rate=info.sample_rate,
         channels=info.channels,
         sha256=digest,

@@ -20,8 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 from genrescope.errors import DataError
+from genrescope.features.spec import Spec, from_dict
 from genrescope.files import fingerprint, read_text
-from genrescope.logmel_spec import LogMelSpec
 from genrescope.store.index import IndexRow, read_index
 from genrescope.tables import read_table
 
@@ -95,7 +95,7 @@ class Store:
     """
 
     path: Path
-    spec: LogMelSpec
+    spec: Spec
     tracks: tuple[StoredTrack, ...]
     frames: Frames
     data: str
@@ -128,15 +128,15 @@ def open_store(path: str | Path) -> Store:
     rows = {row.id: row for row in read_index(path / INDEX_FILE)}
     extents = read_extents(path / TRACKS_FILE)
     try:
-        spec = LogMelSpec(**header["front_end"])
-    except (TypeError, ValueError) as error:
+        spec = from_dict(header["front_end"])
+    except ValueError as error:
         raise DataError(f"{path / STORE_FILE} is damaged: {error}; prepare the store again") from error
     try:
         # Copy-on-write: nothing is ever written, but torch wants an array it could write to.
         frames: Frames = np.load(path / FRAMES_FILE, mmap_mode="c")
     except (OSError, ValueError, EOFError) as error:
         raise DataError(f"{path / FRAMES_FILE} cannot be opened: {error}; prepare the store again") from error
-    fits = frames.dtype == np.float16 and frames.shape[1:] == (spec.n_mels,)
+    fits = frames.dtype == spec.dtype and frames.shape[1:] == (spec.width,)
     if not fits or not all(_inside(extent, len(frames)) and extent.id in rows for extent in extents):
         raise DataError(f"{path / FRAMES_FILE} does not fit {TRACKS_FILE}; prepare the store again")
     tracks = tuple(
@@ -193,7 +193,7 @@ def read_extents(path: Path) -> list[Extent]:
         raise DataError(f"{path} is damaged ({error}); prepare the store again") from error
 
 
-def data_fingerprint(rows: Sequence[IndexRow], spec: LogMelSpec) -> str:
+def data_fingerprint(rows: Sequence[IndexRow], spec: Spec) -> str:
     """Identify the usable tracks' ids, labels and bytes together with the front end, whatever their order."""
     usable = sorted([row.id, row.genre, row.sha256] for row in rows if row.status == "ok")
     return fingerprint([usable, spec.fingerprint])

@@ -25,7 +25,6 @@ from genrescope.errors import DataError, OutputError, nearest
 from genrescope.synth.band import Band, artist_of, generator, sections
 from genrescope.synth.studio import Hit, Note, perform
 from genrescope.synth.styles import SCALES, STYLES, Style
-from genrescope.synth.voices import DRUMS, VOICES
 
 if TYPE_CHECKING:
     import os

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING
 import torch
 import torch.nn.functional as F
 
-from genrescope.logmel import mel_centres
+from genrescope.errors import DataError
+from genrescope.features.logmel import mel_centres
+from genrescope.features.spec import LogMelSpec
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
-    from genrescope.logmel_spec import LogMelSpec
+    from genrescope.features.spec import Spec
     from genrescope.training.recipe_sections import AugmentSection
 
 _KNOTS = 6  # of the equaliser's curve
@@ -72,9 +74,14 @@ class Augment:
     Args:
         section: what is changed, and how much.
         spec: the front end's numbers.
+
+    Raises:
+        DataError: the front end is no natural logarithm of the power of mel bands.
     """
 
-    def __init__(self, section: AugmentSection, spec: LogMelSpec) -> None:
+    def __init__(self, section: AugmentSection, spec: Spec) -> None:
+        if not isinstance(spec, LogMelSpec) or spec.compression != "log":
+            raise DataError(f'{spec} cannot be augmented; prepare the store with a "log-mel" of compression "log"')
         self._section, self._spec = section, spec
         self._centres = torch.from_numpy(mel_centres(spec)).float()
 

@@ -66,10 +66,10 @@ def refuse_unsuitable(recipe: Recipe, store: Store, labels: list[str], held_out:
     with torch.device("meta"):
         model = registry.create(name, len(labels), **({} if fitted else recipe.model.options)).eval()
         try:
-            model(torch.zeros(1, 1, store.spec.n_mels, frames))
+            model(torch.zeros(1, 1, store.spec.width, frames))
         except (RuntimeError, ValueError) as error:
             raise RecipeError(
-                f'model "{name}" does not take windows of {frames} frames and {store.spec.n_mels} bands: {error}. '
+                f'model "{name}" does not take windows of {frames} frames and {store.spec.width} bands: {error}. '
                 "Choose another length with --set windows.frames=..."
             ) from error
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from genrescope.features.spec import Spec
     from genrescope.features.windows import FrameBank, Windows
-    from genrescope.logmel_spec import LogMelSpec
     from genrescope.store.store import StoredTrack
     from genrescope.training.recipe import Recipe
     from genrescope.training.recipe_sections import ClassifierSection
@@ -39,7 +39,7 @@ def fit(
     labels: Sequence[str],
     recipe: Recipe,
     *,
-    spec: LogMelSpec,
+    spec: Spec,
     seed: int,
 ) -> PooledSVM:
     """Fit one machine for each genre to the windows of the tracks, and to changed copies of them.
