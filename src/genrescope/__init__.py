@@ -15,40 +15,94 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from genrescope.audio import decode, probe
-    from genrescope.errors import GenrescopeError
+    from genrescope.errors import (
+        AudioError,
+        DataError,
+        GenrescopeError,
+        ModelFileError,
+        OutputError,
+        RecipeError,
+        TrainingError,
+    )
+    from genrescope.evaluation.crossval import cross_validate
+    from genrescope.evaluation.evaluate import evaluate
     from genrescope.features.logmel import LogMel
     from genrescope.features.spec import LogMelSpec
-    from genrescope.inference.classifier import Classifier, Prediction, load
+    from genrescope.inference.classifier import Classifier, ModelInfo, load
+    from genrescope.inference.prediction import Failure, Prediction, WindowScores
+    from genrescope.models.registry import register
+    from genrescope.store.prepare import prepare
+    from genrescope.store.store import open_store
+    from genrescope.training.job import Job, Watch
+    from genrescope.training.recipe import load as load_recipe
+    from genrescope.training.train import train
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "Classifier",
-    "GenrescopeError",
-    "LogMel",
-    "LogMelSpec",
-    "Prediction",
-    "decode",
-    "load",
-    "probe",
-]
-
 _HOMES = {
+    "AudioError": "errors",
     "Classifier": "inference.classifier",
+    "DataError": "errors",
+    "Failure": "inference.prediction",
     "GenrescopeError": "errors",
+    "Job": "training.job",
     "LogMel": "features.logmel",
     "LogMelSpec": "features.spec",
-    "Prediction": "inference.classifier",
+    "ModelFileError": "errors",
+    "ModelInfo": "inference.classifier",
+    "OutputError": "errors",
+    "Prediction": "inference.prediction",
+    "RecipeError": "errors",
+    "TrainingError": "errors",
+    "Watch": "training.job",
+    "WindowScores": "inference.prediction",
+    "cross_validate": "evaluation.crossval",
     "decode": "audio",
+    "evaluate": "evaluation.evaluate",
     "load": "inference.classifier",
+    "load_recipe": "training.recipe:load",
+    "open_store": "store.store",
+    "prepare": "store.prepare",
     "probe": "audio",
+    "register": "models.registry",
+    "train": "training.train",
 }
+
+__all__ = [
+    "AudioError",
+    "Classifier",
+    "DataError",
+    "Failure",
+    "GenrescopeError",
+    "Job",
+    "LogMel",
+    "LogMelSpec",
+    "ModelFileError",
+    "ModelInfo",
+    "OutputError",
+    "Prediction",
+    "RecipeError",
+    "TrainingError",
+    "Watch",
+    "WindowScores",
+    "cross_validate",
+    "decode",
+    "evaluate",
+    "load",
+    "load_recipe",
+    "open_store",
+    "prepare",
+    "probe",
+    "register",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    module, _, own = _HOMES[name].partition(":")
+    value = getattr(importlib.import_module(f"{__name__}.{module}"), own or name)
     globals()[name] = value
     return value
 

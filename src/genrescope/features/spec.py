@@ -137,6 +137,10 @@ class LogMelSpec(_Numbers):
         """Return the number of frames of a waveform: one for each whole hop, and one more, since frames are centred."""
         return samples // self.hop + 1
 
+    def samples(self, frames: int) -> int:
+        """Return the least samples that give so many frames."""
+        return max(1, (frames - 1) * self.hop)
+
     @property
     def silence(self) -> float:
         """The value of every band in digital silence."""
@@ -204,6 +208,10 @@ class KaldiSpec(_Numbers):
         """Return the number of frames of a waveform; one that is shorter than a frame is filled with silence to one."""
         return max(0, samples - self.win_length) // self.hop + 1
 
+    def samples(self, frames: int) -> int:
+        """Return the least samples that give so many frames."""
+        return (frames - 1) * self.hop + self.win_length
+
     @property
     def silence(self) -> float:
         """The value of every band in digital silence."""
@@ -243,6 +251,10 @@ class WaveSpec(_Numbers):
     def frames(self, samples: int) -> int:
         """Return the number of frames of a waveform: its samples."""
         return samples
+
+    def samples(self, frames: int) -> int:
+        """Return the least samples that give so many frames: as many."""
+        return frames
 
 
 Spec = LogMelSpec | KaldiSpec | WaveSpec

@@ -59,7 +59,7 @@ class WindowSpec:
     Attributes:
         frames: length of a window.
         hop: frames from one window to the next where they lie on a grid; 0 stands for a whole window.
-        padding: what fills a window that its track is too short for: `silence`, or the track again and again (`repeat`).
+        padding: what fills a window that its track is too short for: `silence`, or the track again (`repeat`).
         placement: `grid`, from the beginning, as many whole windows as fit; or `spread`, about as many as fill the
             track, evenly from its beginning to its end.
 

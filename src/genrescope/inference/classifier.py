@@ -2,104 +2,104 @@
 
 from __future__ import annotations
 
+import io
+import os
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from genrescope import audio, modelfile
 from genrescope.devices import choose_device
-from genrescope.features import windows
+from genrescope.errors import AudioError
 from genrescope.features.front_end import frames_of, make, stored
-from genrescope.inference import scorer
-from genrescope.store.store import StoredTrack
+from genrescope.inference.prediction import Failure, Prediction, WindowScores
+from genrescope.inference.scorer import Scorer
+from genrescope.models.registry import count_parameters
 
 if TYPE_CHECKING:
-    import os
+    from collections.abc import Iterable, Iterator
 
     import numpy.typing as npt
     import torch
 
-    from genrescope.store.store import Frames
+    from genrescope.features.windows import Frames
+    from genrescope.modelfile import Header, Model
+
+Song: TypeAlias = "str | os.PathLike[str] | bytes | IO[bytes] | npt.NDArray[Any]"
+"""What can be classified: a path, the bytes of a file, an open binary file, or samples."""
+
+_AHEAD = 4  # songs decoded before the model asks for them
 
 
 @dataclass(frozen=True)
-class WindowScores:
-    """What the model made of one window.
+class Sound:
+    """A song as a model takes it.
 
     Attributes:
-        start: where it begins, in seconds.
-        end: where it ends, in seconds.
-        genre: the most probable genre.
-        scores: probability by genre; they add up to 1.
+        path: its file, or None.
+        name: the path as text, or what stands for the song.
+        frames: shape (frames, features).
+        seconds: its length.
     """
 
-    start: float
-    end: float
-    genre: str
-    scores: dict[str, float]
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What the model made of a song.
-
-    Attributes:
-        path: the file, or what stands for it.
-        genre: the most probable genre.
-        confidence: its probability, the mean over all windows.
-        scores: probability by genre, the highest first; they add up to 1.
-        windows: the same for every window.
-        seconds: length of the song.
-        uncertain: why the prediction should be doubted, or None.
-    """
-
-    path: str
-    genre: str
-    confidence: float
-    scores: dict[str, float]
-    windows: tuple[WindowScores, ...]
+    path: Path | None
+    name: str
+    frames: Frames
     seconds: float
-    uncertain: str | None = None
 
-    def top(self, count: int) -> list[tuple[str, float]]:
-        """Return the `count` most probable genres with their probabilities."""
-        return list(self.scores.items())[:count]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the prediction as JSON-like values, rounded to six places."""
-        return {
-            "path": self.path,
-            "genre": self.genre,
-            "confidence": round(self.confidence, 6),
-            "uncertain": self.uncertain,
-            "seconds": round(self.seconds, 3),
-            "scores": {genre: round(score, 6) for genre, score in self.scores.items()},
-            "windows": [
-                {
-                    "start": round(window.start, 3),
-                    "end": round(window.end, 3),
-                    "genre": window.genre,
-                    "scores": {genre: round(score, 6) for genre, score in window.scores.items()},
-                }
-                for window in self.windows
-            ],
-        }
+@dataclass(frozen=True)
+class ModelInfo:
+    """What a model is, and on what terms it may be used.
+
+    Attributes:
+        name: of its recipe.
+        labels: what it knows.
+        exclusive: whether a song has one label, or any number of them.
+        sample_rate: samples per second of what it takes.
+        window_seconds: length of its windows.
+        embedding_width: numbers of an embedding; 0 where it gives none.
+        parameters: how many weights it has.
+        scores: its figures, by split, part and level.
+        licence: of its weights.
+        citation: the work to cite for them.
+        trained_on: name, licence and citation of the training data.
+        requires: the networks whose weights are not in the file.
+        made_with: version of genrescope.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    exclusive: bool
+    sample_rate: int
+    window_seconds: float
+    embedding_width: int
+    parameters: int
+    scores: dict[str, Any]
+    licence: str
+    citation: str
+    trained_on: dict[str, str]
+    requires: tuple[str, ...]
+    made_with: str
 
 
 def load(model: str | os.PathLike[str], *, device: str = "auto") -> Classifier:
-    """Load a classifier from a model file or a run folder.
+    """Load a classifier from a model file, a run folder or the folder of a cross-validation.
 
     Args:
-        model: path of a `.safetensors` file that genrescope wrote, or of a run folder.
+        model: path of a `.safetensors` file that genrescope wrote, or of a folder that it left. The models of a
+            cross-validation's folds become an ensemble: the mean of their probabilities.
         device: `auto`, `cpu`, `cuda` or `mps`.
 
     Returns:
         A classifier that is ready for any number of songs.
 
     Raises:
-        ModelFileError: the file is missing, truncated, damaged, foreign or too new.
+        ModelFileError: the file is missing, truncated, damaged, foreign or of another format.
         TrainingError: this machine has no such device.
     """
     return Classifier(modelfile.load(Path(model), device=choose_device(device)))
@@ -109,90 +109,176 @@ class Classifier:
     """A loaded model with its front end: whatever it needs came with the file.
 
     Args:
-        loaded: the model file in memory.
+        model: the model file in memory.
     """
 
-    def __init__(self, loaded: modelfile.Bundle) -> None:
-        self.header = loaded.header
-        self._model = loaded.model
-        self._device = next(loaded.model.parameters()).device
-        self._front_end = make(loaded.header.front_end)
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._scorer = Scorer.of(model)
+        self._front_end = make(self.header.front_end)
+
+    def __repr__(self) -> str:
+        name = self.info.name or self.header.model
+        return f"<Classifier {name} from {self._model.path}: {', '.join(self.genres)}>"
+
+    @property
+    def header(self) -> Header:
+        """What the model file says of itself."""
+        return self._model.header
 
     @property
     def genres(self) -> tuple[str, ...]:
-        """The genres that it knows."""
+        """The labels that it knows."""
         return self.header.labels
 
-    def predict(self, song: audio.Source | npt.NDArray[Any], *, rate: int | None = None) -> Prediction:
+    @property
+    def info(self) -> ModelInfo:
+        """What the model is, and on what terms it may be used."""
+        header = self.header
+        return ModelInfo(
+            name=str(header.recipe.get("name", "")),
+            labels=header.labels,
+            exclusive=header.exclusive,
+            sample_rate=header.front_end.sample_rate,
+            window_seconds=header.front_end.seconds(header.windows.frames),
+            embedding_width=int(getattr(self._model.network, "width", 0)),
+            parameters=count_parameters(self._model.network),
+            scores=header.scores,
+            licence=header.weights.licence,
+            citation=header.weights.citation,
+            trained_on=header.data.model_dump(include={"name", "licence", "citation"}),
+            requires=tuple(need.name for need in header.requires),
+            made_with=header.made_with,
+        )
+
+    def predict(self, song: Song, *, sample_rate: int | None = None) -> Prediction:
         """Classify one song.
 
         Args:
-            song: path or bytes of an audio file, or samples of shape (samples,) or (samples, channels).
-            rate: samples per second of an array; for files it is read from the file.
+            song: path of an audio file, its bytes, an open binary file, or samples of shape (samples,) or
+                (samples, channels).
+            sample_rate: samples per second of an array; for files it is read from the file.
 
         Returns:
             The prediction. A song shorter than a window is padded as the model learnt it, with silence or by repeating
-            it, and said to be uncertain.
+            it, and has a warning.
 
         Raises:
             AudioError: the sound cannot be used.
             ValueError: an array came without its rate, or a file with one.
         """
-        return self.judge(*self.hear(song, rate=rate))
+        return self.judge(self.hear(song, sample_rate=sample_rate))
 
-    def hear(self, song: audio.Source | npt.NDArray[Any], *, rate: int | None = None) -> tuple[str, Frames, float]:
-        """Decode a song and compute its log-mel: all that needs no model, so that it can run ahead in a thread.
+    def predict_many(self, songs: Iterable[str | os.PathLike[str] | bytes]) -> Iterator[Prediction | Failure]:
+        """Classify songs in order. A thread decodes ahead while the model works; a bad file stops nothing.
 
-        Returns:
-            Its name, float16 frames of shape (frames, n_mels), and its seconds.
+        Args:
+            songs: paths, or the bytes of files; asked for as they are needed.
+
+        Yields:
+            For each song a prediction, or a failure with its reason.
+        """
+        waiting: deque[tuple[Any, Future[Sound]]] = deque()
+        with ThreadPoolExecutor(1, thread_name_prefix="decode") as pool:
+            coming = iter(songs)
+            try:
+                while True:
+                    for song in coming:
+                        waiting.append((song, pool.submit(self.hear, song)))
+                        if len(waiting) > _AHEAD:
+                            break
+                    if not waiting:
+                        return
+                    song, sound = waiting.popleft()
+                    yield self._result(song, sound)
+            finally:
+                for _, future in waiting:
+                    future.cancel()
+
+    def embed(self, song: Song, *, sample_rate: int | None = None) -> npt.NDArray[np.float32]:
+        """Return the embedding of a song, float32 of shape (width,): the mean over its windows.
+
+        Raises:
+            AudioError: the sound cannot be used.
+            ModelFileError: the model's network gives no embeddings.
+            ValueError: an array came without its rate, or a file with one.
+        """
+        sound = self.hear(song, sample_rate=sample_rate)
+        embedding: npt.NDArray[np.float32] = self._scorer.embeddings(sound.frames).mean(dim=0).numpy()
+        return embedding
+
+    def hear(self, song: Song, *, sample_rate: int | None = None) -> Sound:
+        """Decode a song and compute its frames: all that needs no network, so that it can run ahead in a thread.
 
         Raises:
             AudioError: the sound cannot be used.
             ValueError: an array came without its rate, or a file with one.
         """
-        front_end = self.header.front_end
+        rate = self.header.front_end.sample_rate
         if not isinstance(song, np.ndarray):
-            if rate is not None:
-                raise ValueError("a file states its own rate; give `rate` only with an array of samples")
-            name = f"{len(song)} bytes" if isinstance(song, bytes) else str(song)
-            frames, samples = frames_of(song, self._front_end)
-            return name, frames, samples / front_end.sample_rate
-        if rate is None:
-            raise ValueError("an array of samples needs its `rate`, in samples per second")
-        wave = audio.from_array(song, rate=rate, to_rate=front_end.sample_rate)
-        frames = stored([wave], self._front_end)
-        return "array", frames, len(wave) / front_end.sample_rate
+            if sample_rate is not None:
+                raise ValueError("a file states its own rate; give `sample_rate` only with an array of samples")
+            path, name, source = _source(song)
+            frames, samples = frames_of(source, self._front_end)
+            return Sound(path, name, frames, samples / rate)
+        if sample_rate is None:
+            raise ValueError("an array of samples needs its `sample_rate`, in samples per second")
+        waveform = audio.from_array(song, rate=sample_rate, to_rate=rate)
+        return Sound(None, "array", stored([waveform], self._front_end), len(waveform) / rate)
 
-    def judge(self, name: str, frames: Frames, seconds: float) -> Prediction:
-        """Classify a song by its log-mel, as `hear` returns it."""
-        front_end, length = self.header.front_end, self.header.window
-        bank = windows.FrameBank(frames, silence=front_end.silence, device=self._device, padding=self.header.padding)
-        whole = StoredTrack(name, name, "", "", first_frame=0, frames=len(frames), seconds=seconds)
-        placed = windows.place([whole], length=length, hop=self.header.hop)
-        scores = scorer.window_scores(self._model, bank, placed, length=length)
-        mean = self._named(scorer.track_scores(scores, placed.tracks, count=1)[0])
-        ranked = dict(sorted(mean.items(), key=lambda item: -item[1]))
+    def judge(self, sound: Sound) -> Prediction:
+        """Classify a song as `hear` returns it."""
+        front_end, length = self.header.front_end, self.header.windows.frames
+        found = self._scorer.track(sound.frames)
+        ranked = dict(sorted(self._named(found.scores).items(), key=lambda item: -item[1]))
         genre = next(iter(ranked))
-        heard = tuple(
+        windows = tuple(
             WindowScores(
                 start=front_end.seconds(start),
-                end=min(front_end.seconds(start + length), seconds),
+                end=min(front_end.seconds(start + length), sound.seconds),
                 genre=self.genres[int(row.argmax())],
                 scores=self._named(row),
             )
-            for start, row in zip(placed.starts.tolist(), scores, strict=True)
+            for start, row in zip(found.starts, found.window_scores, strict=True)
         )
-        return Prediction(name, genre, ranked[genre], ranked, heard, seconds, self._doubt(frames, seconds))
+        warning = self._warning(sound)
+        return Prediction(sound.path, sound.name, genre, ranked[genre], ranked, windows, sound.seconds, warning)
 
-    def _doubt(self, frames: Frames, seconds: float) -> str | None:
+    def _result(self, song: Any, sound: Future[Sound]) -> Prediction | Failure:
+        try:
+            return self.judge(sound.result())
+        except AudioError as error:
+            reason = error.reason
+        except Exception as error:  # one bad file never stops a run, whatever a decoder throws
+            reason = f"{type(error).__name__}: {error}"
+        path = Path(song) if isinstance(song, str | os.PathLike) else None
+        return Failure(path, str(path) if path is not None else f"{len(song)} bytes", reason)
+
+    def _warning(self, sound: Sound) -> str | None:
         front_end = self.header.front_end
-        window = front_end.seconds(self.header.window)
-        if float(frames.max()) <= front_end.silence + 0.01:
+        window = front_end.seconds(self.header.windows.frames)
+        least = 1e-5 if front_end.kind == "wave" else 0.01  # of full scale, or of the logarithm
+        if float(np.abs(sound.frames - front_end.silence).max()) <= least:
             return "digital silence"
-        if seconds < window - front_end.seconds(1):
-            filled = "repeated to fill it" if self.header.padding == "repeat" else "padded with silence"
-            return f"shorter than one window ({seconds:.2f} s of {window:.2f} s), {filled}"
+        if sound.seconds < window - front_end.seconds(1):
+            filled = "repeated to fill it" if self.header.windows.padding == "repeat" else "padded with silence"
+            return f"shorter than one window ({sound.seconds:.2f} s of {window:.2f} s), {filled}"
         return None
 
     def _named(self, scores: torch.Tensor) -> dict[str, float]:
         return dict(zip(self.genres, scores.tolist(), strict=True))
+
+
+def _source(song: str | os.PathLike[str] | bytes | IO[bytes]) -> tuple[Path | None, str, audio.Source]:
+    """Return a file's path, its name, and what the decoders take."""
+    if isinstance(song, str | os.PathLike):
+        return Path(song), str(song), Path(song)
+    if isinstance(song, bytes | bytearray | memoryview):
+        held = bytes(song)
+    elif isinstance(song, io.IOBase) or hasattr(song, "read"):
+        held = song.read()
+    else:
+        raise TypeError(
+            f"a song of type {type(song).__name__}; accepted are a path, bytes, an open binary file, and a NumPy array"
+        )
+    return None, f"{len(held)} bytes", held

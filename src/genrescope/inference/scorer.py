@@ -1,49 +1,143 @@
-"""Scores: what a network makes of windows, and windows of their tracks."""
+"""The scorer: frames in, windows, logits, probabilities, and a track's scores out.
+
+Prediction, evaluation, the cost of a model, validation while training, published networks: all score by this.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import torch
-import torch.nn.functional as F
+from torch import Tensor
 
-from genrescope.features.windows import FRAMES, place
-from genrescope.training.recipe_sections import FITTED
+from genrescope.errors import ModelFileError
+from genrescope.features.windows import FrameBank, Span, Windows, WindowSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from torch import Tensor, nn
+    from torch import nn
 
-    from genrescope.features.windows import FrameBank, Windows
-    from genrescope.store.store import StoredTrack
-    from genrescope.training.recipe import Recipe
+    from genrescope.features.spec import Spec
+    from genrescope.features.windows import Extent, Frames, Which
+    from genrescope.modelfile import Model
 
 BATCH = 32
-"""Windows in a batch when nothing is learnt."""
+"""Windows in a batch, where a network does not say otherwise by its attribute `batch`."""
 
 
-@torch.inference_mode()
-def window_scores(model: nn.Module, bank: FrameBank, windows: Windows, *, length: int = FRAMES) -> Tensor:
-    """Return each window's probabilities, float32 of shape (windows, genres), on the CPU.
+@dataclass(frozen=True)
+class TrackScores:
+    """What a model made of a track.
 
-    The network is put into evaluation mode and back.
+    Attributes:
+        scores: float32 (labels,): the mean of its windows' probabilities (soft voting).
+        window_scores: float32 (windows, labels).
+        starts: first frame of each window.
     """
-    was_training = model.training
-    model.eval()
-    try:
-        cut = bank.batches(windows.split(BATCH), length=length)
-        scores = [model(images).float().softmax(dim=1).cpu() for _, images in cut]
-    finally:
-        model.train(was_training)
-    return torch.cat(scores)
+
+    scores: Tensor
+    window_scores: Tensor
+    starts: tuple[int, ...]
+
+
+class Scorer:
+    """Scores frames by a network.
+
+    Args:
+        network: windows of shape (batch, 1, features, frames) in, logits of shape (batch, labels) out.
+        front_end: what made the frames.
+        windows: where the network looks.
+        exclusive: whether labels exclude each other (softmax), or not (sigmoid).
+        temperature: what logits are divided by.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        front_end: Spec,
+        windows: WindowSpec,
+        exclusive: bool = True,
+        temperature: float = 1.0,
+    ) -> None:
+        self.network, self.front_end, self.windows = network, front_end, windows
+        self._exclusive, self._temperature = exclusive, temperature
+        self._batch = int(getattr(network, "batch", BATCH))
+
+    @classmethod
+    def of(cls, model: Model) -> Scorer:
+        """Return the scorer of a model file."""
+        header = model.header
+        return cls(
+            model.network, front_end=header.front_end, windows=header.windows, exclusive=header.exclusive,
+            temperature=header.temperature,
+        )  # fmt: skip
+
+    def bank(self, frames: Frames) -> FrameBank:
+        """Return the frames where the network can cut windows from them."""
+        device = next(iter(self.network.parameters()), torch.empty(0)).device
+        return FrameBank(frames, silence=self.front_end.silence, device=device, padding=self.windows.padding)
+
+    def track(self, frames: Frames) -> TrackScores:
+        """Score one track by its frames, of shape (frames, features)."""
+        placed = self.windows.place([Span(0, len(frames))])
+        scores = self.window_scores(self.bank(frames), placed)
+        return TrackScores(track_scores(scores, placed.tracks, count=1)[0], scores, tuple(placed.starts.tolist()))
+
+    def tracks(self, frames: Frames, extents: Sequence[Extent], which: Which = "all") -> tuple[Tensor, Windows]:
+        """Score many tracks whose frames lie in one array: probabilities (windows, labels), and whose each is."""
+        placed = self.windows.place(extents, which)
+        return self.window_scores(self.bank(frames), placed), placed
+
+    def window_scores(self, bank: FrameBank, placed: Windows) -> Tensor:
+        """Return the probabilities of windows, float32 of shape (windows, labels), on the CPU."""
+        return torch.cat([self.probabilities(logits) for logits in self._outputs(self.network, bank, placed)])
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Return the probabilities of logits of shape (windows, labels), float32 on the CPU."""
+        logits = logits.float() / self._temperature
+        return (logits.softmax(dim=1) if self._exclusive else logits.sigmoid()).cpu()
+
+    def embeddings(self, frames: Frames) -> Tensor:
+        """Return the embeddings of a track's windows, float32 of shape (windows, width), on the CPU.
+
+        Raises:
+            ModelFileError: the network gives none.
+        """
+        embed = getattr(self.network, "embed", None)
+        if embed is None:
+            raise ModelFileError("this model's network has no method embed, so it gives no embeddings")
+        return self.outputs(embed, frames)
+
+    def outputs(self, function: Callable[[Tensor], Tensor], frames: Frames) -> Tensor:
+        """Return what a function of the network makes of a track's windows, float32 on the CPU.
+
+        Args:
+            function: windows of shape (batch, 1, features, frames) in, (batch, ...) out.
+            frames: of shape (frames, features).
+        """
+        placed = self.windows.place([Span(0, len(frames))])
+        return torch.cat([made.float().cpu() for made in self._outputs(function, self.bank(frames), placed)])
+
+    def _outputs(self, function: Callable[[Tensor], Any], bank: FrameBank, placed: Windows) -> Iterator[Tensor]:
+        """Yield what a function makes of each batch; the network is put into evaluation mode and back."""
+        was_training = self.network.training
+        self.network.eval()
+        try:
+            with torch.inference_mode():
+                for _, images in bank.batches(placed.split(self._batch), length=self.windows.frames):
+                    yield function(images)
+        finally:
+            self.network.train(was_training)
 
 
 def track_scores(scores: Tensor, tracks: Tensor, *, count: int) -> Tensor:
-    """Let the windows vote: return each track's mean probabilities, shape (count, genres).
+    """Average the windows' probabilities (soft voting): return each track's, shape (count, labels).
 
     Args:
-        scores: shape (windows, genres).
+        scores: shape (windows, labels).
         tracks: int64 (windows,), the track of each window.
         count: number of tracks.
     """
@@ -60,33 +154,9 @@ def verdicts(scores: Tensor, windows: Windows, *, verdict: str, count: int) -> T
     return track_scores(scores[first], windows.tracks[first], count=count)
 
 
-def loss_and_error(
-    model: nn.Module, bank: FrameBank, tracks: list[StoredTrack], labels: list[str], recipe: Recipe
-) -> tuple[float | None, float | None]:
-    """Return cross-entropy and error rate on tracks by the recipe's own verdict, or None twice where there are none."""
-    if not tracks:
-        return None, None
-    verdict = recipe.evaluation.verdict
-    frames = recipe.scored_frames if recipe.model.name == FITTED else recipe.windows.frames
-    hop = recipe.windows.hop(frames)
-    placed = place(tracks, "all" if verdict == "vote" else "first", length=frames, hop=hop)
-    scores = window_scores(model, bank, placed, length=frames)
-    return loss_and_error_of(scores, placed, tracks, labels, verdict=verdict)
-
-
-def loss_and_error_of(
-    scores: Tensor, windows: Windows, tracks: Sequence[StoredTrack], labels: Sequence[str], *, verdict: str
-) -> tuple[float, float]:
-    """Return the mean cross-entropy of windows, and the share of tracks that were taken for another genre.
-
-    Args:
-        scores: probabilities of shape (windows, genres).
-        windows: whose each is.
-        tracks: what was scored.
-        labels: the genres, in the order of the scores.
-        verdict: as `verdicts` takes it.
-    """
-    truth = torch.tensor([labels.index(track.genre) for track in tracks])
-    loss = F.nll_loss(scores.clamp(min=1e-30).log(), truth[windows.tracks])
-    decided = verdicts(scores, windows, verdict=verdict, count=len(tracks)).argmax(dim=1)
-    return float(loss), float((decided != truth).float().mean())
+def joined(tracks: Sequence[TrackScores]) -> tuple[Tensor, Windows]:
+    """Return the probabilities of all windows of tracks, (windows, labels), and whose each is."""
+    scores = torch.cat([track.window_scores for track in tracks])
+    owners = torch.arange(len(tracks)).repeat_interleave(torch.tensor([len(track.starts) for track in tracks]))
+    starts = torch.tensor([start for track in tracks for start in track.starts])
+    return scores, Windows(starts, starts, owners)

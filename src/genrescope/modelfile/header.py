@@ -1,4 +1,4 @@
-"""What a model file says of itself: everything that is needed to use it, checked as one before anything is made of it."""
+"""What a model file says of itself: all that is needed to use it, checked before anything is made of it."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, ValidationError, model_validator
 
 from genrescope.errors import ModelFileError
-from genrescope.features.spec import Spec, from_dict, to_dict
+from genrescope.features.spec import KaldiSpec, LogMelSpec, Spec, WaveSpec, from_dict, to_dict
 from genrescope.features.windows import WindowSpec
 
 FORMAT = 2
 
 
 def _front_end(value: Any) -> Spec:
-    return from_dict(value) if isinstance(value, dict) else value  # type: ignore[no-any-return]
+    return value if isinstance(value, LogMelSpec | KaldiSpec | WaveSpec) else from_dict(value)
 
 
 def _windows(value: Any) -> WindowSpec:

@@ -2,8 +2,8 @@
 
 | kind | architectures | front end | window | what is taken |
 |---|---|---|---|---|
-| `ast` | `audio-spectrogram-transformer` | Kaldi filterbank, 16 kHz | its own, 10.24 s | mean of the patches, every layer |
-| `wave` | `hubert`, `wav2vec2`, `wavlm`, `mert_model` | wave at its rate | 10 s; 5 s for MERT | mean over time, every layer |
+| `ast` | `audio-spectrogram-transformer` | Kaldi, 16 kHz | its own, 10.24 s | mean of the patches, each layer |
+| `wave` | `hubert`, `wav2vec2`, `wavlm`, `mert_model` | wave | 10 s; 5 s for MERT | mean over time, each layer |
 | `clap` | `clap`, `clap_audio_model` | wave, 48 kHz | its own, 10 s | the pooled output of the audio tower |
 
 Sources: Y. Gong et al., AST: Audio Spectrogram Transformer, 2021; W.-N. Hsu et al., HuBERT, 2021; A. Baevski et al.,
@@ -263,11 +263,12 @@ def published(
     spec = PublishedSpec(**network)
     if head not in ("linear", "svm"):
         raise ValueError(f'head "{head}"; accepted are linear and svm')
-    made = nn.Linear(spec.width, genres) if head == "linear" else None
-    made = made or OneVsRestSVM(genres, features=spec.width, vectors=vectors, kernel=kernel)
+    top: nn.Module = nn.Linear(spec.width, genres)
+    if head == "svm":
+        top = OneVsRestSVM(genres, features=spec.width, vectors=vectors, kernel=kernel)
     with torch.device("cpu"):  # a network of transformers keeps buffers that no file holds
         body = published_loading.rebuild(spec) if copied else published_loading.load_same(spec)
-    return Published(body, made, layer=layer)
+    return Published(body, top, layer=layer)
 
 
 def transformer_layers(body: Body) -> Sequence[nn.Module]:

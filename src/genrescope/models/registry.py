@@ -22,6 +22,7 @@ import importlib.metadata
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+import torch
 from torch import nn
 
 from genrescope.errors import RecipeError, nearest
@@ -77,6 +78,29 @@ def create(name: str, labels: int, **options: Any) -> nn.Module:
         return _VARIANTS[name](labels, **options)
     except (TypeError, ValueError) as error:
         raise RecipeError(f'model "{name}" does not accept {options}: {error}') from error
+
+
+def refuse_windows(name: str, options: dict[str, Any], *, features: int, frames: int) -> None:
+    """Refuse a network that does not exist, or cannot take windows of a size; no weights are drawn for it.
+
+    Args:
+        name: of a variant.
+        options: keyword arguments of the variant.
+        features: features in a frame.
+        frames: frames in a window.
+
+    Raises:
+        RecipeError: it is one.
+    """
+    with torch.device("meta"):
+        network = create(name, 2, **options).eval()
+        try:
+            network(torch.zeros(1, 1, features, frames))
+        except (RuntimeError, ValueError) as error:
+            raise RecipeError(
+                f'model "{name}" does not take windows of {frames} frames and {features} bands: {error}. Choose another '
+                "length with --set windows.frames=..."
+            ) from error
 
 
 def count_parameters(model: nn.Module) -> int:

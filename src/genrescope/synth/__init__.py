@@ -1,10 +1,9 @@
 """Synthesised music in ten invented styles, for the demonstration and the tests."""
 
-from genrescope.synth.songs import INSTRUMENTS, MAX_ARTISTS, Score, artist_name, compose, score, write_dataset
+from genrescope.synth.songs import MAX_ARTISTS, Score, artist_name, compose, score, write_dataset
 from genrescope.synth.styles import SCALES, STYLES
 
 __all__ = [
-    "INSTRUMENTS",
     "MAX_ARTISTS",
     "SCALES",
     "STYLES",

@@ -5,15 +5,16 @@ from __future__ import annotations
 import importlib.resources
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import tomli_w
 from pydantic import ValidationError, model_validator
 
 from genrescope.errors import RecipeError, nearest
+from genrescope.features.windows import WindowSpec
 from genrescope.training.recipe_sections import (
-    FITTED,
     ON_POWER,
+    SVM,
     AugmentSection,
     ClassifierSection,
     EvaluationSection,
@@ -24,6 +25,8 @@ from genrescope.training.recipe_sections import (
     TrainingSection,
     WindowsSection,
 )
+
+Kind: TypeAlias = Literal["network", "svm", "ensemble"]
 
 
 class Recipe(Section):
@@ -47,23 +50,36 @@ class Recipe(Section):
         return self.model_dump(exclude={"name", "intent"})
 
     @property
-    def scored_frames(self) -> int:
-        """Frames of the window that the model file judges."""
-        return self.windows.frames if self.classifier.kernel == "none" else self.classifier.frames
+    def kind(self) -> Kind:
+        """What the recipe makes: a trained network, a fitted SVM, or an ensemble of both."""
+        if self.model.name == SVM:
+            return "svm"
+        return "network" if self.classifier.kernel == "none" else "ensemble"
+
+    @property
+    def trained_windows(self) -> WindowSpec:
+        """Where the network that is trained looks when a track is scored."""
+        return self._windows(self.windows.frames)
+
+    @property
+    def scored_windows(self) -> WindowSpec:
+        """Where the model that is left looks when a track is scored."""
+        return self._windows(self.windows.frames if self.kind == "network" else self.classifier.frames)
+
+    def _windows(self, frames: int) -> WindowSpec:
+        return WindowSpec(frames, hop=self.windows.hop(frames), padding=self.windows.padding)
 
     @model_validator(mode="after")
     def _fitted_or_trained(self) -> Recipe:
-        alone, its = self.model.name == FITTED, self.classifier
+        alone, its = self.kind == "svm", self.classifier
         if alone and its.kernel == "none":
-            raise ValueError(
-                f'model.name "{FITTED}" with classifier.kernel "none"; it is fitted with "rbf" or "linear"'
-            )
+            raise ValueError(f'model.name "{SVM}" with classifier.kernel "none"; it is fitted with "rbf" or "linear"')
         if alone and self.windows.train == "random":
-            raise ValueError(f'windows.train "random"; "{FITTED}" is fitted once, to the "first" window or to "all"')
+            raise ValueError(f'windows.train "random"; "{SVM}" is fitted once, to the "first" window or to "all"')
         changed = [name for name, amount in self.augment if amount and name not in ON_POWER]
         if alone and changed:
             raise ValueError(
-                f'augment.{changed[0]} is set; "{FITTED}" is fitted once, and its copies are changed by '
+                f'augment.{changed[0]} is set; "{SVM}" is fitted once, and its copies are changed by '
                 f"{', '.join(ON_POWER)}"
             )
         if not alone and its.kernel != "none" and its.frames % self.windows.frames:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from genrescope.features.windows import Padding  # noqa: TC001 - pydantic reads the annotation
 
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
-FITTED = "pooled-svm"
+SVM = "pooled-svm"
 """The model that is fitted, not trained."""
 ON_POWER = ("gain_db", "equaliser_db", "low_pass", "noise")
 """Changes of the power of the bands: what another master, codec or level does to the same performance."""

@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from genrescope.splits import Split
-    from genrescope.splits.audit import Audit
     from genrescope.store.store import Store
     from genrescope.training.checkpoints import TrainingState
+    from genrescope.training.job import Job
     from genrescope.training.recipe import Recipe
     from genrescope.training.recipe_transfer import TransferRecipe
 
@@ -84,34 +84,20 @@ class RunFolder:
     identity: str
 
     @classmethod
-    def begin(
-        cls,
-        path: Path,
-        *,
-        store: Store,
-        recipe: Recipe | TransferRecipe,
-        split: Split,
-        parts: tuple[str, ...],
-        seed: int,
-        resume: bool,
-        device: str,
-        audit: Audit | None = None,
-    ) -> RunFolder:
-        """Make the folder, or check that the run in it is this one.
+    def begin(cls, job: Job) -> RunFolder:
+        """Make the folder of a job, or check that the run in it is this one; a new one is audited.
 
         Raises:
             DataError: the folder holds another run, or one and `resume` is not set.
         """
-        decides = [recipe.deciding, split.fingerprint, sorted(parts), seed, store.fingerprint]
-        folder = cls(path, fingerprint(decides))
-        if folder._goes_on(resume=resume):
+        split, store = job.split, job.store
+        decides = [job.recipe.deciding, split.fingerprint, sorted(job.parts), job.seed, store.fingerprint]
+        folder = cls(job.out, fingerprint(decides))
+        if folder._goes_on(resume=job.resume):
             return folder
-        facts = {
-            **_about_store(store, split, parts),
-            "audit": audit.to_dict(whole=False) if audit is not None else None,
-        }
-        splits.write(dataclasses.replace(split, data=store.fingerprint), path / "split.csv")
-        folder._open(recipe, seed=seed, device=device, facts=facts)
+        facts = {**_about_store(store, split, job.parts), "audit": job.audit().to_dict(whole=False)}
+        splits.write(dataclasses.replace(split, data=store.fingerprint), job.out / "split.csv")
+        folder._open(job.recipe, seed=job.seed, device=job.device, facts=facts)
         return folder
 
     def _goes_on(self, *, resume: bool) -> bool:

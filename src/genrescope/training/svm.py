@@ -1,70 +1,24 @@
-"""Fitting a support vector machine: no epochs, and the same run folder."""
+"""Fitting support vector machines to points: one for each genre, whatever the points are made of."""
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from genrescope.features import windows
-from genrescope.models.pooled import Machines, PooledStatistics, PooledSVM
-from genrescope.training.augment import Augment
-from genrescope.training.batches import generator_for
-from genrescope.training.recipe_sections import ON_POWER
+from genrescope.models.svm import OneVsRestSVM
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from torch import Tensor
-
-    from genrescope.features.spec import Spec
-    from genrescope.features.windows import FrameBank, Windows
-    from genrescope.store.store import StoredTrack
-    from genrescope.training.recipe import Recipe
     from genrescope.training.recipe_sections import ClassifierSection
 
 Floats: TypeAlias = npt.NDArray[np.float64]
-_Made = TypeVar("_Made", bound=Machines)
+_Made = TypeVar("_Made", bound=OneVsRestSVM)
 _FOLDS = 4
-_CHANGES = 1 << 34  # apart from the numbers of an epoch's
 _SHARPEST = np.geomspace(0.1, 30, 60)
-
-
-def fit(
-    bank: FrameBank,
-    tracks: Sequence[StoredTrack],
-    labels: Sequence[str],
-    recipe: Recipe,
-    *,
-    spec: Spec,
-    seed: int,
-) -> PooledSVM:
-    """Fit one machine for each genre to the windows of the tracks, and to changed copies of them.
-
-    How sure it may be is found by machines that were fitted without some of the artists, on those artists.
-
-    Args:
-        bank: the log-mels.
-        tracks: what is learnt.
-        labels: the genres, in the order of the logits.
-        recipe: windows, changes and classifier.
-        spec: the front end's numbers.
-        seed: of the changes.
-    """
-    placed = learnt_windows(tracks, recipe)
-    section = recipe.augment.model_copy(update={name: 0.0 for name, _ in recipe.augment if name not in ON_POWER})
-    augment, generator = Augment(section, spec), generator_for(seed, _CHANGES)
-    frames, copies = recipe.classifier.frames, 1 + recipe.classifier.copies
-    parts = [_statistics(bank, placed, frames)]
-    parts += [_statistics(bank, placed, frames, partial(_changed, augment, generator)) for _ in range(copies - 1)]
-    points = np.concatenate(parts)
-    owners = placed.tracks.numpy()
-    genre = np.tile(np.array([labels.index(track.genre) for track in tracks])[owners], copies)
-    artist = np.tile(np.array([track.group or f"track {track.id}" for track in tracks])[owners], copies)
-    return fit_points(points, genre, artist, recipe.classifier, genres=len(labels), make=PooledSVM)
 
 
 def fit_points(
@@ -95,26 +49,6 @@ def fit_points(
         for name, value in values.items():
             getattr(model, name).copy_(torch.as_tensor(value))
     return model.eval()
-
-
-def learnt_windows(tracks: Sequence[StoredTrack], recipe: Recipe) -> Windows:
-    """Return the windows that the machines are fitted to."""
-    its, frames = recipe.windows, recipe.classifier.frames
-    return windows.place(tracks, "first" if its.train == "first" else "all", length=frames, hop=its.hop(frames))
-
-
-def _changed(augment: Augment, generator: torch.Generator, images: Tensor) -> Tensor:
-    draws = augment.draw(len(images), generator)
-    return augment.apply(images, torch.zeros(len(images), 1), draws)[0]
-
-
-@torch.inference_mode()
-def _statistics(
-    bank: FrameBank, placed: Windows, length: int, change: Callable[[Tensor], Tensor] = lambda images: images
-) -> Floats:
-    statistics = PooledStatistics()
-    cut = bank.batches(placed.split(32), length=length)
-    return np.concatenate([statistics(change(images.cpu())).numpy() for _, images in cut]).astype(np.float64)
 
 
 class _Settled:

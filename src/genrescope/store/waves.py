@@ -16,20 +16,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from genrescope import modelfile
 from genrescope.errors import DataError
-from genrescope.transfer import cache as caches
+from genrescope.store import audio_cache
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from genrescope.audio import Wave
+    from genrescope.store.audio_cache import CacheProgress, Gathered
     from genrescope.store.index import IndexRow
     from genrescope.store.store import Store
-    from genrescope.transfer.cache import Gathered, Progress
 
 _WAVE, _STEP = "wave", "step"
 _LARGEST = 2**15 - 1
@@ -59,16 +60,29 @@ class StoredWave:
         Raises:
             DataError: the file has gone since, or is damaged.
         """
+        filled: Wave = np.resize(self._units(start, start + length), length).astype(np.float32) * np.float32(self.step)
+        return filled
+
+    def whole(self) -> Wave:
+        """Return all of it, float32 of shape (samples,).
+
+        Raises:
+            DataError: the file has gone since, or is damaged.
+        """
+        waveform: Wave = self._units(0, self.samples).astype(np.float32) * np.float32(self.step)
+        return waveform
+
+    def _units(self, start: int, end: int) -> npt.NDArray[np.int16]:
         from safetensors import SafetensorError, safe_open
 
         try:
             with safe_open(self.path, framework="np") as file:
-                piece = file.get_slice(_WAVE)[start : min(start + length, self.samples)]
+                units: npt.NDArray[np.int16] = file.get_slice(_WAVE)[start : min(end, self.samples)]
         except (SafetensorError, OSError) as error:
-            told = f"{self.path} has gone or changed ({error}); go on with --resume, which makes it again"
-            raise DataError(told) from error
-        filled: Wave = np.resize(piece, length).astype(np.float32) * np.float32(self.step)
-        return filled
+            raise DataError(
+                f"{self.path} has gone or changed ({error}); go on with --resume, which makes it again"
+            ) from error
+        return units
 
 
 def keep(
@@ -77,7 +91,7 @@ def keep(
     *,
     data: str | None = None,
     cache: Path | None = None,
-    on_track: Callable[[Progress], None] = lambda _: None,
+    on_track: Callable[[CacheProgress], None] = lambda _: None,
 ) -> Gathered[StoredWave]:
     """Decode all tracks of a store that were not decoded at this rate yet.
 
@@ -92,15 +106,15 @@ def keep(
         DataError: the audio cannot be found, or none of it can be used.
         OutputError: the waves cannot be written; what was finished is kept.
     """
-    folder = caches.folder_in(store, cache, f"wave-{rate}")
+    folder = audio_cache.folder_in(store, cache, f"wave-{rate}")
 
     def make(row: IndexRow, wave: Wave) -> StoredWave:
-        return _write(caches.file_of(folder, row), wave)
+        return _write(audio_cache.file_of(folder, row), wave)
 
     def kept(row: IndexRow) -> StoredWave | None:
-        return _kept(caches.file_of(folder, row))
+        return _kept(audio_cache.file_of(folder, row))
 
-    return caches.gather(store, folder, rate=rate, data=data, kept=kept, make=make, on_track=on_track)
+    return audio_cache.gather(store, folder, rate=rate, data=data, kept=kept, make=make, on_track=on_track)
 
 
 def _write(path: Path, wave: Wave) -> StoredWave:

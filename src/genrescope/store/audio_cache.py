@@ -54,7 +54,7 @@ class Gathered(Generic[_T]):
 
 
 @dataclass(frozen=True)
-class Progress:
+class CacheProgress:
     """Where a run of `gather` stands, told after every track.
 
     Attributes:
@@ -98,7 +98,7 @@ def gather(
     data: str | None,
     kept: Callable[[IndexRow], _T | None],
     make: Callable[[IndexRow, Wave], _T | str],
-    on_track: Callable[[Progress], None],
+    on_track: Callable[[CacheProgress], None],
 ) -> Gathered[_T]:
     """Make something of every track's audio that was not made before.
 
@@ -122,7 +122,7 @@ def gather(
     found = {row.id: its for row in rows if (its := kept(row)) is not None}
     missing = [row for row in rows if row.id not in found]
     begun, failed = len(found), list[IndexRow]()
-    on_track(Progress(begun, len(rows), None))
+    on_track(CacheProgress(begun, len(rows), None))
     if missing:
         decoded = _decoded(missing, _paths(store, data), rate)
         for number, (row, wave) in enumerate(workers.ahead(decoded), start=begun + 1):
@@ -133,10 +133,10 @@ def gather(
                 failed.append(ended)
             else:
                 found[row.id] = made
-            on_track(Progress(number, len(rows), ended))
+            on_track(CacheProgress(number, len(rows), ended))
         _write_index(folder, rows, failed)
     if not found:
-        raise DataError(f"none of the {len(rows)} tracks could be heard; {failed[0].path}: {failed[0].status}")
+        raise DataError(f"none of the {len(rows)} tracks could be used; {failed[0].path}: {failed[0].status}")
     return Gathered(found, len(missing) - len(failed), begun, tuple(failed), folder)
 
 

@@ -1,0 +1,104 @@
+"""A prediction: what a model made of a song."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class WindowScores:
+    """What the model made of one window.
+
+    Attributes:
+        start: where it begins, in seconds.
+        end: where it ends, in seconds.
+        genre: the label with the highest score.
+        scores: by label, in [0, 1]; they add up to 1 where labels exclude each other.
+    """
+
+    start: float
+    end: float
+    genre: str
+    scores: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the model made of a song.
+
+    Attributes:
+        path: its file; None where bytes or samples were given.
+        name: the path as text, or what stands for the song.
+        genre: the label with the highest score.
+        confidence: its score, the mean over all windows.
+        scores: by label, the highest first, in [0, 1]; they add up to 1 where labels exclude each other.
+        windows: the same for every window.
+        seconds: length of the song.
+        warning: why the prediction should be doubted, or None.
+    """
+
+    path: Path | None
+    name: str
+    genre: str
+    confidence: float
+    scores: dict[str, float]
+    windows: tuple[WindowScores, ...]
+    seconds: float
+    warning: str | None = None
+
+    def top(self, count: int) -> list[tuple[str, float]]:
+        """Return the `count` labels with the highest scores, each with its score."""
+        return list(self.scores.items())[:count]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the prediction as JSON-like values, scores rounded to six places."""
+        return {
+            "path": str(self.path) if self.path is not None else None,
+            "name": self.name,
+            "genre": self.genre,
+            "confidence": round(self.confidence, 6),
+            "warning": self.warning,
+            "seconds": round(self.seconds, 3),
+            "scores": _rounded(self.scores),
+            "windows": [
+                {
+                    "start": round(window.start, 3),
+                    "end": round(window.end, 3),
+                    "genre": window.genre,
+                    "scores": _rounded(window.scores),
+                }
+                for window in self.windows
+            ],
+        }
+
+    def to_json(self) -> str:
+        """Return the prediction as one line of JSON."""
+        return json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A song that could not be classified.
+
+    Attributes:
+        path: its file; None where bytes or samples were given.
+        name: the path as text, or what stands for the song.
+        reason: each decoder tried, and why it failed.
+    """
+
+    path: Path | None
+    name: str
+    reason: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the failure as JSON-like values."""
+        return {"path": str(self.path) if self.path is not None else None, "name": self.name, "reason": self.reason}
+
+
+def _rounded(scores: dict[str, float]) -> dict[str, float]:
+    return {label: round(score, 6) for label, score in scores.items()}

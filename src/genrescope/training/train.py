@@ -1,0 +1,98 @@
+"""Training: a job goes in, a run folder comes out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import genrescope
+from genrescope import modelfile
+from genrescope.modelfile import Header, TrainingData
+from genrescope.models.registry import count_parameters
+from genrescope.sources.cards import card, names
+from genrescope.training.from_scratch import NetworkLearner
+from genrescope.training.job import Watch
+from genrescope.training.pooled_svm import SVMLearner
+from genrescope.training.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from genrescope.store.store import Store
+    from genrescope.training.job import Job, Learner, Learnt, Material
+    from genrescope.training.recipe import Recipe
+
+_SILENT = Watch()
+
+
+def train(job: Job, *, learner: Learner | None = None, watch: Watch = _SILENT) -> Path:
+    """Train a model and leave a run folder. The split is audited first; what was found goes into `run.json`.
+
+    The same seed gives the same result, bit for bit on a CPU with the same number of threads, also when the run was
+    interrupted and resumed: everything random in an epoch is drawn from the seed and the epoch's number.
+
+    Args:
+        job: what to train, on what, and where it goes.
+        learner: what learns; None takes the recipe's own.
+        watch: who is told how it goes.
+
+    Returns:
+        The run folder.
+
+    Raises:
+        DataError: the store or split does not suit, or `out` holds another run.
+        RecipeError: there is no such network, or it does not take such windows.
+        TrainingError: the loss is no longer finite.
+        OutputError: the disk is full, say; the last checkpoint is kept.
+    """
+    job = job.on_device()
+    learner = learner or learner_of(cast("Recipe", job.recipe))
+    material = job.material()
+    learner.check(job, material)
+    folder = RunFolder.begin(job)
+    if not folder.finished:
+        _finish(folder, job, material, learner.learn(job, material, folder, watch))
+    return folder.path
+
+
+def learner_of(recipe: Recipe) -> Learner:
+    """Return what learns by a recipe."""
+    return SVMLearner(recipe) if recipe.kind == "svm" else NetworkLearner(recipe)
+
+
+def _finish(folder: RunFolder, job: Job, material: Material, learnt: Learnt) -> None:
+    """Write the model file and close the run."""
+    header = Header(
+        model=learnt.model,
+        options=learnt.options,
+        labels=tuple(material.labels),
+        front_end=learnt.front_end,
+        windows=learnt.windows,
+        weights=learnt.weights,
+        data=_training_data(job.store),
+        requires=learnt.requires,
+        recipe=job.recipe.model_dump(mode="json"),
+        made_with=genrescope.__version__,
+    )
+    modelfile.save(folder.path / modelfile.FILE_NAME, learnt.network, header)
+    folder.note(
+        {
+            "status": "finished",
+            "labels": list(material.labels),
+            "parameters": count_parameters(learnt.network),
+            "tracks": len(material.learnt),
+            "windows": learnt.windows_learnt,
+            "epochs": len(learnt.history),
+            "seconds": round(sum(row.seconds for row in learnt.history), 1),
+            **learnt.facts,
+        }
+    )
+    folder.remove_checkpoint()
+
+
+def _training_data(store: Store) -> TrainingData:
+    """Return what a model file says of the store it learnt from: the terms of a public data set, or just that."""
+    name = store.data.partition(":")[0]
+    if name not in names():
+        return TrainingData(fingerprint=store.fingerprint)
+    known = card(name)
+    return TrainingData(name=known.title, fingerprint=store.fingerprint, licence=known.terms, citation=known.citation)

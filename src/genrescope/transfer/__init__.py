@@ -1,1 +1,0 @@
-"""Published networks as listeners: their features, and a probe that is fitted to these."""
