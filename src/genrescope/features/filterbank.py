@@ -69,9 +69,11 @@ class Filterbank(nn.Module):
         samples = max(waves.shape[1] + 2 * self._padding, self._length)
         count = (samples - self._length) // self._hop + 1
         result = torch.empty(len(waves), count, self._bands, device=waves.device)
-        padded = torch.zeros(samples, device=waves.device)
+        padded = torch.empty(samples, device=waves.device)
+        inner = padded[self._padding :][: waves.shape[1]]
+        padded[: self._padding], padded[self._padding + len(inner) :] = 0, 0
         for wave, out in zip(waves, result, strict=True):
-            padded[self._padding :][: len(wave)] = wave
+            inner.copy_(wave)
             self._frames(padded, out)
         return result
 
@@ -101,12 +103,11 @@ class Filterbank(nn.Module):
         if len(held) >= self._length:
             yield self._frames(held)
 
-    def _weighted(self, frames: Tensor, wide: Tensor, out: Tensor) -> None:
+    def _weighted(self, frames: Tensor, out: Tensor) -> None:
         """Write what is to be transformed.
 
         Args:
             frames: samples, shape (frames, length); not to be changed.
-            wide: scratch of shape (frames, 1 + length), with room for the sample before the first.
             out: where it goes, shape (frames, length).
         """
         raise NotImplementedError
@@ -129,12 +130,12 @@ class Filterbank(nn.Module):
         result = torch.empty(len(frames), self._bands, device=padded.device) if out is None else out
         largest = max(1, (_BLOCK if padded.device.type == "cpu" else _BLOCK_DEVICE) // self._n_fft)
         size = -(-len(frames) // max(1, round(len(frames) / largest)))  # blocks of equal size: no small one at the end
-        wide = torch.empty(size, 1 + self._length, device=padded.device)
-        weighted = torch.zeros(size, self._n_fft, device=padded.device)
+        weighted = torch.empty(size, self._n_fft, device=padded.device)
+        weighted[:, self._length :] = 0
         filters = [self.get_buffer(f"filters{index}") for index in range(len(self._groups))]
         for start in range(0, len(frames), size):
             block, power = frames[start : start + size], result[start : start + size]
-            self._weighted(block, wide[: len(block)], weighted[: len(block), : self._length])
+            self._weighted(block, weighted[: len(block), : self._length])
             # (frames, bins) complex -> (frames, 2 * bins) real: parts squared, to be summed by the products
             squares = torch.view_as_real(torch.fft.rfft(weighted[: len(block)])).flatten(1).square_()
             for (bands, bins), weights in zip(self._groups, filters, strict=True):

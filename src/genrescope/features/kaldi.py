@@ -38,11 +38,12 @@ class Kaldi(Filterbank):
         self.spec = spec
         self._keep("window", torch.hann_window(length, periodic=False, dtype=torch.float64))
 
-    def _weighted(self, frames: Tensor, wide: Tensor, out: Tensor) -> None:
-        torch.sub(frames, frames.mean(dim=1, keepdim=True), out=wide[:, 1:])
-        wide[:, 0] = wide[:, 1]  # the first sample stands for the one before it
-        torch.sub(wide[:, 1:], wide[:, :-1], alpha=self.spec.pre_emphasis, out=out)
-        out.mul_(self.get_buffer("window"))
+    def _weighted(self, frames: Tensor, out: Tensor) -> None:
+        a = self.spec.pre_emphasis
+        torch.sub(frames[:, 1:], frames[:, :-1], alpha=a, out=out[:, 1:])
+        out[:, 0] = (1 - a) * frames[:, 0]  # the first sample stands for the one before it
+        # With m the frame's mean, (x[n] - m) - a (x[n - 1] - m) is x[n] - a x[n - 1] - (1 - a) m.
+        out.sub_(frames.mean(dim=1, keepdim=True), alpha=1 - a).mul_(self.get_buffer("window"))
 
     def _compressed(self, power: Tensor) -> None:
         power.clamp_(min=self.spec.floor).log_().sub_(self.spec.mean).div_(2 * self.spec.std)

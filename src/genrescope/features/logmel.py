@@ -29,7 +29,7 @@ class LogMel(Filterbank):
 
     A transform of real numbers joins bin k to bin N/2 - k in its last stage, and leaves a rounding of the one in the
     other. A loud treble tone thus disturbs a quiet bass, where the filters weigh most: by 7e-3, if nothing is done. So
-    each frame f is smoothed in a circle before, `g[n] = f[n] + a f[n - 1]`, which takes the weight off the treble. For
+    each frame f is smoothed in a circle before, `g[n] = f[n] + a f[n + 1]`, which takes the weight off the treble. For
     a circular shift this is undone exactly by the filters: `|G[k]|^2 = |F[k]|^2 (1 + 2 a cos(2 pi k / N) + a^2)`.
 
     Args:
@@ -49,12 +49,15 @@ class LogMel(Filterbank):
         super().__init__(filters, length=n_fft, hop=spec.hop, n_fft=n_fft, padding=n_fft // 2)
         self.spec = spec
         # Periodic: one sample of a window of n_fft + 1 is left out. Computed in double, rounded once.
-        self._keep("window", _WINDOWS[spec.window](n_fft, periodic=True, dtype=torch.float64))
+        window = _WINDOWS[spec.window](n_fft, periodic=True, dtype=torch.float64)
+        self._keep("window", window)
+        self._keep("next_window", _SMOOTHING * window.roll(-1))
 
-    def _weighted(self, frames: Tensor, wide: Tensor, out: Tensor) -> None:
-        torch.mul(frames, self.get_buffer("window"), out=wide[:, 1:])
-        wide[:, 0] = wide[:, -1]  # the circle closes
-        torch.add(wide[:, 1:], wide[:, :-1], alpha=_SMOOTHING, out=out)
+    def _weighted(self, frames: Tensor, out: Tensor) -> None:
+        window = self.get_buffer("next_window")
+        torch.mul(frames, self.get_buffer("window"), out=out)
+        out[:, :-1].addcmul_(frames[:, 1:], window[:-1])
+        out[:, -1].addcmul_(frames[:, 0], window[-1])  # the circle closes
 
     def _compressed(self, power: Tensor) -> None:
         if self.spec.compression == "log":
