@@ -30,7 +30,7 @@ PACKAGE = "genrescope"
 LAYERS = (
     {"errors"},
     {"files"},
-    {"tables", "workers"},
+    {"records", "tables", "workers"},
     {"devices"},
     {"audio", "pages"},
     {"features", "logmel", "logmel_spec", "synth"},

@@ -454,19 +454,19 @@ def test_a_folder_with_other_things_is_left_alone(data: Path, tmp_path: Path) ->
 def test_a_full_disk_is_told_and_what_was_finished_is_kept(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from genrescope.store.journal import Journal
+    from genrescope.records import RecordWriter
 
-    note = Journal._note
+    add = RecordWriter.add
     notes: list[Any] = []
 
-    def full(journal: Journal, facts: dict[str, Any]) -> None:
+    def full(writer: RecordWriter, facts: dict[str, Any]) -> None:
         if len(notes) == 3:
             raise OSError(28, "No space left on device")
         notes.append(facts)
-        note(journal, facts)
+        add(writer, facts)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Journal, "_note", full)
+        patch.setattr(RecordWriter, "add", full)
         with pytest.raises(OutputError, match="No space left on device"):
             prepare(str(data), tmp_path / "store", jobs=1)
     assert prepare(str(data), tmp_path / "store", jobs=1).kept == 3

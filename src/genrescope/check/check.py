@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import time
 from collections import Counter
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
-from genrescope import workers
+from genrescope import records, workers
 from genrescope.check import faults
 from genrescope.check.listen import Heard, listen
-from genrescope.errors import DataError
-from genrescope.files import read_text, refuse_foreign, write_json, writing
+from genrescope.files import refuse_foreign, write_json
 from genrescope.logmel_spec import LogMelSpec
 from genrescope.sources.data import read_data, select_genres
 from genrescope.splits import duplicates
@@ -169,34 +167,17 @@ def _crashed(track: Track) -> Heard:
 
 
 class _Notes:
-    """What was heard of each file, a line each, written as soon as it is known; a line cut off by a kill is dropped."""
+    """What was heard of each file, a line each, written as soon as it is known."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._known: dict[str, Heard] = {}
-        self._file: IO[str] | None = None
-        for line in self._read().splitlines():
-            try:
-                noted = json.loads(line)
-                if noted.pop("format") == FORMAT:
-                    heard = Heard.from_dict(noted)
-                    self._known[heard.id] = heard
-            except (ValueError, TypeError, KeyError, AttributeError):
-                continue
-
-    def _read(self) -> str:
-        try:
-            return read_text(self._path) if self._path.exists() else ""
-        except OSError as error:
-            told = f"{self._path} cannot be read: {error.strerror or error}"
-            raise DataError(f"{told}. Remove it, or choose another folder for the results") from error
+        self._known = {heard.id: heard for heard in records.read(path, _noted, damaged="skip")}
+        self._writer = records.RecordWriter(path)
 
     def __enter__(self) -> _Notes:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._file is not None:
-            self._file.close()
+        self._writer.close()
 
     def of(self, track: Track) -> Heard | None:
         """Return what is known of the track, if its file has not changed since."""
@@ -215,10 +196,10 @@ class _Notes:
         Raises:
             OutputError: it cannot be written.
         """
-        with writing(self._path):
-            if self._file is None:
-                self._path.parent.mkdir(parents=True, exist_ok=True)
-                self._file = self._path.open("a", encoding="utf-8", errors="surrogateescape")
-                self._file.write("\n" if self._path.stat().st_size else "")  # ends a line that was cut off
-            self._file.write(json.dumps({"format": FORMAT} | heard.to_dict()) + "\n")
-            self._file.flush()
+        self._writer.add({"format": FORMAT} | heard.to_dict())
+
+
+def _noted(line: dict[str, Any]) -> Heard:
+    if line.pop("format") != FORMAT:
+        raise ValueError("another version's measurements")
+    return Heard.from_dict(line)

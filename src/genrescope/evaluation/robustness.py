@@ -8,18 +8,16 @@ OUT/heard.jsonl       a line per track; a second run hears only what is missing
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import json
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from genrescope import files, modelfile, splits, workers
+from genrescope import files, modelfile, records, splits, workers
 from genrescope.devices import choose_device
 from genrescope.errors import DataError
 from genrescope.evaluation import crossval, metrics, paired
@@ -33,7 +31,7 @@ from genrescope.store.store import INDEX_FILE, Store, StoredTrack
 from genrescope.training.run_folder import read_run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from genrescope.evaluation.changed_sound import Sound
 
@@ -243,7 +241,7 @@ def _heard(
         return kept, failed
     by_id = {item.track.id: item for item in subject.items}
     models = _Models(device)
-    with _appending(folder / HEARD_FILE) as file:
+    with records.RecordWriter(folder / HEARD_FILE) as log:
         sounds = workers.results(work, partial(worker, subject.store.spec), jobs=jobs, crashed=crashed)
         for done_now, sound in enumerate(sounds, start=done + 1):
             if sound.reason:
@@ -252,9 +250,7 @@ def _heard(
                 continue
             verdicts = models.judge(by_id[sound.id], subject.store, sound)
             kept[sound.id] = kept.get(sound.id, {}) | verdicts
-            line = {"id": sound.id, "identity": identity[sound.id], "verdicts": verdicts}
-            file.write(json.dumps(line, ensure_ascii=False) + "\n")
-            file.flush()
+            log.add({"id": sound.id, "identity": identity[sound.id], "verdicts": verdicts})
             on_track(Progress(done_now, total))
     return kept, failed
 
@@ -294,28 +290,17 @@ def _identities(items: Sequence[_HeldOut]) -> dict[str, str]:
 
 
 def _kept(path: Path, identity: Mapping[str, str]) -> dict[str, Verdicts]:
-    """Read what earlier runs have heard of these tracks with these models; a line cut short is not trusted."""
+    """Read what earlier runs have heard of these tracks with these models."""
     kept: dict[str, Verdicts] = defaultdict(dict)
-    with contextlib.suppress(FileNotFoundError):
-        for text in files.read_text(path).split("\n"):
-            with contextlib.suppress(ValueError, KeyError, TypeError):
-                line = json.loads(text)
-                if identity.get(line["id"]) == line["identity"]:
-                    kept[line["id"]] |= {
-                        name: line["verdicts"][name] for name in line["verdicts"] if name in CONDITIONS
-                    }
+    for track_id, heard_by, verdicts in records.read(path, _noted, damaged="skip"):
+        if identity.get(track_id) == heard_by:
+            kept[track_id] |= verdicts
     return dict(kept)
 
 
-@contextlib.contextmanager
-def _appending(path: Path) -> Iterator[IO[str]]:
-    """Open a file to add lines to; a line that was cut short is ended first."""
-    with files.writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
-            if file.tell() and not path.read_bytes().endswith(b"\n"):
-                file.write("\n")
-            yield file
+def _noted(line: dict[str, Any]) -> tuple[str, str, Verdicts]:
+    verdicts = line["verdicts"]
+    return line["id"], line["identity"], {name: verdicts[name] for name in verdicts if name in CONDITIONS}
 
 
 # -- counting -----------------------------------------------------------------------------------------------------
