@@ -18,7 +18,8 @@ from genrescope import modelfile
 from genrescope.cli import predict as predict_command
 from genrescope.errors import AudioError, DataError, ModelFileError, TrainingError
 from genrescope.inference.classifier import Classifier, Prediction, WindowScores
-from genrescope.inference.many import Failure, PredictionFile, find_songs, header_line, predict_all, to_line
+from genrescope.inference.many import Failure, find_songs, predict_all
+from genrescope.inference.outputs import PredictionFile, header_line, to_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -90,11 +90,11 @@ class _Lines:
     """JSON Lines or CSV on stdout, a line as soon as a song is done."""
 
     def __init__(self, kind: Format, genres: Sequence[str]) -> None:
-        from genrescope.inference import many
+        from genrescope.inference import outputs
 
         self.done: set[str] = set()
-        self._text = partial(many.to_line, kind=kind.value, genres=genres)
-        sys.stdout.write(many.header_line(kind.value, genres))
+        self._text = partial(outputs.to_line, kind=kind.value, genres=genres)
+        sys.stdout.write(outputs.header_line(kind.value, genres))
 
     def write(self, prediction: Prediction) -> None:
         sys.stdout.write(self._text(prediction))
@@ -129,7 +129,7 @@ class _Table:
 
 @contextlib.contextmanager
 def _writer(kind: Format, path: Path | None, genres: Sequence[str], *, top: int) -> Iterator[_Writer]:
-    from genrescope.inference.many import PredictionFile
+    from genrescope.inference.outputs import PredictionFile
 
     if path is not None:
         with PredictionFile(path, kind.value, genres) as file:
