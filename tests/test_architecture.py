@@ -29,7 +29,7 @@ PACKAGE = "genrescope"
 
 LAYERS = (
     {"errors"},
-    {"files"},
+    {"files", "progress"},
     {"records", "tables", "workers"},
     {"devices"},
     {"audio", "pages"},

@@ -93,8 +93,8 @@ def test_one_process_and_two_make_the_same_bytes(data: Path, tmp_path: Path) -> 
     for jobs in (1, 2):
         told: list[Progress] = []
         prepare(str(data), tmp_path / f"store-{jobs}", jobs=jobs, on_track=told.append)
-        assert told[0].row is None
-        seen.append([(step.done, step.row.id) for step in told if step.row])
+        assert told[0].item is None
+        seen.append([(step.done, step.item.id) for step in told if step.item])
     assert seen[0] == seen[1]
     assert [done for done, _ in seen[0]] == list(range(1, 10))
     assert bytes_of(tmp_path / "store-1") == bytes_of(tmp_path / "store-2")
@@ -285,7 +285,7 @@ class _StopError(Exception):
 
 def stopping_after(count: int) -> Callable[[Progress], None]:
     def stop(progress: Progress) -> None:
-        if progress.row is not None and progress.done >= count:
+        if progress.item is not None and progress.done >= count:
             raise _StopError
 
     return stop
@@ -398,7 +398,7 @@ import sys, time
 from genrescope.store.prepare import prepare
 
 def told(progress):
-    if progress.row is not None:
+    if progress.item is not None:
         print(progress.done, flush=True)
         if progress.done == 4:
             time.sleep(600)

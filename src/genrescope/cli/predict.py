@@ -50,12 +50,12 @@ def predict(
 ) -> None:
     """Genres of files and folders. With --out resumable; a file that cannot be decoded is named and skipped."""
     from genrescope.inference.classifier import load
-    from genrescope.inference.many import Failure, find_songs, predict_all
+    from genrescope.inference.many import FailedSong, find_songs, predict_all
 
     kind = _kind(format_, out_)
     songs = find_songs(paths)
     classifier = load(model, device=device)
-    failures: list[Failure] = []
+    failures: list[FailedSong] = []
     with (
         resumable("With --out, run the same command again to go on."),
         _writer(kind, out_, classifier.genres, top=top) as writer,
@@ -64,7 +64,7 @@ def predict(
         missing = [song for song in songs if str(song) not in writer.done]
         task = bar.add_task("listening", total=len(songs), completed=len(songs) - len(missing), detail="")
         for result in predict_all(classifier, missing):
-            if isinstance(result, Failure):
+            if isinstance(result, FailedSong):
                 failures.append(result)
                 bar.console.print(f"skipped {result.path}: {result.reason}", style="yellow", markup=False)
             else:

@@ -25,6 +25,7 @@ from genrescope.evaluation.changed_sound import Work, crashed, worker
 from genrescope.evaluation.compare import read_result
 from genrescope.evaluation.conditions import CONDITIONS, UNCHANGED, chosen
 from genrescope.evaluation.evaluate import about_model, open_own_store, track_rows
+from genrescope.progress import Progress
 from genrescope.sources.data import read_data
 from genrescope.store.index import read_index
 from genrescope.store.store import INDEX_FILE, Store, StoredTrack
@@ -41,21 +42,6 @@ HEARD_FILE = "heard.jsonl"
 
 Verdicts = dict[str, dict[str, Any]]
 """What a track was taken for under each condition, and how surely."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a run stands, told after every track.
-
-    Attributes:
-        done: tracks finished, those of earlier runs included.
-        total: tracks in all.
-        failed: the track just finished and why it could not be used; None where it could.
-    """
-
-    done: int
-    total: int
-    failed: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -112,7 +98,7 @@ def robustness(
     out: str | Path | None = None,
     device: str = "auto",
     jobs: int | None = None,
-    on_track: Callable[[Progress], None] = lambda _: None,
+    on_track: Callable[[Progress[Sound]], None] = lambda _: None,
 ) -> Robustness:
     """Score a run on its held-out tracks, changed in many ways.
 
@@ -224,7 +210,7 @@ def _heard(
     *,
     device: str,
     jobs: int | None,
-    on_track: Callable[[Progress], None],
+    on_track: Callable[[Progress[Sound]], None],
 ) -> tuple[dict[str, Verdicts], dict[str, str]]:
     """Return each track's verdicts, those of earlier runs included, and the tracks that failed."""
     identity = _identities(subject.items)
@@ -246,12 +232,12 @@ def _heard(
         for done_now, sound in enumerate(sounds, start=done + 1):
             if sound.reason:
                 failed[sound.id] = sound.reason
-                on_track(Progress(done_now, total, (sound.id, sound.reason)))
+                on_track(Progress(done_now, total, sound))
                 continue
             verdicts = models.judge(by_id[sound.id], subject.store, sound)
             kept[sound.id] = kept.get(sound.id, {}) | verdicts
             log.add({"id": sound.id, "identity": identity[sound.id], "verdicts": verdicts})
-            on_track(Progress(done_now, total))
+            on_track(Progress(done_now, total, sound))
     return kept, failed
 
 

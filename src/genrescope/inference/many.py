@@ -20,7 +20,7 @@ _AHEAD = 4  # songs decoded before the model asks for them
 
 
 @dataclass(frozen=True)
-class Failure:
+class FailedSong:
     """A song that could not be classified.
 
     Attributes:
@@ -52,7 +52,7 @@ def find_songs(paths: Sequence[Path]) -> list[Path]:
     return list(found)
 
 
-def predict_all(classifier: Classifier, songs: Iterable[Path]) -> Iterator[Prediction | Failure]:
+def predict_all(classifier: Classifier, songs: Iterable[Path]) -> Iterator[Prediction | FailedSong]:
     """Classify songs in order. A thread decodes ahead while the model works; a bad file stops nothing.
 
     Yields:
@@ -71,9 +71,9 @@ def predict_all(classifier: Classifier, songs: Iterable[Path]) -> Iterator[Predi
                     return
                 song, heard = waiting.popleft()
                 try:
-                    result: Prediction | Failure = classifier.judge(*heard.result())
+                    result: Prediction | FailedSong = classifier.judge(*heard.result())
                 except AudioError as error:
-                    result = Failure(str(song), error.reason)
+                    result = FailedSong(str(song), error.reason)
                 yield result
         finally:
             for _, future in waiting:
