@@ -64,7 +64,7 @@ def ours(music: str, size: str) -> dict[str, Any]:
         rows = "".join(f"{clip},{clip.relative_to(music).parts[0]}\n" for clip in clips[::step][: int(size)])
         listing.write_text("path,genre\n" + rows, encoding="utf-8")
         done = check(str(listing), Path(folder) / "check")
-    audio = sum(heard.seconds for heard in done.heard)
+    audio = sum(file.seconds for file in done.measurements)
     return {
         "seconds": done.seconds,
         "comparing": comparing,

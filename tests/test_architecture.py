@@ -29,8 +29,8 @@ PACKAGE = "genrescope"
 
 LAYERS = (
     {"errors"},
-    {"files"},
-    {"tables", "workers"},
+    {"files", "progress"},
+    {"records", "tables", "workers"},
     {"devices"},
     {"audio", "pages"},
     {"features", "synth"},

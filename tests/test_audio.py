@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genrescope import audio
-from genrescope.audio import decoders
+from genrescope.audio import reader
 from genrescope.errors import AudioError
 
 if TYPE_CHECKING:
@@ -238,7 +238,7 @@ def test_blocks_joined_equal_decode(
 ) -> None:
     path = make(tmp_path, kind, sweep(rate=44_100, seconds=4), 44_100)
     whole = audio.decode(path, offset=offset, duration=duration)
-    monkeypatch.setattr(decoders, "BLOCK_SECONDS", 0.25)
+    monkeypatch.setattr(reader, "BLOCK_SECONDS", 0.25)
     pieces = list(audio.blocks(path, offset=offset, duration=duration))
     assert len(pieces) > 5
     np.testing.assert_allclose(np.concatenate(pieces), whole, atol=1e-6)
@@ -248,7 +248,7 @@ def test_blocks_joined_equal_decode(
 def test_memory_of_blocks_does_not_grow_with_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    monkeypatch.setattr(decoders, "BLOCK_SECONDS", 2.0)
+    monkeypatch.setattr(reader, "BLOCK_SECONDS", 2.0)
     seconds = 60 if kind == "m4a" else 600
     path = make(tmp_path, kind, tone(200, rate=8000, seconds=seconds), 8000)
     next(audio.blocks(path))  # what is loaded once does not count
@@ -263,7 +263,7 @@ def test_memory_of_blocks_does_not_grow_with_the_file(
 
 
 def test_blocks_left_early_close_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decoders, "BLOCK_SECONDS", 0.1)
+    monkeypatch.setattr(reader, "BLOCK_SECONDS", 0.1)
     path = write(tmp_path / "tone.wav", tone(440))
     pieces = cast("Generator[audio.Wave]", audio.blocks(path))
     next(pieces)

@@ -23,15 +23,17 @@ from hypothesis import strategies as st
 
 from genrescope import audio, synth
 from genrescope.check import faults, page
-from genrescope.check.check import FILE_NAME, NOTES_NAME, PAGE_NAME, Checked, Progress, check
+from genrescope.check.check import FILE_NAME, NOTES_NAME, PAGE_NAME, Checked, check
 from genrescope.check.containers import ENDINGS, cut_short, suits
-from genrescope.check.listen import Heard, listen
+from genrescope.check.listen import FileMeasurements, listen
 from genrescope.errors import DataError, OutputError
 from genrescope.features.logmel import LogMel
 from genrescope.sources.track import Track
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from genrescope.progress import Progress
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 SECONDS = 5.0
@@ -261,13 +263,13 @@ def test_files_that_were_cut_off_are_errors(tmp_path: Path) -> None:
 
 # -- limits ----------------------------------------------------------------------------------------------------------
 
-FINE = Heard(
+FINE = FileMeasurements(
     "jazz/song.wav", bytes=1, mtime_ns=1, seconds=30.0, sample_rate=RATE, channels=2, codec="WAV PCM_16", peak=0.5,
     spread=1.0, cancelled=3.0, cutoff=10_800, cliff=4.0,
 )  # fmt: skip
 
 
-def judged(*heard: Heard, group: str = "", genre: str = "jazz") -> list[str]:
+def judged(*heard: FileMeasurements, group: str = "", genre: str = "jazz") -> list[str]:
     """Return the kinds of all faults of files that sound like this."""
     tracks = [Track(each.id, Path(each.id), genre, group) for each in heard]
     return [finding.kind for finding in faults.judge(tracks, heard, []) if finding.kind != "few-tracks"]
@@ -300,7 +302,7 @@ def test_a_file_without_sound_is_judged_for_nothing_else() -> None:
     assert judged(dataclasses.replace(FINE, **wrong, spread=0.0, peak=0.0)) == ["silent"]
     assert judged(dataclasses.replace(FINE, **wrong, spread=0.0)) == ["constant"]
     assert judged(dataclasses.replace(FINE, **wrong)) == ["silent"]
-    assert judged(Heard("jazz/song.wav", fault="empty", reason="0 bytes")) == ["empty"]
+    assert judged(FileMeasurements("jazz/song.wav", fault="empty", reason="0 bytes")) == ["empty"]
 
 
 def test_channels_that_cancel_each_other_are_not_called_silent() -> None:
@@ -320,7 +322,7 @@ def genre_findings(groups: list[str], *, broken: int = 0) -> list[str]:
     tracks = [Track(f"{n:02d}.wav", Path(f"{n:02d}.wav"), "jazz", group) for n, group in enumerate(groups)]
     heard = [dataclasses.replace(FINE, id=track.id) for track in tracks]
     for at in range(len(heard) - broken, len(heard)):
-        heard[at] = Heard(heard[at].id, fault="unreadable", reason="damaged")
+        heard[at] = FileMeasurements(heard[at].id, fault="unreadable", reason="damaged")
     return [finding.kind for finding in faults.judge(tracks, heard, []) if not finding.tracks]
 
 
@@ -349,7 +351,7 @@ def log_mel() -> LogMel:
     return LogMel()
 
 
-def heard_of(path: Path, log_mel: LogMel) -> Heard:
+def heard_of(path: Path, log_mel: LogMel) -> FileMeasurements:
     return listen(Track(path.name, path, "jazz"), log_mel)
 
 
@@ -427,7 +429,7 @@ def test_a_file_may_be_very_short(samples: int, tmp_path: Path, log_mel: LogMel)
 )
 def test_what_was_heard_survives_json(marks: list[int], name: str, peak: float) -> None:
     heard = dataclasses.replace(FINE, id=name, peak=peak, marks=np.array(marks, np.int32))
-    again = Heard.from_dict(json.loads(json.dumps(heard.to_dict())))
+    again = FileMeasurements.from_dict(json.loads(json.dumps(heard.to_dict())))
     assert again == heard
     assert again.marks.tolist() == marks
 
@@ -541,12 +543,12 @@ def test_the_same_samples_are_one_recording_in_whatever_container(tmp_path: Path
     other[1000] += 1
     write(tmp_path / "music" / "b" / "6.wav", other)
     checked = check(str(tmp_path / "music"), tmp_path / "out", jobs=1)
-    assert len({heard.digest for heard in checked.heard[:5]}) == 1
+    assert len({heard.digest for heard in checked.measurements[:5]}) == 1
     kinds = found(checked)
     assert len(kinds["exact-duplicate"]) == 5 * 4 / 2
-    assert kinds["near-duplicate"] == {(f.id, "b/6.wav") for f in checked.heard[:5]}
+    assert kinds["near-duplicate"] == {(f.id, "b/6.wav") for f in checked.measurements[:5]}
     assert kinds["label-conflict"] == {
-        (first.id, second.id) for first in checked.heard[:3] for second in checked.heard[3:]
+        (first.id, second.id) for first in checked.measurements[:3] for second in checked.measurements[3:]
     }
 
 
@@ -610,8 +612,8 @@ def test_only_a_file_that_has_changed_is_read_again(music: Path, tmp_path: Path)
     os.utime(touched, ns=(1, 1))
     again = check(str(music), out, jobs=1)
     assert again.computed == 1
-    assert again.heard[1:] == before.heard[1:]
-    assert again.heard[0] == dataclasses.replace(before.heard[0], mtime_ns=1)
+    assert again.measurements[1:] == before.measurements[1:]
+    assert again.measurements[0] == dataclasses.replace(before.measurements[0], mtime_ns=1)
 
     stat = touched.stat()
     write(touched, np.zeros(3 * RATE, np.float32))  # as long as before
@@ -663,7 +665,7 @@ def test_a_listed_file_that_is_missing_is_unreadable_until_it_comes_back(music: 
 def test_files_that_vanish_while_they_are_checked_stop_nothing(music: Path, tmp_path: Path) -> None:
     shutil.copyfile(music / "jazz" / "jazz-00.wav", music / "rock" / "copy.wav")
 
-    def vanish(at: Progress) -> None:
+    def vanish(at: Progress[FileMeasurements]) -> None:
         if at.done == 1:  # not heard yet
             (music / "jazz" / "jazz-01.wav").unlink()
         if at.done == at.total:  # heard, and to be pictured
@@ -701,7 +703,7 @@ def test_notes_of_another_version_are_not_believed(music: Path, tmp_path: Path) 
 def test_an_interrupted_run_leaves_no_half_result_and_goes_on(music: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
 
-    def interrupt(at: Progress) -> None:
+    def interrupt(at: Progress[FileMeasurements]) -> None:
         if at.done == 2:
             raise KeyboardInterrupt
 

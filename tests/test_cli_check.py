@@ -14,7 +14,8 @@ from conftest import genre_folders, noise, write
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from genrescope.check.check import Progress
+    from genrescope.check.listen import FileMeasurements
+    from genrescope.progress import Progress
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 SECONDS = 3.2
@@ -121,7 +122,7 @@ def test_an_interrupt_ends_with_130_and_the_same_command_goes_on(
     look, out = module.check, tmp_path / "out"
 
     def interrupted(*arguments: Any, on_track: Any, **options: Any) -> Any:
-        def press(at: Progress) -> None:
+        def press(at: Progress[FileMeasurements]) -> None:
             on_track(at)
             if at.done == 3:
                 raise KeyboardInterrupt

@@ -16,7 +16,7 @@ from genrescope.errors import DataError
 from genrescope.evaluation import metrics, paired
 from genrescope.evaluation.conditions import CONDITIONS, UNCHANGED, chosen
 from genrescope.evaluation.evaluate import evaluate
-from genrescope.evaluation.robustness import Progress, robustness
+from genrescope.evaluation.robustness import robustness
 from genrescope.files import write_json
 from genrescope.store.store import open_store
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from genrescope.audio import Wave
+    from genrescope.evaluation.changed_sound import Sound
+    from genrescope.progress import Progress
 
 FEW = "mp3-64,noise-10,middle-3"
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -189,7 +191,7 @@ def test_what_was_heard_is_not_heard_again(result: dict[str, Any], own: World, t
     out = shutil.copytree(own.run / "robustness", tmp_path / "out")
     lines = (out / "heard.jsonl").read_text().splitlines()
     (out / "heard.jsonl").write_text("\n".join(lines[:2]) + "\n" + lines[2][:40])  # killed in the middle of a line
-    told: list[Progress] = []
+    told: list[Progress[Sound]] = []
     again = robustness(own.run, conditions=FEW, device="cpu", jobs=1, out=out, on_track=told.append)
     assert (told[0].done, told[-1].done, told[-1].total) == (2, 6, 6)
     assert again.result == result

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pytest
 import torch
 from conftest import stored
 from hypothesis import given
@@ -15,10 +12,9 @@ from hypothesis import strategies as st
 
 from genrescope.features import windows
 from genrescope.features.windows import FrameBank, Windows, draw, place
-from genrescope.workers import ahead
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    import pytest
 
     from genrescope.store.store import Frames, StoredTrack
 
@@ -183,63 +179,6 @@ def test_every_place_is_as_likely_the_last_one_too() -> None:
     counts = torch.bincount(drawn.starts)
     assert len(counts) == 5
     assert (counts - 1000).abs().max() < 120
-
-
-# -- the thread that stays ahead --------------------------------------------------------------------------------
-
-
-def threads() -> int:
-    return threading.active_count()
-
-
-@given(items=st.lists(st.integers() | st.none(), max_size=20), depth=st.integers(1, 5))
-def test_ahead_gives_the_same_items_in_order(items: list[int | None], depth: int) -> None:
-    assert list(ahead(items, depth=depth)) == items
-
-
-def test_an_exception_arrives_in_its_place() -> None:
-    def failing() -> Iterator[int]:
-        yield 1
-        yield 2
-        raise ValueError("the third")
-
-    items = ahead(failing())
-    assert (next(items), next(items)) == (1, 2)
-    with pytest.raises(ValueError, match="the third"):
-        next(items)
-
-
-def test_a_consumer_that_leaves_ends_the_thread() -> None:
-    made = []
-
-    def endless() -> Iterator[int]:
-        while True:
-            made.append(1)
-            yield len(made)
-
-    before = threads()
-    items = cast("Generator[int]", ahead(endless(), depth=2))
-    assert next(items) == 1
-    items.close()
-    assert threads() == before
-    assert len(made) <= 5
-
-
-def test_ahead_makes_items_before_they_are_asked_for() -> None:
-    made: list[int] = []
-
-    def noted() -> Iterator[int]:
-        for number in range(10):
-            made.append(number)
-            yield number
-
-    items = cast("Generator[int]", ahead(noted(), depth=3))
-    next(items)
-    deadline = time.monotonic() + 5
-    while len(made) < 4 and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert 4 <= len(made) <= 6
-    items.close()
 
 
 def test_windows_know_their_number() -> None:

@@ -18,7 +18,8 @@ from genrescope import modelfile
 from genrescope.cli import predict as predict_command
 from genrescope.errors import AudioError, DataError, ModelFileError, TrainingError
 from genrescope.inference.classifier import Classifier, Prediction, WindowScores
-from genrescope.inference.many import Failure, PredictionFile, find_songs, header_line, predict_all, to_line
+from genrescope.inference.many import FailedSong, find_songs, predict_all
+from genrescope.inference.outputs import PredictionFile, header_line, to_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -228,7 +229,7 @@ def test_bad_songs_stop_nothing_and_the_order_stays(classifier: Classifier, made
     songs = [letter, good[0], tmp_path / "nothing.wav", *good[1:], letter]
     found = list(predict_all(classifier, songs))
     assert [result.path for result in found] == [str(song) for song in songs]
-    failed = [number for number, result in enumerate(found) if isinstance(result, Failure)]
+    failed = [number for number, result in enumerate(found) if isinstance(result, FailedSong)]
     assert failed == [0, 2, len(songs) - 1]
     for result in found:
         if isinstance(result, Prediction):

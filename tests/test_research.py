@@ -17,7 +17,7 @@ from genrescope.errors import DataError
 from genrescope.evaluation import cost
 from genrescope.evaluation.metrics import resampled_interval
 from genrescope.research import collect, experiments, side_by_side, study_page
-from genrescope.research.study import Ended, Estimate, Progress, Studied, study
+from genrescope.research.study import Ended, Estimate, Studied, StudyProgress, study
 from genrescope.splits import Split, subsets
 from genrescope.splits.duplicates import Pair
 from genrescope.store.prepare import prepare
@@ -84,8 +84,8 @@ def _plain(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def done(home: Path) -> tuple[Studied, list[Progress], list[Ended]]:
-    told: list[Progress] = []
+def done(home: Path) -> tuple[Studied, list[StudyProgress], list[Ended]]:
+    told: list[StudyProgress] = []
     ended: list[Ended] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("genrescope.reports.figures.draw", lambda *_: [])
@@ -258,7 +258,7 @@ def test_duplicates_are_of_one_artist() -> None:
 # -- running ----------------------------------------------------------------------------------------------------
 
 
-def test_a_study_leaves_runs_table_page_and_figures(done: tuple[Studied, list[Progress], list[Ended]]) -> None:
+def test_a_study_leaves_runs_table_page_and_figures(done: tuple[Studied, list[StudyProgress], list[Ended]]) -> None:
     result, told, ended = done
     assert result.failed == ()
     assert json.loads((result.out / "study.json").read_text()) == result.result
@@ -276,7 +276,7 @@ def test_a_study_leaves_runs_table_page_and_figures(done: tuple[Studied, list[Pr
         assert text in page
 
 
-def test_a_row_adds_its_seeds_up(done: tuple[Studied, list[Progress], list[Ended]], home: Path) -> None:
+def test_a_row_adds_its_seeds_up(done: tuple[Studied, list[StudyProgress], list[Ended]], home: Path) -> None:
     result, *_ = done
     row = result.result["experiments"][0]
     runs = [json.loads((result.out / run / "crossval.json").read_text()) for run in row["runs"]]
@@ -294,7 +294,9 @@ def test_a_row_adds_its_seeds_up(done: tuple[Studied, list[Progress], list[Ended
     assert (row["learnt"], row["scored"], row["seeds"]) == ({"tracks": 8, "artists": 4}, [16], [0, 1])
 
 
-def test_a_share_leaves_less_in_every_fold_but_scores_all(done: tuple[Studied, list[Progress], list[Ended]]) -> None:
+def test_a_share_leaves_less_in_every_fold_but_scores_all(
+    done: tuple[Studied, list[StudyProgress], list[Ended]],
+) -> None:
     result, *_ = done
     row = result.result["experiments"][1]
     assert (row["share"], row["by"], row["learnt"], row["scored"]) == (
@@ -310,7 +312,9 @@ def test_a_share_leaves_less_in_every_fold_but_scores_all(done: tuple[Studied, l
     assert [each["name"] for each in curve] == ["half", "folds"]
 
 
-def test_parts_are_scored_on_validation_and_never_on_test(done: tuple[Studied, list[Progress], list[Ended]]) -> None:
+def test_parts_are_scored_on_validation_and_never_on_test(
+    done: tuple[Studied, list[StudyProgress], list[Ended]],
+) -> None:
     result, *_ = done
     row = result.result["experiments"][2]
     assert (row["part"], row["folds"], row["split"]) == ("validation", None, "stratified")
@@ -324,7 +328,7 @@ def models(out: Path) -> dict[Path, int]:
     return {path: path.stat().st_mtime_ns for path in out.rglob("model.safetensors")}
 
 
-def test_what_is_done_is_not_run_again(done: tuple[Studied, list[Progress], list[Ended]], home: Path) -> None:
+def test_what_is_done_is_not_run_again(done: tuple[Studied, list[StudyProgress], list[Ended]], home: Path) -> None:
     result, *_ = done
     before, ended = models(result.out), list[Ended]()
     again = study(home / "study.toml", result.out, device="cpu", on_end=ended.append)
@@ -335,7 +339,7 @@ def test_what_is_done_is_not_run_again(done: tuple[Studied, list[Progress], list
 
 
 def test_a_changed_experiment_under_an_old_name_is_refused(
-    done: tuple[Studied, list[Progress], list[Ended]], home: Path
+    done: tuple[Studied, list[StudyProgress], list[Ended]], home: Path
 ) -> None:
     result, *_ = done
     before = models(result.out)
@@ -374,7 +378,7 @@ def test_a_failed_run_is_noted_and_stops_nothing(home: Path, tmp_path: Path) -> 
 
 
 def test_an_interrupted_study_goes_on_and_ends_the_same(
-    done: tuple[Studied, list[Progress], list[Ended]], home: Path, tmp_path: Path
+    done: tuple[Studied, list[StudyProgress], list[Ended]], home: Path, tmp_path: Path
 ) -> None:
     def stop(ended: Ended) -> None:
         if ended.run.name == "half":
@@ -455,7 +459,7 @@ def test_an_estimate_grows_from_the_first_run_itself() -> None:
 
 
 def test_rows_of_folders_put_seeds_together_and_count_no_run_twice(
-    done: tuple[Studied, list[Progress], list[Ended]],
+    done: tuple[Studied, list[StudyProgress], list[Ended]],
 ) -> None:
     out = done[0].out
     rows = collect.rows([out, out / "folds" / "seed-0"])
@@ -479,7 +483,9 @@ def test_the_data_are_named_where_others_have_as_many_genres() -> None:
     assert collect.of_data(mine, [mine, moved]) == ""
 
 
-def test_folders_without_results_are_refused(done: tuple[Studied, list[Progress], list[Ended]], tmp_path: Path) -> None:
+def test_folders_without_results_are_refused(
+    done: tuple[Studied, list[StudyProgress], list[Ended]], tmp_path: Path
+) -> None:
     with pytest.raises(DataError, match="holds no results"):
         collect.rows([tmp_path])
     with pytest.raises(DataError, match="is no folder of results"):
@@ -501,7 +507,7 @@ def test_a_table_goes_between_the_marks_and_all_else_stays(tmp_path: Path) -> No
 
 
 def test_without_the_store_nothing_is_said_of_artists(
-    done: tuple[Studied, list[Progress], list[Ended]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    done: tuple[Studied, list[StudyProgress], list[Ended]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(collect, "_units_of_store", lambda *_: None)
     (row,) = collect.rows([done[0].out / "folds"])
@@ -511,7 +517,7 @@ def test_without_the_store_nothing_is_said_of_artists(
     assert "artists" not in collect.accuracy_cell(told, "vote")
 
 
-def test_a_clip_costs_time(done: tuple[Studied, list[Progress], list[Ended]]) -> None:
+def test_a_clip_costs_time(done: tuple[Studied, list[StudyProgress], list[Ended]]) -> None:
     assert 0 < cost.milliseconds(modelfile.load(done[0].out / "parts" / "seed-0"), repeats=1) < 10_000
 
 

@@ -20,10 +20,9 @@ from hypothesis import strategies as st
 from genrescope import audio
 from genrescope.features.front_end import frames_of
 from genrescope.features.logmel import LogMel
-from genrescope.sources import groups
 from genrescope.sources.cards import gtzan
 from genrescope.splits import duplicates, groups
-from genrescope.splits.duplicates import FILE_NAME, Heard, Pair, candidates, find, in_store
+from genrescope.splits.duplicates import FILE_NAME, Pair, TrackLandmarks, candidates, find, in_store
 from genrescope.splits.landmarks import BANDS, KEYS_PER_LANDMARK, Landmarks, keys, landmarks
 from genrescope.store.prepare import prepare
 from genrescope.store.store import open_store
@@ -50,7 +49,7 @@ def songs() -> Songs:
 
 
 @pytest.fixture(scope="module")
-def originals(songs: Songs) -> list[Heard]:
+def originals(songs: Songs) -> list[TrackLandmarks]:
     """Give what is compared of the songs."""
     return [track(name, wave) for name, wave in songs.items()]
 
@@ -65,15 +64,15 @@ def marks_of(wave: Samples) -> Landmarks:
     return landmarks(frames)
 
 
-def track(name: str, wave: Samples, *, digest: str | None = None) -> Heard:
-    return Heard(name, digest or f"of {name}", marks_of(wave))
+def track(name: str, wave: Samples, *, digest: str | None = None) -> TrackLandmarks:
+    return TrackLandmarks(name, digest or f"of {name}", marks_of(wave))
 
 
-def pairs_of(*tracks: Heard) -> list[Pair]:
+def pairs_of(*tracks: TrackLandmarks) -> list[Pair]:
     return find(tracks, frames_per_second=FRAMES_PER_SECOND)
 
 
-def renamed(heard: Heard, name: str) -> Heard:
+def renamed(heard: TrackLandmarks, name: str) -> TrackLandmarks:
     return dataclasses.replace(heard, id=name, digest=f"of {name}")
 
 
@@ -144,7 +143,7 @@ COPIES = {
 
 @pytest.mark.parametrize("name", COPIES)
 def test_each_copy_is_found_with_its_original_and_nothing_else(
-    songs: Songs, originals: list[Heard], name: str, tmp_path: Path
+    songs: Songs, originals: list[TrackLandmarks], name: str, tmp_path: Path
 ) -> None:
     copy = COPIES[name]
     copies = [track(f"{song}, {name}", copy.make(wave, tmp_path)) for song, wave in songs.items()]
@@ -172,7 +171,7 @@ def test_all_copies_of_a_recording_are_pairs_of_each_other(songs: Songs, tmp_pat
     assert found["0.1 s later", "3 s off the beginning"].offset == pytest.approx(-3.1, abs=0.05)
 
 
-def test_different_songs_are_no_pairs(originals: list[Heard]) -> None:
+def test_different_songs_are_no_pairs(originals: list[TrackLandmarks]) -> None:
     assert pairs_of(*originals) == []
 
 
@@ -209,7 +208,7 @@ def test_offset_and_speed_lead_there_and_back(offset: float, speed: float, momen
 # -- exact duplicates ---------------------------------------------------------------------------------------------
 
 
-def test_equal_sound_is_an_exact_pair(originals: list[Heard]) -> None:
+def test_equal_sound_is_an_exact_pair(originals: list[TrackLandmarks]) -> None:
     one, two, other = originals[:3]
     copies = [dataclasses.replace(one, id=name) for name in ("zz", "aa")]
     found = pairs_of(one, two, other, *copies, dataclasses.replace(other, id="b"))
@@ -221,7 +220,7 @@ def test_equal_sound_is_an_exact_pair(originals: list[Heard]) -> None:
         assert SECONDS - 1 < pair.overlap <= SECONDS
 
 
-def test_a_near_copy_is_a_pair_of_each_exact_one(originals: list[Heard], songs: Songs, tmp_path: Path) -> None:
+def test_a_near_copy_is_a_pair_of_each_exact_one(originals: list[TrackLandmarks], songs: Songs, tmp_path: Path) -> None:
     one = originals[0]
     near = track("near", COPIES["5 s earlier"].make(songs[one.id], tmp_path))
     equal = [dataclasses.replace(near, id=name) for name in ("a", "z")]
@@ -236,7 +235,7 @@ def test_a_near_copy_is_a_pair_of_each_exact_one(originals: list[Heard], songs: 
 
 
 @given(order=st.permutations(range(9)))
-def test_the_order_of_the_tracks_does_not_matter(order: list[int], originals: list[Heard]) -> None:
+def test_the_order_of_the_tracks_does_not_matter(order: list[int], originals: list[TrackLandmarks]) -> None:
     tracks = [*originals[:3], *(renamed(each, f"copy of {each.id}") for each in originals[:3])]
     tracks += [dataclasses.replace(each, id=f"a {each.id}") for each in originals[:3]]
     found = pairs_of(*(tracks[number] for number in order))
@@ -250,7 +249,7 @@ def test_the_order_of_the_tracks_does_not_matter(order: list[int], originals: li
 # -- odd ones -----------------------------------------------------------------------------------------------------
 
 
-def test_few_tracks_or_silent_ones_are_no_trouble(originals: list[Heard]) -> None:
+def test_few_tracks_or_silent_ones_are_no_trouble(originals: list[TrackLandmarks]) -> None:
     silent = [track(name, np.zeros(RATE, np.float32), digest="silence") for name in "ab"]
     assert all(len(each.marks) == 0 for each in silent)
     assert pairs_of() == pairs_of(originals[0]) == pairs_of(silent[0]) == pairs_of(*silent) == []
@@ -266,12 +265,12 @@ def test_tracks_of_a_second_are_exact_pairs_or_none(songs: Songs) -> None:
     assert [(p.first, p.second, p.kind) for p in pairs_of(*short, *softer, equal)] == [(short[0].id, "equal", "exact")]
 
 
-def test_noise_is_not_taken_for_noise(originals: list[Heard]) -> None:
+def test_noise_is_not_taken_for_noise(originals: list[TrackLandmarks]) -> None:
     hiss = [track(f"hiss {seed}", noise(SECONDS, seed=seed)) for seed in range(6)]
     assert pairs_of(*hiss, *originals) == []
 
 
-def test_a_loop_does_no_harm(songs: Songs, originals: list[Heard], tmp_path: Path) -> None:
+def test_a_loop_does_no_harm(songs: Songs, originals: list[TrackLandmarks], tmp_path: Path) -> None:
     """Its keys come again and again in itself; still its copy is found, and nothing else."""
     bar, other = songs["ironpulse"][: seconds(1.3)], songs["prismlace"][: seconds(0.9)]
     loops = [track("loop", np.tile(bar, 9)), track("other loop", np.tile(other, 13))]
@@ -294,7 +293,7 @@ def scattered(seed: int, *, length: float = 10.0) -> Landmarks:
 
 @pytest.mark.parametrize("entries", [4000, 1500, 300])
 def test_several_passes_find_what_one_does(
-    songs: Songs, originals: list[Heard], entries: int, monkeypatch: pytest.MonkeyPatch
+    songs: Songs, originals: list[TrackLandmarks], entries: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copies = [track(f"{name}, cut", wave[seconds(4) :]) for name, wave in songs.items()]
     once = pairs_of(*originals, *copies)
@@ -319,7 +318,7 @@ def test_passes_share_the_hits_out(seed: int, entries: int) -> None:
     assert sorted(once[0].frames.tolist()) == sorted(several[0].frames.tolist())
 
 
-def test_each_pass_holds_its_part_of_the_keys(originals: list[Heard]) -> None:
+def test_each_pass_holds_its_part_of_the_keys(originals: list[TrackLandmarks]) -> None:
     tracks = [each.marks for each in originals]
     starts = np.cumsum([0, *map(len, tracks)])
     whole = duplicates._packed(tracks, starts, 0, 1)
@@ -469,7 +468,7 @@ def test_the_repeats_of_gtzan_are_found_and_nothing_else(real_clips: Path) -> No
     for path in (path for genre in ("jazz", "metal", "rock") for path in (real_clips / "genres" / genre).iterdir()):
         if not path.stem.startswith("rock") or path.stem in repeated:
             frames, _ = frames_of(path, log_mel())
-            heard.append(Heard(path.stem, path.stem, landmarks(frames)))
+            heard.append(TrackLandmarks(path.stem, path.stem, landmarks(frames)))
     names = {each.id for each in heard}
     expected = {pair for each in repeats for pair in combinations(sorted(each.tracks), 2) if set(pair) <= names}
     assert len(expected) >= 10

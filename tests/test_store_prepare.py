@@ -94,8 +94,8 @@ def test_one_process_and_two_make_the_same_bytes(data: Path, tmp_path: Path) -> 
     for jobs in (1, 2):
         told: list[Progress] = []
         prepare(str(data), tmp_path / f"store-{jobs}", jobs=jobs, on_track=told.append)
-        assert told[0].row is None
-        seen.append([(step.done, step.row.id) for step in told if step.row])
+        assert told[0].item is None
+        seen.append([(step.done, step.item.id) for step in told if step.item])
     assert seen[0] == seen[1]
     assert [done for done, _ in seen[0]] == list(range(1, 10))
     assert bytes_of(tmp_path / "store-1") == bytes_of(tmp_path / "store-2")
@@ -286,7 +286,7 @@ class _StopError(Exception):
 
 def stopping_after(count: int) -> Callable[[Progress], None]:
     def stop(progress: Progress) -> None:
-        if progress.row is not None and progress.done >= count:
+        if progress.item is not None and progress.done >= count:
             raise _StopError
 
     return stop
@@ -399,7 +399,7 @@ import sys, time
 from genrescope.store.prepare import prepare
 
 def told(progress):
-    if progress.row is not None:
+    if progress.item is not None:
         print(progress.done, flush=True)
         if progress.done == 4:
             time.sleep(600)
@@ -455,19 +455,19 @@ def test_a_folder_with_other_things_is_left_alone(data: Path, tmp_path: Path) ->
 def test_a_full_disk_is_told_and_what_was_finished_is_kept(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from genrescope.store.journal import Journal
+    from genrescope.records import RecordWriter
 
-    note = Journal._note
+    add = RecordWriter.add
     notes: list[Any] = []
 
-    def full(journal: Journal, facts: dict[str, Any]) -> None:
+    def full(writer: RecordWriter, facts: dict[str, Any]) -> None:
         if len(notes) == 3:
             raise OSError(28, "No space left on device")
         notes.append(facts)
-        note(journal, facts)
+        add(writer, facts)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Journal, "_note", full)
+        patch.setattr(RecordWriter, "add", full)
         with pytest.raises(OutputError, match="No space left on device"):
             prepare(str(data), tmp_path / "store", jobs=1)
     assert prepare(str(data), tmp_path / "store", jobs=1).kept == 3

@@ -1,7 +1,10 @@
 """The one door for audio: any file goes in, mono float32 at the model's rate comes out."""
 
-from genrescope.audio.decoders import AudioInfo, Samples, Source
-from genrescope.audio.decoding import SAMPLE_RATE, SUFFIXES, Wave, blocks, decode, files_in, from_array, probe
+from genrescope.audio.decoding import SAMPLE_RATE, blocks, decode, from_array, probe
+from genrescope.audio.formats import SUFFIXES, files_in
+from genrescope.audio.reader import AudioInfo, Samples
+from genrescope.audio.resampling import Wave
+from genrescope.audio.source import Source
 
 __all__ = [
     "SAMPLE_RATE",

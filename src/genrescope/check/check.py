@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import time
 from collections import Counter
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
-from genrescope import workers
+from genrescope import records, workers
 from genrescope.check import faults
-from genrescope.check.listen import Heard, listen
-from genrescope.errors import DataError
+from genrescope.check.listen import FileMeasurements, listen
 from genrescope.features.spec import LogMelSpec
-from genrescope.files import read_text, refuse_foreign, write_json, writing
+from genrescope.files import refuse_foreign, write_json
+from genrescope.progress import Progress
 from genrescope.sources.data import read_data, select_genres
 from genrescope.splits import duplicates
 from genrescope.store.index import genre_counts
@@ -40,7 +39,7 @@ class Checked:
     Attributes:
         data: what was checked, as given.
         tracks: its tracks, sorted by id.
-        heard: what each sounds like, in the same order.
+        measurements: what was measured of each, in the same order.
         pairs: the duplicates among them.
         findings: the faults, the severest first.
         computed: number of files that were read in this run; the others were known from an earlier one.
@@ -50,7 +49,7 @@ class Checked:
 
     data: str
     tracks: tuple[Track, ...]
-    heard: tuple[Heard, ...]
+    measurements: tuple[FileMeasurements, ...]
     pairs: tuple[Pair, ...]
     findings: tuple[Finding, ...]
     computed: int
@@ -74,7 +73,7 @@ class Checked:
             "data": self.data,
             "tracks": len(self.tracks),
             "genres": genre_counts(track.genre for track in self.tracks),
-            "hours": round(sum(sound.seconds for sound in self.heard) / 3600, 3),
+            "hours": round(sum(sound.seconds for sound in self.measurements) / 3600, 3),
             "severities": {severity: self.count(severity) for severity in faults.SEVERITIES},
             "kinds": {kind: kinds[kind] for kind in faults.KINDS if kinds[kind]},
             "findings": [
@@ -85,18 +84,9 @@ class Checked:
             "files": [
                 {"genre": track.genre, "group": track.group}
                 | {name: value for name, value in vars(sound).items() if name not in _NOT_TOLD}
-                for track, sound in zip(self.tracks, self.heard, strict=True)
+                for track, sound in zip(self.tracks, self.measurements, strict=True)
             ],
         }
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a check stands: files done, files in all, and what the last one sounds like."""
-
-    done: int
-    total: int
-    heard: Heard | None
 
 
 def check(
@@ -105,9 +95,9 @@ def check(
     *,
     genres: Sequence[str] | None = None,
     jobs: int | None = None,
-    on_track: Callable[[Progress], None] = lambda _: None,
+    on_track: Callable[[Progress[FileMeasurements]], None] = lambda _: None,
 ) -> Checked:
-    """Check a data set; leave `check.json`, `check.html` and what was heard of each file.
+    """Check a data set; leave `check.json`, `check.html` and what was measured of each file.
 
     A later check of the same files in the same folder reads only those that have changed since.
 
@@ -123,7 +113,7 @@ def check(
 
     Raises:
         DataError: `data` has no tracks, or `out` holds something else or cannot be read.
-        OutputError: the results cannot be written; what was heard is kept for the next run.
+        OutputError: the results cannot be written; what was measured is kept for the next run.
     """
     from genrescope.check import page
 
@@ -133,27 +123,34 @@ def check(
     _, tracks = read_data(data)
     tracks = select_genres(tracks, genres)
     with _Notes(out / NOTES_NAME) as notes:
-        known = {track.id: heard for track in tracks if (heard := notes.of(track)) is not None}
+        known = {track.id: measured for track in tracks if (measured := notes.of(track)) is not None}
         missing = [track for track in tracks if track.id not in known]
-        on_track(Progress(len(known), len(tracks), None))
+        on_track(Progress(len(known), len(tracks)))
         results = workers.results(missing, partial(_worker, spec), jobs=jobs, crashed=_crashed)
-        for number, heard in enumerate(results, start=len(known) + 1):
-            known[heard.id] = heard
-            notes.add(heard)
-            on_track(Progress(number, len(tracks), heard))
-    heard_of = [known[track.id] for track in tracks]
-    compared = [duplicates.Heard(each.id, each.digest, each.marks) for each in heard_of if each.spread > 0]
+        for number, measured in enumerate(results, start=len(known) + 1):
+            known[measured.id] = measured
+            notes.add(measured)
+            on_track(Progress(number, len(tracks), measured))
+    measurements = [known[track.id] for track in tracks]
+    compared = [duplicates.TrackLandmarks(each.id, each.digest, each.marks) for each in measurements if each.spread > 0]
     pairs = duplicates.find(compared, frames_per_second=spec.sample_rate / spec.hop)
-    findings = faults.judge(tracks, heard_of, pairs)
+    findings = faults.judge(tracks, measurements, pairs)
     done = Checked(
-        data, tuple(tracks), tuple(heard_of), tuple(pairs), tuple(findings), len(missing), time.monotonic() - begun, out
+        data,
+        tuple(tracks),
+        tuple(measurements),
+        tuple(pairs),
+        tuple(findings),
+        len(missing),
+        time.monotonic() - begun,
+        out,
     )
     write_json(out / FILE_NAME, done.to_dict())
     page.write(done)
     return done
 
 
-def _worker(spec: LogMelSpec) -> Callable[[Track], Heard]:
+def _worker(spec: LogMelSpec) -> Callable[[Track], FileMeasurements]:
     """Make the front end, once in each worker."""
     import torch
 
@@ -164,61 +161,44 @@ def _worker(spec: LogMelSpec) -> Callable[[Track], Heard]:
     return partial(listen, log_mel=LogMel(spec))
 
 
-def _crashed(track: Track) -> Heard:
-    return Heard(track.id, fault="unreadable", reason=workers.CRASHED)
+def _crashed(track: Track) -> FileMeasurements:
+    return FileMeasurements(track.id, fault="unreadable", reason=workers.CRASHED)
 
 
 class _Notes:
-    """What was heard of each file, a line each, written as soon as it is known; a line cut off by a kill is dropped."""
+    """What was measured of each file, a line each, written as soon as it is known."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._known: dict[str, Heard] = {}
-        self._file: IO[str] | None = None
-        for line in self._read().splitlines():
-            try:
-                noted = json.loads(line)
-                if noted.pop("format") == FORMAT:
-                    heard = Heard.from_dict(noted)
-                    self._known[heard.id] = heard
-            except (ValueError, TypeError, KeyError, AttributeError):
-                continue
-
-    def _read(self) -> str:
-        try:
-            return read_text(self._path) if self._path.exists() else ""
-        except OSError as error:
-            told = f"{self._path} cannot be read: {error.strerror or error}"
-            raise DataError(f"{told}. Remove it, or choose another folder for the results") from error
+        self._known = {measured.id: measured for measured in records.read(path, _noted, damaged="skip")}
+        self._writer = records.RecordWriter(path)
 
     def __enter__(self) -> _Notes:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._file is not None:
-            self._file.close()
+        self._writer.close()
 
-    def of(self, track: Track) -> Heard | None:
+    def of(self, track: Track) -> FileMeasurements | None:
         """Return what is known of the track, if its file has not changed since."""
-        heard = self._known.get(track.id)
-        if heard is None or not heard.codec:  # what could not be read may be readable now
+        measured = self._known.get(track.id)
+        if measured is None or not measured.codec:  # what could not be read may be readable now
             return None
         try:
             stat = track.path.stat()
         except OSError:
             return None
-        return heard if (heard.bytes, heard.mtime_ns) == (stat.st_size, stat.st_mtime_ns) else None
+        return measured if (measured.bytes, measured.mtime_ns) == (stat.st_size, stat.st_mtime_ns) else None
 
-    def add(self, heard: Heard) -> None:
-        """Note what was heard.
+    def add(self, measured: FileMeasurements) -> None:
+        """Note what was measured.
 
         Raises:
             OutputError: it cannot be written.
         """
-        with writing(self._path):
-            if self._file is None:
-                self._path.parent.mkdir(parents=True, exist_ok=True)
-                self._file = self._path.open("a", encoding="utf-8", errors="surrogateescape")
-                self._file.write("\n" if self._path.stat().st_size else "")  # ends a line that was cut off
-            self._file.write(json.dumps({"format": FORMAT} | heard.to_dict()) + "\n")
-            self._file.flush()
+        self._writer.add({"format": FORMAT} | measured.to_dict())
+
+
+def _noted(line: dict[str, Any]) -> FileMeasurements:
+    if line.pop("format") != FORMAT:
+        raise ValueError("another version's measurements")
+    return FileMeasurements.from_dict(line)

@@ -10,7 +10,7 @@ from genrescope.check.containers import suits
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from genrescope.check.listen import Heard
+    from genrescope.check.listen import FileMeasurements
     from genrescope.sources.track import Track
     from genrescope.splits.duplicates import Pair
 
@@ -85,66 +85,67 @@ class Finding:
         return KINDS[self.kind].severity
 
 
-def judge(tracks: Sequence[Track], heard: Sequence[Heard], pairs: Sequence[Pair]) -> list[Finding]:
+def judge(tracks: Sequence[Track], measurements: Sequence[FileMeasurements], pairs: Sequence[Pair]) -> list[Finding]:
     """Return all faults of a data set, the severest first.
 
     Args:
         tracks: its tracks.
-        heard: what each sounds like, in the same order.
+        measurements: what was measured of each, in the same order.
         pairs: its duplicates.
     """
-    rate = _common_rate(heard)
+    rate = _common_rate(measurements)
     found = [
-        finding for track, sound in zip(tracks, heard, strict=True) for finding in _of_file(track, sound, rate)
+        finding for track, file in zip(tracks, measurements, strict=True) for finding in _of_file(track, file, rate)
     ]  # fmt: skip
     found += _of_pairs(pairs, {track.id: track.genre for track in tracks})
-    found += _of_genres(tracks, heard)
+    found += _of_genres(tracks, measurements)
     order = list(KINDS)
     return sorted(found, key=lambda finding: (order.index(finding.kind), finding.tracks, finding.reason))
 
 
-def _of_file(track: Track, heard: Heard, rate: int | None) -> Iterator[Finding]:
+def _of_file(track: Track, file: FileMeasurements, rate: int | None) -> Iterator[Finding]:
     def found(kind: str, reason: str) -> Finding:
         return Finding(kind, (track.id,), reason)
 
-    if heard.fault:
-        yield found(heard.fault, heard.reason)
-    if not heard.codec:
+    if file.fault:
+        yield found(file.fault, file.reason)
+    if not file.codec:
         return
     ending = track.path.suffix.lstrip(".")
-    if ending and not suits(heard.codec, ending):
-        yield found("wrong-extension", f"its name ends in .{ending}, but it is {heard.codec}")
-    if heard.spread == 0:
-        level = f"every sample is {heard.peak:g}" if heard.peak else f"{heard.seconds:.1f} s of digital silence"
-        yield found("constant" if heard.peak else "silent", level)
+    if ending and not suits(file.codec, ending):
+        yield found("wrong-extension", f"its name ends in .{ending}, but it is {file.codec}")
+    if file.spread == 0:
+        level = f"every sample is {file.peak:g}" if file.peak else f"{file.seconds:.1f} s of digital silence"
+        yield found("constant" if file.peak else "silent", level)
         return
-    channels = list(_of_channels(heard))
+    channels = list(_of_channels(file))
     yield from (found(kind, reason) for kind, reason in channels)
-    if heard.silent == 1 and not channels:  # cancelled channels are silent once they are mixed
+    if file.silent == 1 and not channels:  # cancelled channels are silent once they are mixed
         yield found("silent", "its level never reaches -60 dB of full scale")
         return
-    if heard.seconds < WINDOW_SECONDS:
-        yield found("too-short", f"{heard.seconds:.2f} s; a window has {WINDOW_SECONDS:.2f} s")
-    if heard.silent > MOSTLY and not channels:
-        yield found("mostly-silent", f"{100 * heard.silent:.0f} % of it is below -60 dB of full scale")
-    if heard.clipped > CLIPPED:
-        yield found("clipped", f"{100 * heard.clipped:.2g} % of its samples stand in flat tops")
-    if heard.sample_rate / 2 < CUTOFF:
+    if file.seconds < WINDOW_SECONDS:
+        yield found("too-short", f"{file.seconds:.2f} s; a window has {WINDOW_SECONDS:.2f} s")
+    if file.silent > MOSTLY and not channels:
+        yield found("mostly-silent", f"{100 * file.silent:.0f} % of it is below -60 dB of full scale")
+    if file.clipped > CLIPPED:
+        yield found("clipped", f"{100 * file.clipped:.2g} % of its samples stand in flat tops")
+    if file.sample_rate / 2 < CUTOFF:
         yield found(
-            "low-bandwidth", f"its rate of {heard.sample_rate:,} Hz holds nothing above {heard.sample_rate // 2:,} Hz"
+            "low-bandwidth",
+            f"its rate of {file.sample_rate:,} Hz holds nothing above {file.sample_rate // 2:,} Hz",
         )
-    elif heard.cliff >= CLIFF and heard.cutoff < CUTOFF:
-        yield found("low-bandwidth", f"the spectrum falls by {heard.cliff:.0f} dB at {heard.cutoff:,.0f} Hz")
-    if heard.sample_rate not in USUAL_RATES or (rate is not None and heard.sample_rate != rate):
-        rest = f"; {rate:,} Hz is the rule here" if rate and rate != heard.sample_rate else ""
-        yield found("unusual-rate", f"{heard.sample_rate:,} Hz{rest}")
+    elif file.cliff >= CLIFF and file.cutoff < CUTOFF:
+        yield found("low-bandwidth", f"the spectrum falls by {file.cliff:.0f} dB at {file.cutoff:,.0f} Hz")
+    if file.sample_rate not in USUAL_RATES or (rate is not None and file.sample_rate != rate):
+        rest = f"; {rate:,} Hz is the rule here" if rate and rate != file.sample_rate else ""
+        yield found("unusual-rate", f"{file.sample_rate:,} Hz{rest}")
 
 
-def _of_channels(heard: Heard) -> Iterator[tuple[str, str]]:
-    if heard.balance >= ONE_SIDED:
-        yield "one-sided", f"one channel is {heard.balance:.0f} dB softer than another"
-    elif heard.cancelled >= CANCELLED:
-        yield "out-of-phase", f"mixed to mono it loses {heard.cancelled:.0f} dB"
+def _of_channels(file: FileMeasurements) -> Iterator[tuple[str, str]]:
+    if file.balance >= ONE_SIDED:
+        yield "one-sided", f"one channel is {file.balance:.0f} dB softer than another"
+    elif file.cancelled >= CANCELLED:
+        yield "out-of-phase", f"mixed to mono it loses {file.cancelled:.0f} dB"
 
 
 def _of_pairs(pairs: Sequence[Pair], genre: dict[str, str]) -> Iterator[Finding]:
@@ -161,10 +162,10 @@ def _of_pairs(pairs: Sequence[Pair], genre: dict[str, str]) -> Iterator[Finding]
             yield Finding("label-conflict", both, f"{genre[pair.first]} and {genre[pair.second]}; {how}")
 
 
-def _of_genres(tracks: Sequence[Track], heard: Sequence[Heard]) -> Iterator[Finding]:
+def _of_genres(tracks: Sequence[Track], measurements: Sequence[FileMeasurements]) -> Iterator[Finding]:
     members: dict[str, list[Track]] = {track.genre: [] for track in tracks}
-    for track, sound in zip(tracks, heard, strict=True):
-        if not sound.fault:
+    for track, file in zip(tracks, measurements, strict=True):
+        if not file.fault:
             members[track.genre].append(track)
     for genre, its in sorted(members.items()):
         if len(its) < FEWEST_TRACKS:
@@ -174,8 +175,8 @@ def _of_genres(tracks: Sequence[Track], heard: Sequence[Heard]) -> Iterator[Find
             yield Finding("few-artists", (), f"{genre}: {len(artists)}; {FEWEST_ARTISTS} are the least")
 
 
-def _common_rate(heard: Sequence[Heard]) -> int | None:
+def _common_rate(measurements: Sequence[FileMeasurements]) -> int | None:
     """Return the sample rate that nearly all files have, if there is one."""
-    rates = [sound.sample_rate for sound in heard if sound.sample_rate]
+    rates = [file.sample_rate for file in measurements if file.sample_rate]
     most = max(set(rates), key=rates.count, default=None)
     return most if most is not None and rates.count(most) >= COMMON * len(rates) else None

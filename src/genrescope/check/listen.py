@@ -39,8 +39,8 @@ _ABSURD = 1e12  # amplitude: sums of squares beyond overflow; floats scaled as 3
 
 
 @dataclass(frozen=True)
-class Heard:
-    """What a file sounds like.
+class FileMeasurements:
+    """What was measured of a file.
 
     Attributes:
         id: the track's id.
@@ -91,7 +91,7 @@ class Heard:
         return facts | {"marks": base64.b85encode(self.marks.astype("<i4").tobytes()).decode()}
 
     @classmethod
-    def from_dict(cls, facts: dict[str, Any]) -> Heard:
+    def from_dict(cls, facts: dict[str, Any]) -> FileMeasurements:
         """Return what `to_dict` was made of.
 
         Raises:
@@ -101,7 +101,7 @@ class Heard:
         return cls(**facts | {"marks": marks})
 
 
-def listen(track: Track, log_mel: LogMel) -> Heard:
+def listen(track: Track, log_mel: LogMel) -> FileMeasurements:
     """Decode a track's file once and measure it; what cannot be decoded is told, not raised."""
     size = mtime = 0
     try:
@@ -110,22 +110,24 @@ def listen(track: Track, log_mel: LogMel) -> Heard:
         with np.errstate(over="ignore", invalid="ignore"):  # of absurd samples, which are told instead
             return _measured(track, log_mel, size, mtime)
     except AudioError as error:
-        return Heard(track.id, size, mtime, error.fault, error.reason)
+        return FileMeasurements(track.id, size, mtime, error.fault, error.reason)
     except OSError as error:
-        return Heard(track.id, size, mtime, "unreadable", f"file: {error.strerror or error}")
+        return FileMeasurements(track.id, size, mtime, "unreadable", f"file: {error.strerror or error}")
     except Exception as error:  # one bad file never stops a run, whatever a decoder throws
-        return Heard(track.id, size, mtime, "unreadable", f"{type(error).__name__}: {error}")
+        return FileMeasurements(track.id, size, mtime, "unreadable", f"{type(error).__name__}: {error}")
 
 
-def _measured(track: Track, log_mel: LogMel, size: int, mtime: int) -> Heard:
+def _measured(track: Track, log_mel: LogMel, size: int, mtime: int) -> FileMeasurements:
     source, mono = _Source(), _Mono()
     blocks = audio.blocks(track.path, rate=log_mel.spec.sample_rate, observe=source.add)
     frames = stored(mono.passing(blocks), log_mel)
     if source.peak > _ABSURD:
-        return Heard(track.id, size, mtime, "non-finite", f"samples as large as {source.peak:.0e}; full scale is 1")
+        return FileMeasurements(
+            track.id, size, mtime, "non-finite", f"samples as large as {source.peak:.0e}; full scale is 1"
+        )
     cutoff, cliff = _cliff(mono.spectrum(), log_mel.spec.sample_rate)
     cut = cut_short(track.path)
-    return Heard(
+    return FileMeasurements(
         id=track.id,
         bytes=size,
         mtime_ns=mtime,
@@ -167,7 +169,7 @@ class _Source:
         self.mixed_energy += float(mix @ mix)
 
     def facts(self) -> dict[str, Any]:
-        """Return what was measured, under the names that `Heard` has for it."""
+        """Return what was measured, under the names that `FileMeasurements` has for it."""
         assert self.info is not None
         loudest, softest = float(self.energy.max()), float(self.energy.min())
         mean = float(self.energy.mean())

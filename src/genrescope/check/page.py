@@ -55,10 +55,10 @@ def _figures(checked: Checked) -> list[Drawn]:
     genres = sorted({track.genre for track in checked.tracks})
     seconds: dict[str, list[float]] = defaultdict(list)
     bandwidths: dict[str, list[float]] = defaultdict(list)
-    for track, heard in zip(checked.tracks, checked.heard, strict=True):
-        if heard.codec:
-            seconds[track.genre].append(heard.seconds)
-            bandwidths[track.genre].append(_bandwidth(heard.cutoff, heard.cliff, heard.sample_rate))
+    for track, measured in zip(checked.tracks, checked.measurements, strict=True):
+        if measured.codec:
+            seconds[track.genre].append(measured.seconds)
+            bandwidths[track.genre].append(_bandwidth(measured.cutoff, measured.cliff, measured.sample_rate))
     figures = [
         drawn("balance", "Tracks of each genre, and what is wrong with them", lambda t: _balance(checked, genres, t)),
         drawn("durations", "Length of each track", lambda t: _strips(seconds, genres, "seconds", t)),

@@ -12,7 +12,9 @@ import typer
 from genrescope.cli.console import Jobs, Quiet, out, progress, resumable, say, table
 
 if TYPE_CHECKING:
-    from genrescope.check.check import Checked, Progress
+    from genrescope.check.check import Checked
+    from genrescope.check.listen import FileMeasurements
+    from genrescope.progress import Progress
 
 _LISTED = 12
 _STYLES = {"error": "red", "warning": "yellow", "note": "dim"}
@@ -40,12 +42,12 @@ def check(
     wanted = [genre.strip() for genre in genres.split(",") if genre.strip()] if genres is not None else None
     with resumable("Run the same command again to go on."), progress("files", quiet=quiet) as bar:
         task = bar.add_task("listening", total=None, detail="")
-        heard = 0.0
+        seconds = 0.0
 
-        def show(at: Progress) -> None:
-            nonlocal heard
-            heard += at.heard.seconds if at.heard else 0.0
-            bar.update(task, completed=at.done, total=at.total, detail=f"{heard / 60:.0f} min of music")
+        def show(at: Progress[FileMeasurements]) -> None:
+            nonlocal seconds
+            seconds += at.item.seconds if at.item else 0.0
+            bar.update(task, completed=at.done, total=at.total, detail=f"{seconds / 60:.0f} min of music")
             if at.done == at.total:
                 bar.update(task, description="comparing")
 

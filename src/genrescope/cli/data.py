@@ -69,12 +69,14 @@ def prepare(
     wanted = [genre.strip() for genre in genres.split(",") if genre.strip()] if genres is not None else None
     with resumable("Run the same command again to go on."), progress("tracks", quiet=quiet) as bar:
         task = bar.add_task("preparing", total=None, detail="")
+        seconds = 0.0
 
         def show(at: preparing.Progress) -> None:
-            detail = f"{at.seconds_of_audio / 60:.0f} min of music"
-            bar.update(task, completed=at.done, total=at.total, detail=detail)
-            if at.row is not None and at.row.status != "ok":
-                bar.console.print(f"skipped {at.row.path}: {at.row.status}", style="yellow", markup=False)
+            nonlocal seconds
+            seconds += at.item.seconds if at.item else 0.0
+            bar.update(task, completed=at.done, total=at.total, detail=f"{seconds / 60:.0f} min of music")
+            if at.item is not None and at.item.status != "ok":
+                bar.console.print(f"skipped {at.item.path}: {at.item.status}", style="yellow", markup=False)
 
         done = preparing.prepare(data, out, genres=wanted, groups=groups, jobs=jobs, on_track=show)
     report_store(done, quiet=quiet)

@@ -43,7 +43,7 @@ def library(
     with resumable("Run the same command again."), progress("files", quiet=quiet) as bar:
         task = bar.add_task("reading tags", total=len(files), detail="")
 
-        def show(done: int, failure: libraries.Failure | None) -> None:
+        def show(done: int, failure: libraries.UnreadableFile | None) -> None:
             bar.update(task, completed=done)
             if failure is not None:
                 bar.console.print(f"skipped {failure.path}: {failure.reason}", style="yellow", markup=False)

@@ -50,12 +50,12 @@ def predict(
 ) -> None:
     """Genres of files and folders. With --out resumable; a file that cannot be decoded is named and skipped."""
     from genrescope.inference.classifier import load
-    from genrescope.inference.many import Failure, find_songs, predict_all
+    from genrescope.inference.many import FailedSong, find_songs, predict_all
 
     kind = _kind(format_, out_)
     songs = find_songs(paths)
     classifier = load(model, device=device)
-    failures: list[Failure] = []
+    failures: list[FailedSong] = []
     with (
         resumable("With --out, run the same command again to go on."),
         _writer(kind, out_, classifier.genres, top=top) as writer,
@@ -64,7 +64,7 @@ def predict(
         missing = [song for song in songs if str(song) not in writer.done]
         task = bar.add_task("listening", total=len(songs), completed=len(songs) - len(missing), detail="")
         for result in predict_all(classifier, missing):
-            if isinstance(result, Failure):
+            if isinstance(result, FailedSong):
                 failures.append(result)
                 bar.console.print(f"skipped {result.path}: {result.reason}", style="yellow", markup=False)
             else:
@@ -90,11 +90,11 @@ class _Lines:
     """JSON Lines or CSV on stdout, a line as soon as a song is done."""
 
     def __init__(self, kind: Format, genres: Sequence[str]) -> None:
-        from genrescope.inference import many
+        from genrescope.inference import outputs
 
         self.done: set[str] = set()
-        self._text = partial(many.to_line, kind=kind.value, genres=genres)
-        sys.stdout.write(many.header_line(kind.value, genres))
+        self._text = partial(outputs.to_line, kind=kind.value, genres=genres)
+        sys.stdout.write(outputs.header_line(kind.value, genres))
 
     def write(self, prediction: Prediction) -> None:
         sys.stdout.write(self._text(prediction))
@@ -129,7 +129,7 @@ class _Table:
 
 @contextlib.contextmanager
 def _writer(kind: Format, path: Path | None, genres: Sequence[str], *, top: int) -> Iterator[_Writer]:
-    from genrescope.inference.many import PredictionFile
+    from genrescope.inference.outputs import PredictionFile
 
     if path is not None:
         with PredictionFile(path, kind.value, genres) as file:

@@ -15,7 +15,7 @@ from genrescope.cli.splits import find_pairs
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from genrescope.research.study import Ended, Progress
+    from genrescope.research.study import Ended, StudyProgress
 
 _STEPS = 1000  # of a run, on the bar
 
@@ -94,7 +94,7 @@ def _list() -> None:
 
 
 @contextlib.contextmanager
-def _showing(*, quiet: bool) -> Iterator[tuple[Callable[[Progress], None], Callable[[Ended], None]]]:
+def _showing(*, quiet: bool) -> Iterator[tuple[Callable[[StudyProgress], None], Callable[[Ended], None]]]:
     """Yield what shows progress on a bar, and what tells of a run that has ended on a line."""
     from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bar
@@ -107,7 +107,7 @@ def _showing(*, quiet: bool) -> Iterator[tuple[Callable[[Progress], None], Calla
     task = bar.add_task("runs", total=None, detail="", visible=False)
     left = ""
 
-    def on_progress(at: Progress) -> None:
+    def on_progress(at: StudyProgress) -> None:
         nonlocal left
         left = f"about {_told(at.seconds_left)} left" if at.seconds_left is not None else ""
         detail = "  ".join(part for part in (f"{at.done} of {at.total}", left, "; ".join(at.running)) if part)

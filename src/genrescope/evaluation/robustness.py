@@ -8,18 +8,16 @@ OUT/heard.jsonl       a line per track; a second run hears only what is missing
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import json
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from genrescope import files, modelfile, splits, workers
+from genrescope import files, modelfile, records, splits, workers
 from genrescope.devices import choose_device
 from genrescope.errors import DataError
 from genrescope.evaluation import crossval, metrics, paired
@@ -27,13 +25,14 @@ from genrescope.evaluation.changed_sound import Work, crashed, worker
 from genrescope.evaluation.compare import read_result
 from genrescope.evaluation.conditions import CONDITIONS, UNCHANGED, chosen
 from genrescope.evaluation.evaluate import about_model, open_own_store, track_rows
+from genrescope.progress import Progress
 from genrescope.sources.data import read_data
 from genrescope.store.index import read_index
 from genrescope.store.store import INDEX_FILE, Store, StoredTrack
 from genrescope.training.run_folder import read_run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from genrescope.evaluation.changed_sound import Sound
 
@@ -43,21 +42,6 @@ HEARD_FILE = "heard.jsonl"
 
 Verdicts = dict[str, dict[str, Any]]
 """What a track was taken for under each condition, and how surely."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a run stands, told after every track.
-
-    Attributes:
-        done: tracks finished, those of earlier runs included.
-        total: tracks in all.
-        failed: the track just finished and why it could not be used; None where it could.
-    """
-
-    done: int
-    total: int
-    failed: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -114,7 +98,7 @@ def robustness(
     out: str | Path | None = None,
     device: str = "auto",
     jobs: int | None = None,
-    on_track: Callable[[Progress], None] = lambda _: None,
+    on_track: Callable[[Progress[Sound]], None] = lambda _: None,
 ) -> Robustness:
     """Score a run on its held-out tracks, changed in many ways.
 
@@ -226,7 +210,7 @@ def _heard(
     *,
     device: str,
     jobs: int | None,
-    on_track: Callable[[Progress], None],
+    on_track: Callable[[Progress[Sound]], None],
 ) -> tuple[dict[str, Verdicts], dict[str, str]]:
     """Return each track's verdicts, those of earlier runs included, and the tracks that failed."""
     identity = _identities(subject.items)
@@ -243,19 +227,17 @@ def _heard(
         return kept, failed
     by_id = {item.track.id: item for item in subject.items}
     models = _Models(device)
-    with _appending(folder / HEARD_FILE) as file:
+    with records.RecordWriter(folder / HEARD_FILE) as log:
         sounds = workers.results(work, partial(worker, subject.store.spec), jobs=jobs, crashed=crashed)
         for done_now, sound in enumerate(sounds, start=done + 1):
             if sound.reason:
                 failed[sound.id] = sound.reason
-                on_track(Progress(done_now, total, (sound.id, sound.reason)))
+                on_track(Progress(done_now, total, sound))
                 continue
             verdicts = models.judge(by_id[sound.id], subject.store, sound)
             kept[sound.id] = kept.get(sound.id, {}) | verdicts
-            line = {"id": sound.id, "identity": identity[sound.id], "verdicts": verdicts}
-            file.write(json.dumps(line, ensure_ascii=False) + "\n")
-            file.flush()
-            on_track(Progress(done_now, total))
+            log.add({"id": sound.id, "identity": identity[sound.id], "verdicts": verdicts})
+            on_track(Progress(done_now, total, sound))
     return kept, failed
 
 
@@ -294,28 +276,17 @@ def _identities(items: Sequence[_HeldOut]) -> dict[str, str]:
 
 
 def _kept(path: Path, identity: Mapping[str, str]) -> dict[str, Verdicts]:
-    """Read what earlier runs have heard of these tracks with these models; a line cut short is not trusted."""
+    """Read what earlier runs have heard of these tracks with these models."""
     kept: dict[str, Verdicts] = defaultdict(dict)
-    with contextlib.suppress(FileNotFoundError):
-        for text in files.read_text(path).split("\n"):
-            with contextlib.suppress(ValueError, KeyError, TypeError):
-                line = json.loads(text)
-                if identity.get(line["id"]) == line["identity"]:
-                    kept[line["id"]] |= {
-                        name: line["verdicts"][name] for name in line["verdicts"] if name in CONDITIONS
-                    }
+    for track_id, heard_by, verdicts in records.read(path, _noted, damaged="skip"):
+        if identity.get(track_id) == heard_by:
+            kept[track_id] |= verdicts
     return dict(kept)
 
 
-@contextlib.contextmanager
-def _appending(path: Path) -> Iterator[IO[str]]:
-    """Open a file to add lines to; a line that was cut short is ended first."""
-    with files.writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
-            if file.tell() and not path.read_bytes().endswith(b"\n"):
-                file.write("\n")
-            yield file
+def _noted(line: dict[str, Any]) -> tuple[str, str, Verdicts]:
+    verdicts = line["verdicts"]
+    return line["id"], line["identity"], {name: verdicts[name] for name in verdicts if name in CONDITIONS}
 
 
 # -- counting -----------------------------------------------------------------------------------------------------

@@ -81,7 +81,7 @@ def create(name: str, labels: int, **options: Any) -> nn.Module:
 
 
 def refuse_windows(name: str, options: dict[str, Any], *, features: int, frames: int) -> None:
-    """Refuse a network that does not exist, or cannot take windows of a size; no weights are drawn for it.
+    """Refuse a network that does not exist, or cannot take windows of a size.
 
     Args:
         name: of a variant.
@@ -98,8 +98,8 @@ def refuse_windows(name: str, options: dict[str, Any], *, features: int, frames:
             network(torch.zeros(1, 1, features, frames))
         except (RuntimeError, ValueError) as error:
             raise RecipeError(
-                f'model "{name}" does not take windows of {frames} frames and {features} bands: {error}. Choose another '
-                "length with --set windows.frames=..."
+                f'model "{name}" does not take windows of {frames} frames and {features} bands: {error}. Choose '
+                "another length with --set windows.frames=..."
             ) from error
 
 

@@ -44,7 +44,7 @@ _FORMAT = 1
 
 
 @dataclass(frozen=True)
-class Progress:
+class StudyProgress:
     """How far a study is.
 
     Attributes:
@@ -103,7 +103,7 @@ def study(
     jobs: int = 1,
     device: str = "auto",
     find_pairs: Callable[[Store], Sequence[Pair]] = duplicates.in_store,
-    on_progress: Callable[[Progress], None] = lambda _: None,
+    on_progress: Callable[[StudyProgress], None] = lambda _: None,
     on_end: Callable[[Ended], None] = lambda _: None,
 ) -> Studied:
     """Run all experiments of a file that have not been run yet, and put all results into one table.
@@ -216,7 +216,7 @@ class _Watch:
 
     runs: Sequence[Run]
     jobs: int
-    on_progress: Callable[[Progress], None]
+    on_progress: Callable[[StudyProgress], None]
     on_end: Callable[[Ended], None]
     failed: list[Ended] = field(default_factory=list)
 
@@ -257,7 +257,7 @@ class _Watch:
         kinds = {run.path: (run.name, run.recipe.name) for run in self.todo if run.path in self.began}
         going = [(kinds[path], now - self.began[path], self.share[path]) for path in self.began]
         self.on_progress(
-            Progress(
+            StudyProgress(
                 done=len(self.runs) - len(self.todo) + self.ended,
                 total=len(self.runs),
                 share=self.ended + sum(self.share.values()),

@@ -48,7 +48,7 @@ class Song:
 
 
 @dataclass(frozen=True)
-class Failure:
+class UnreadableFile:
     """A file whose tags could not be read.
 
     Attributes:
@@ -78,7 +78,7 @@ class Library:
     without_genre: int
     without_match: int
     unmapped: Mapping[str, int]
-    failed: tuple[Failure, ...]
+    failed: tuple[UnreadableFile, ...]
 
 
 def audio_files(folder: Path) -> list[Path]:
@@ -102,7 +102,7 @@ def scan(
     files: Sequence[Path],
     genre_map: GenreMap,
     *,
-    on_file: Callable[[int, Failure | None], None] = lambda *_: None,
+    on_file: Callable[[int, UnreadableFile | None], None] = lambda *_: None,
 ) -> Library:
     """Read the tags of files and look their genres up; a file whose tags cannot be read stops nothing.
 
@@ -112,7 +112,7 @@ def scan(
         on_file: called after every file with the number done, and the failure if it was one.
     """
     songs: list[Song] = []
-    failed: list[Failure] = []
+    failed: list[UnreadableFile] = []
     spelled: dict[str, str] = {}
     unmapped: Counter[str] = Counter()
     without_genre = without_match = 0
@@ -193,12 +193,12 @@ def _refuse_foreign(path: Path, head: str) -> None:
         raise DataError(f"{path} is there already and holds something else; choose another name, or remove it")
 
 
-def _heard(path: Path, genre_map: GenreMap) -> tuple[Song | None, tuple[str, ...], Failure | None]:
+def _heard(path: Path, genre_map: GenreMap) -> tuple[Song | None, tuple[str, ...], UnreadableFile | None]:
     """Return a song, or the words that the map does not know, or why the tags could not be read."""
     try:
         its = tags.read(path)
     except AudioError as error:
-        return None, (), Failure(path, error.reason)
+        return None, (), UnreadableFile(path, error.reason)
     found = genre_map.find(its.genres)
     if not found.genre:
         return None, found.unmapped, None

@@ -67,8 +67,8 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Heard:
-    """What is compared of a track.
+class TrackLandmarks:
+    """A track as it is compared with others.
 
     Attributes:
         id: the track's id.
@@ -81,12 +81,12 @@ class Heard:
     marks: Landmarks
 
 
-def find(tracks: Sequence[Heard], *, frames_per_second: float) -> list[Pair]:
+def find(tracks: Sequence[TrackLandmarks], *, frames_per_second: float) -> list[Pair]:
     """Find all exact and near duplicates, sorted by their ids.
 
     Tracks without any landmark, silent ones above all, are no one's duplicates.
     """
-    alike: dict[str, list[Heard]] = defaultdict(list)
+    alike: dict[str, list[TrackLandmarks]] = defaultdict(list)
     for track in sorted(tracks, key=lambda track: track.id):
         if len(track.marks):
             alike[track.digest].append(track)
@@ -116,13 +116,13 @@ def in_store(store: Store, *, on_track: Callable[[int, int], None] = lambda *_: 
         noted = json.loads(read_text(path))
         if noted["format"] == FORMAT and noted["fingerprint"] == store.fingerprint:
             return [Pair(**pair) for pair in noted["pairs"]]
-    heard = []
+    compared = []
     for number, track in enumerate(store.tracks, start=1):
         frames = store.frames[track.first_frame : track.first_frame + track.frames]
         digest = hashlib.blake2b(frames.tobytes(), digest_size=16).hexdigest()
-        heard.append(Heard(track.id, digest, landmarks(frames)))
+        compared.append(TrackLandmarks(track.id, digest, landmarks(frames)))
         on_track(number, len(store.tracks))
-    pairs = find(heard, frames_per_second=store.spec.sample_rate / store.spec.hop)
+    pairs = find(compared, frames_per_second=store.spec.sample_rate / store.spec.hop)
     with contextlib.suppress(OutputError):  # a store on a read-only disk is searched anew each time
         told = [dataclasses.asdict(pair) for pair in pairs]
         write_json(path, {"format": FORMAT, "fingerprint": store.fingerprint, "pairs": told})
@@ -136,7 +136,7 @@ def _pair(first: str, second: str, *, offset: float, speed: float, overlap: floa
     return Pair(first, second, "near", round(offset, 2), round(speed, 4), round(overlap, 2), round(share, 3))
 
 
-def _seconds(track: Heard, frames_per_second: float) -> float:
+def _seconds(track: TrackLandmarks, frames_per_second: float) -> float:
     return round(float(track.marks[-1] // BANDS) / frames_per_second, 2)
 
 

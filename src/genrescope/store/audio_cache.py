@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 from genrescope import audio, files, workers
 from genrescope.errors import AudioError, DataError
+from genrescope.progress import Progress
 from genrescope.sources.data import read_data
 from genrescope.store.index import IndexRow, read_index, write_index
 from genrescope.store.store import INDEX_FILE
@@ -32,6 +33,7 @@ FOLDER = "transfer"
 """Where it lies in a store."""
 
 _T = TypeVar("_T")
+CacheProgress: TypeAlias = Progress[IndexRow]
 
 
 @dataclass(frozen=True)
@@ -51,21 +53,6 @@ class Gathered(Generic[_T]):
     kept: int
     failed: tuple[IndexRow, ...]
     folder: Path
-
-
-@dataclass(frozen=True)
-class CacheProgress:
-    """Where a run of `gather` stands, told after every track.
-
-    Attributes:
-        done: tracks finished, those of earlier runs included.
-        total: tracks in all.
-        row: the track just finished; None at the start.
-    """
-
-    done: int
-    total: int
-    row: IndexRow | None
 
 
 def folder_in(store: Store, cache: Path | None, name: str) -> Path:
@@ -122,7 +109,7 @@ def gather(
     found = {row.id: its for row in rows if (its := kept(row)) is not None}
     missing = [row for row in rows if row.id not in found]
     begun, failed = len(found), list[IndexRow]()
-    on_track(CacheProgress(begun, len(rows), None))
+    on_track(Progress(begun, len(rows)))
     if missing:
         decoded = _decoded(missing, _paths(store, data), rate)
         for number, (row, wave) in enumerate(workers.ahead(decoded), start=begun + 1):
@@ -133,7 +120,7 @@ def gather(
                 failed.append(ended)
             else:
                 found[row.id] = made
-            on_track(CacheProgress(number, len(rows), ended))
+            on_track(Progress(number, len(rows), ended))
         _write_index(folder, rows, failed)
     if not found:
         raise DataError(f"none of the {len(rows)} tracks could be used; {failed[0].path}: {failed[0].status}")

@@ -10,14 +10,14 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import io
-import json
 import os
 import shutil
+from itertools import takewhile
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from genrescope import files
+from genrescope import files, records
 from genrescope.features.spec import Spec, from_dict, to_dict
 from genrescope.files import writing
 from genrescope.store import store
@@ -55,7 +55,7 @@ class Journal:
         self._tracks = self._read_store() if noted is None else noted
         self._end = max((facts["first_frame"] + facts["frames"] for facts in self._tracks.values()), default=0)
         self._array: IO[bytes] | None = None
-        self._notes: IO[str] | None = None
+        self._notes = records.RecordWriter(folder / JOURNAL_FILE)
 
     def __enter__(self) -> Journal:
         return self
@@ -88,7 +88,7 @@ class Journal:
             self._array.write(frames.tobytes())
             self._array.flush()
             noted = {"id": track_id, "first_frame": self._end, "frames": len(frames)} | facts
-            self._note(noted)
+            self._notes.add(noted)
             self._tracks[track_id] = noted
             self._end += len(frames)
 
@@ -132,23 +132,13 @@ class Journal:
 
     def _read_notes(self) -> dict[str, Facts] | None:
         """Read the whole lines that an interrupted run left; None where there are none for this front end."""
-        array = self._folder / store.FRAMES_FILE
-        try:
-            text = files.read_text(self._folder / JOURNAL_FILE)
-        except FileNotFoundError:
+        noted = records.read(self._folder / JOURNAL_FILE, dict, damaged="stop")
+        if not noted or noted[0] != self._head():
             return None
+        array = self._folder / store.FRAMES_FILE
         if not self._partial.exists() and array.exists():
             array.replace(self._partial)  # killed at the very end, after the array had taken its name
-        lines: list[Facts] = []
-        with contextlib.suppress(ValueError, KeyError, TypeError):  # a damaged line: only what stands above is trusted
-            for line in text.split("\n")[:-1]:
-                facts = json.loads(line)
-                if lines and not (facts["id"] and facts["first_frame"] + facts["frames"] and facts["bytes"]):
-                    break
-                lines.append(facts)
-        if not lines or lines[0] != self._head() or not self._partial.exists():
-            return None
-        return {facts["id"]: facts for facts in lines[1:]}
+        return {facts["id"]: facts for facts in takewhile(_is_whole, noted[1:])} if self._partial.exists() else None
 
     def _read_store(self) -> dict[str, Facts]:
         """Read the tracks of a finished store, so that only new and changed files are decoded."""
@@ -173,14 +163,7 @@ class Journal:
         self._array = self._partial.open("r+b")
         self._array.truncate(self._offset(self._end))
         lines = [self._head(), *self._tracks.values()]
-        text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
-        files.write_text(self._folder / JOURNAL_FILE, text)
-        self._notes = (self._folder / JOURNAL_FILE).open("a", encoding="utf-8", errors="surrogateescape", newline="\n")
-
-    def _note(self, facts: Facts) -> None:
-        assert self._notes is not None
-        self._notes.write(json.dumps(facts, ensure_ascii=False) + "\n")
-        self._notes.flush()
+        files.write_text(self._folder / JOURNAL_FILE, "".join(map(records.to_line, lines)))
 
     def _head(self) -> Facts:
         return {"format": store.FORMAT, "front_end": self._spec.fingerprint}
@@ -189,10 +172,18 @@ class Journal:
         return len(_npy_header(0, self._spec)) + frame * self._spec.width * np.dtype(self._spec.dtype).itemsize
 
     def _close(self) -> None:
-        for file in (self._array, self._notes):
-            if file is not None:
-                with contextlib.suppress(OSError):  # a full disk was reported by the write that met it
-                    file.close()
+        self._notes.close()
+        if self._array is not None:
+            with contextlib.suppress(OSError):  # a full disk was reported by the write that met it
+                self._array.close()
+
+
+def _is_whole(facts: Facts) -> bool:
+    """Whether a line of the journal says what a finished track's line says."""
+    try:
+        return bool(facts["id"] and facts["first_frame"] + facts["frames"] and facts["bytes"])
+    except (KeyError, TypeError):
+        return False
 
 
 def _npy_header(frames: int, spec: Spec) -> bytes:

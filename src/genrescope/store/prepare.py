@@ -7,9 +7,9 @@ import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from genrescope import audio, files, workers
+from genrescope import audio, files, progress, workers
 from genrescope.errors import AudioError, DataError
 from genrescope.features.front_end import frames_of, make
 from genrescope.features.spec import LogMelSpec
@@ -46,21 +46,8 @@ class Prepared:
     seconds: float
 
 
-@dataclass(frozen=True)
-class Progress:
-    """Where a run of `prepare` stands, told after every track.
-
-    Attributes:
-        done: tracks finished, those of earlier runs included.
-        total: tracks in all.
-        seconds_of_audio: decoded so far in this run.
-        row: the track just finished; None at the start.
-    """
-
-    done: int
-    total: int
-    seconds_of_audio: float
-    row: IndexRow | None
+Progress: TypeAlias = progress.Progress[IndexRow]
+"""Where a run of `prepare` stands; the item is the track's row in the index."""
 
 
 def prepare(
@@ -104,15 +91,13 @@ def prepare(
         held = {track.id: facts for track in tracks if (facts := journal.holds(track)) is not None}
         missing = [track for track in tracks if track.id not in held]
         rows = {track.id: _row(track, root, held[track.id]) for track in tracks if track.id in held}
-        heard = 0.0
-        on_track(Progress(len(held), len(tracks), heard, None))
+        on_track(Progress(len(held), len(tracks)))
         results = workers.results(missing, partial(_worker, spec), jobs=jobs, crashed=_crashed)
         for number, result in enumerate(results, start=len(held) + 1):
             if result.frames is not None:
                 journal.add(result.track.id, result.frames, result.facts())
-            heard += result.seconds
             rows[result.track.id] = _row(result.track, root, result.facts())
-            on_track(Progress(number, len(tracks), heard, rows[result.track.id]))
+            on_track(Progress(number, len(tracks), rows[result.track.id]))
         failed = tuple(row for row in rows.values() if row.status != "ok")
         if len(failed) == len(tracks):
             raise DataError(
