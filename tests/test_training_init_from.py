@@ -25,8 +25,8 @@ from safetensors.torch import load_file
 
 from genrescope import modelfile
 from genrescope.errors import DataError, ModelFileError, RecipeError
-from genrescope.evaluation import evaluate
 from genrescope.evaluation.compare import compare
+from genrescope.evaluation.facts import settings
 from genrescope.models import registry, trunk
 from genrescope.research import collect
 from genrescope.training import loop, run_folder, setup
@@ -181,9 +181,9 @@ def test_the_command_pre_trains_and_train_begins_from_it_in_every_fold(
     assert here(*common, tmp_path / "cold").code == 0
     compared = compare([str(tmp_path / name) for name in ("cold", "folds")], tmp_path / "compare")
     told = f"pretrain-contrastive {digests[0][:8]}"
-    assert [entry["name"] for entry in compared.result["entries"]] == ["mgcc", f"mgcc, init_from={told}"]
+    assert [entry.name for entry in compared.result.entries] == ["mgcc", f"mgcc, init_from={told}"]
     rows = collect.rows([tmp_path / "cold", tmp_path / "folds"])
-    begun = {collect.changes(evaluate.settings(row.scored[0].result["model"])).get("init_from") for row in rows}
+    begun = {collect.changes(settings(row.scored[0].result.model)).get("init_from") for row in rows}
     assert begun == {None, told}
 
 

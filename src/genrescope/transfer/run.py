@@ -19,6 +19,10 @@ import genrescope
 from genrescope.errors import DataError
 from genrescope.evaluation import cost, crossval, evaluate
 from genrescope.evaluation.crossval import Judged
+from genrescope.evaluation.facts import model_facts
+from genrescope.evaluation.subjects import own_part
+from genrescope.evaluation.summary import summary
+from genrescope.results import CROSSVAL_NAME, EVALUATION_NAME
 from genrescope.splits.audit import audit as audit_split
 from genrescope.training.run_folder import RunFolder, read_history
 from genrescope.transfer.learner import Material
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from genrescope.evaluation.crossval import CrossValidated, Fold
+    from genrescope.results import Evaluation, Verdict
     from genrescope.splits import Split
     from genrescope.splits.duplicates import Pair
     from genrescope.store.store import Store, StoredTrack
@@ -69,7 +74,7 @@ def refuse_begun(out: Path) -> None:
     Raises:
         DataError: it does.
     """
-    if any((out / name).exists() for name in ("run.json", crossval.FILE_NAME, evaluate.FILE_NAME)):
+    if any((out / name).exists() for name in ("run.json", CROSSVAL_NAME, EVALUATION_NAME)):
         raise DataError(f"{out} holds a run already; go on with it by --resume, or choose another --out")
 
 
@@ -121,7 +126,7 @@ def hold_out(
     pairs: Sequence[Pair] = (),
     seed: int = 0,
     resume: bool = False,
-) -> tuple[dict[str, Any], Path]:
+) -> tuple[Evaluation, Path]:
     """Learn some parts of a split and score another.
 
     Args:
@@ -136,7 +141,7 @@ def hold_out(
         resume: go on with the run in `out`, or score what is finished there.
 
     Returns:
-        The content of `evaluation.json`, and the page to look at.
+        What was scored, and the page to look at.
 
     Raises:
         DataError: a part is not there, or `out` holds something else.
@@ -145,9 +150,9 @@ def hold_out(
     split, pairs = _without(split, its), _among(pairs, its)
     split.ids(part)
     _learn(its, learner, split, out, parts=tuple(parts), pairs=pairs, seed=seed, resume=resume)
-    subject = evaluate.own_part(out, part, its.store.path)
+    subject = own_part(out, part, its.store.path)
     judged = _judged(its, learner, out, subject.tracks)
-    counted = evaluate.summary(judged.rows, judged.labels, judged.verdict)
+    counted = summary(judged.rows, judged.labels, judged.verdict)
     history = read_history(out) if (out / "history.csv").exists() else []
     return evaluate.publish(subject, judged.model, counted, out, history=history)
 
@@ -205,19 +210,19 @@ def _material(store: Store, split: Split, parts: Sequence[str], seed: int) -> Ma
 
 
 def _judged(its: Heard, learner: Learner, run: Path, tracks: Sequence[StoredTrack]) -> Judged:
-    """Score tracks by what stands in a run folder, and tell what that is, as `evaluation.json` does."""
+    """Score tracks by what stands in a run folder, and tell what that is."""
     answer = learner.judge(run, tracks)
-    verdict = str(answer.recipe["evaluation"]["verdict"])
+    verdict: Verdict = answer.recipe["evaluation"]["verdict"]
     rows = evaluate.scored_rows(tracks, answer.labels, answer.scores, answer.placed, verdict=verdict)
     network = its.network
-    model = {
-        "file": answer.file,
-        "architecture": answer.architecture,
-        "parameters": answer.parameters,
-        "recipe": answer.recipe,
-        "front_end": {"network": network.name, "sample_rate": network.rate, "seconds": network.seconds},
-        "data_fingerprint": its.store.fingerprint,
-        "made_with": genrescope.__version__,
-        **evaluate.about_run(run),
-    }
+    model = model_facts(
+        run,
+        file=answer.file,
+        architecture=answer.architecture,
+        parameters=answer.parameters,
+        recipe=answer.recipe,
+        front_end={"network": network.name, "sample_rate": network.rate, "seconds": network.seconds},
+        data_fingerprint=its.store.fingerprint,
+        made_with=genrescope.__version__,
+    )
     return Judged(rows, answer.labels, verdict, model)
