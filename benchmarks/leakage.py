@@ -13,7 +13,7 @@ import json
 import statistics
 from collections import defaultdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from genrescope import splits
 from genrescope.evaluation.crossval import cross_validate
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from genrescope.pages.drawing import Theme
+    from genrescope.results import Evaluation
 
 DOCS = Path(__file__).parent.parent / "docs"
 BEGIN, END = "<!-- leakage: begin -->", "<!-- leakage: end -->"
@@ -85,14 +86,14 @@ def _windows(store: Store) -> Store:
     return dataclasses.replace(store, tracks=tuple(cut))
 
 
-def _votes(result: dict[str, Any]) -> dict[str, bool]:
+def _votes(result: Evaluation) -> dict[str, bool]:
     """Sum the scores of what belongs to one track; windows that are tracks of their own vote together."""
     scores: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
     truth = {}
-    for row in result["tracks"]:
-        track = row["id"].partition("#")[0]
-        truth[track] = row["genre"]
-        for genre, score in row["scores"].items():
+    for row in result.tracks:
+        track = row.id.partition("#")[0]
+        truth[track] = row.genre
+        for genre, score in row.scores.items():
             scores[track][genre] += score
     return {track: max(its, key=lambda genre: its[genre]) == truth[track] for track, its in scores.items()}
 

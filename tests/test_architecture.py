@@ -41,6 +41,7 @@ LAYERS = (
     {"store"},
     {"splits"},
     {"check", "training"},
+    {"results"},
     {"reports"},
     {"evaluation"},
     {"export", "integrations", "library", "research", "scale", "serve", "tags", "transfer"},

@@ -219,7 +219,10 @@ def test_training_tells_what_the_audit_found_and_the_scores_remember(
     assert f"note: {said}" in scored.messages
     result = json.loads((tmp_path / "run" / "evaluation.json").read_text(encoding="utf-8"))
     assert result["notes"][0] == said
-    assert (result["audit"]["clean"], result["audit"]["touched"]) == (False, audit["held_out"][0]["touched"])
+    assert (result["audit"]["clean"], result["audit"]["held_out"]["touched"]) == (
+        False,
+        audit["held_out"][0]["touched"],
+    )
     page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
     assert page.count(said) == 1
     assert 'class="audit bad"' in page

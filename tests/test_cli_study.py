@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from cli_support import assert_refused, here, interrupted, leftovers, world
 
-from genrescope.research import collect, study
+from genrescope.research import study, tables
 from genrescope.training import recipe
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def test_a_study_prints_its_table_and_goes_into_the_page(made: World, tmp_path: 
     assert (again.code, again.err) == (0, "")
 
     page = tmp_path / "recipes.md"
-    page.write_text(f"# Recipes\n{collect.BEGIN}\n{collect.END}\nwords\n")
+    page.write_text(f"# Recipes\n{tables.BEGIN}\n{tables.END}\nwords\n")
     listed = here("recipes", out, "--out", page, "--picture", tmp_path / "recipes.png")
     assert (tmp_path / "recipes.png").read_bytes().startswith(b"\x89PNG")
     assert (listed.code, listed.out, listed.messages) == (0, "", [f"1 rows written to {page}"])

@@ -18,8 +18,9 @@ from conftest import write
 
 from genrescope import modelfile, splits
 from genrescope.errors import DataError, ModelFileError
-from genrescope.evaluation.evaluate import evaluate, settings
+from genrescope.evaluation.evaluate import evaluate
 from genrescope.files import write_json
+from genrescope.results import ModelFacts, read_evaluation
 from genrescope.store.prepare import prepare
 from genrescope.store.store import open_store
 from genrescope.training import loop, recipe
@@ -65,8 +66,8 @@ def weights(path: Path) -> str:
 
 def test_evaluation_json_is_what_was_returned(done: Evaluated, run: Path) -> None:
     assert done.out == run
+    assert read_evaluation(run / "evaluation.json") == done.result
     written = json.loads((run / "evaluation.json").read_text(encoding="utf-8"))
-    assert written == done.result
     assert written["format"] == 1
     assert set(written["accuracy"]) == {"first", "window", "vote"}
     assert written["verdict"] == "vote"
@@ -76,52 +77,51 @@ def test_evaluation_json_is_what_was_returned(done: Evaluated, run: Path) -> Non
 
 def test_every_track_of_the_part_is_counted_once(done: Evaluated, run: Path) -> None:
     wanted = splits.read(run / "split.csv").ids("test")
-    tracks = done.result["tracks"]
-    assert sorted(track["id"] for track in tracks) == wanted
-    assert done.result["data"]["tracks"] == len(wanted)
-    assert done.result["accuracy"]["vote"]["total"] == len(wanted)
-    assert done.result["accuracy"]["first"]["total"] == len(wanted)
-    assert done.result["accuracy"]["window"]["total"] == sum(track["windows"] for track in tracks)
-    assert {track["windows"] for track in tracks} <= {1, 2}
+    tracks = done.result.tracks
+    assert sorted(track.id for track in tracks) == wanted
+    assert done.result.data.tracks == len(wanted)
+    assert done.result.accuracy.vote.total == len(wanted)
+    assert done.result.accuracy.first.total == len(wanted)
+    assert done.result.accuracy.window.total == sum(track.windows for track in tracks)
+    assert {track.windows for track in tracks} <= {1, 2}
 
 
 def test_each_accuracy_is_the_share_of_the_tracks_listed(done: Evaluated) -> None:
-    tracks = done.result["tracks"]
-    for level in ("first", "vote"):
-        told = done.result["accuracy"][level]
-        assert told["correct"] == sum(track[level] == track["genre"] for track in tracks)
-        assert told["value"] == told["correct"] / told["total"]
-        assert told["interval"][0] <= told["value"] <= told["interval"][1]
-    window = done.result["accuracy"]["window"]
-    assert window["interval_by_tracks"][0] <= window["value"] <= window["interval_by_tracks"][1]
+    tracks = done.result.tracks
+    for level, told in (("first", done.result.accuracy.first), ("vote", done.result.accuracy.vote)):
+        assert told.correct == sum(getattr(track, level) == track.genre for track in tracks)
+        assert told.value == told.correct / told.total
+        assert told.interval[0] <= told.value <= told.interval[1]
+    window = done.result.accuracy.window
+    assert window.interval_by_tracks[0] <= window.value <= window.interval_by_tracks[1]
 
 
 def test_the_verdict_decides_genres_and_scores(done: Evaluated) -> None:
-    for track in done.result["tracks"]:
-        assert track["predicted"] == track["vote"] == max(track["scores"], key=lambda genre: track["scores"][genre])
-        assert sum(track["scores"].values()) == pytest.approx(1, abs=1e-5)
+    for track in done.result.tracks:
+        assert track.predicted == track.vote == max(track.scores, key=lambda genre: track.scores[genre])
+        assert sum(track.scores.values()) == pytest.approx(1, abs=1e-5)
 
 
 def test_the_confusion_matrix_agrees_with_the_tracks(done: Evaluated) -> None:
-    counts, labels = done.result["confusion"], done.result["labels"]
+    counts, labels = done.result.confusion, done.result.labels
     for row, genre in zip(counts, labels, strict=True):
-        assert sum(row) == done.result["genres"][genre]["tracks"]
-        its = [track["predicted"] for track in done.result["tracks"] if track["genre"] == genre]
-        assert row == [its.count(label) for label in labels]
+        assert sum(row) == done.result.genres[genre].tracks
+        its = [track.predicted for track in done.result.tracks if track.genre == genre]
+        assert list(row) == [its.count(label) for label in labels]
     right = sum(row[position] for position, row in enumerate(counts))
-    assert right == done.result["accuracy"][done.result["verdict"]]["correct"]
+    assert right == done.result.headline.correct
     wrong = sum(map(sum, counts)) - right
-    assert sum(pair["count"] for pair in done.result["confused"]) == wrong
+    assert sum(pair.count for pair in done.result.confused) == wrong
 
 
 def test_what_made_the_model_is_told(done: Evaluated, made: World) -> None:
-    about = done.result["model"]
-    assert about["seed"] == 0
-    assert about["architecture"] == "mgcc-small"
-    assert about["recipe"]["training"]["epochs"] == 2
-    assert about["data_fingerprint"] == open_store(made.store).fingerprint
-    assert about["trained_on"]["tracks"] == 12
-    assert about["versions"]["genrescope"]
+    about = done.result.model
+    assert about.seed == 0
+    assert about.architecture == "mgcc-small"
+    assert about.recipe["training"]["epochs"] == 2
+    assert about.data_fingerprint == open_store(made.store).fingerprint
+    assert about.trained_on.tracks == 12
+    assert (about.versions or {})["genrescope"]
 
 
 # -- figures and report -------------------------------------------------------------------------------------------
@@ -131,7 +131,7 @@ def test_figures_are_pictures_of_a_sensible_size(done: Evaluated) -> None:
     pictures = sorted((done.out / "figures").iterdir())
     names = {picture.stem for picture in pictures}
     assert {"confusion", "curves", "genres"} <= names
-    assert ("worst" in names) == ("confused" in names) == bool(done.result["confused"])
+    assert ("worst" in names) == ("confused" in names) == bool(done.result.confused)
     for picture in pictures:
         content = picture.read_bytes()
         assert content.startswith(PNG), picture
@@ -192,13 +192,13 @@ def test_the_report_suits_phones_and_dark_screens(done: Evaluated) -> None:
 
 def test_the_report_tells_the_figures_of_evaluation_json(done: Evaluated) -> None:
     said = " ".join(Page(done.report.read_text(encoding="utf-8")).text.split())
-    for share in done.result["accuracy"].values():
-        assert f"{share['correct']} of {share['total']}" in said
-        assert f"{100 * share['value']:.1f} %" in said
-    for genre in done.result["labels"]:
+    for _, share in done.result.accuracy.items():  # noqa: PERF102 - it is no dict
+        assert f"{share.correct} of {share.total}" in said
+        assert f"{100 * share.value:.1f} %" in said
+    for genre in done.result.labels:
         assert genre in said
-    assert done.result["data"]["fingerprint"] in said
-    assert done.result["model"]["data_fingerprint"] in said
+    assert done.result.data.fingerprint in said
+    assert done.result.model.data_fingerprint in said
 
 
 HOSTILE = (
@@ -230,7 +230,7 @@ def test_hostile_names_are_shown_as_they_are(hostile: Path) -> None:
     assert_loads_nothing(page, text)
     assert len(page.named("img")) == len(list((done.out / "figures").iterdir()))
     # The tracks of one genre are those of the other, so half of them are mistaken and stand in the table by name.
-    mistaken = [track["id"] for track in done.result["tracks"] if track["predicted"] != track["genre"]]
+    mistaken = [track.id for track in done.result.tracks if not track.right]
     assert len(mistaken) == len(HOSTILE)
     for name in mistaken:
         assert name in page.text
@@ -252,7 +252,8 @@ def test_names_in_other_scripts_can_be_drawn(made: World, tmp_path: Path) -> Non
 def test_scores_enter_the_model_file_and_weights_stay(done: Evaluated, run: Path, weights_before: str) -> None:
     assert weights(run / "model.safetensors") == weights_before
     scores = modelfile.read_header(run).scores
-    assert scores == {f"{done.result['data']['split']} / test": done.result["accuracy"] | {"verdict": "vote"}}
+    accuracy = done.result.accuracy.model_dump(mode="json")
+    assert scores == {f"{done.result.data.split} / test": accuracy | {"verdict": "vote"}}
     with (run / "model.safetensors").open("rb") as file:
         assert struct.unpack("<Q", file.read(8))[0] % 8 == 0, "the tensors are no longer aligned"
     assert modelfile.load(run).header.scores == scores
@@ -262,7 +263,7 @@ def test_scores_of_another_part_stand_beside(done: Evaluated, run: Path, weights
     evaluate(run, part="validation", device="cpu", out=run / "validation")
     assert {key.rpartition(" / ")[2] for key in modelfile.read_header(run).scores} == {"test", "validation"}
     assert weights(run / "model.safetensors") == weights_before
-    assert json.loads((run / "evaluation.json").read_text(encoding="utf-8")) == done.result
+    assert read_evaluation(run / "evaluation.json") == done.result
 
 
 # -- what is noted, and what is refused ---------------------------------------------------------------------------
@@ -270,9 +271,9 @@ def test_scores_of_another_part_stand_beside(done: Evaluated, run: Path, weights
 
 def test_scores_on_what_was_learnt_are_noted(run: Path, tmp_path: Path) -> None:
     done = evaluate(run, part="train", device="cpu", out=tmp_path)
-    assert done.result["notes"][0].startswith("the model was trained on the part train")
+    assert done.result.notes[0].startswith("the model was trained on the part train")
     assert "say nothing about new music" in Page(done.report.read_text(encoding="utf-8")).text
-    assert done.result["data"]["tracks"] == 12
+    assert done.result.data.tracks == 12
 
 
 def test_a_part_that_is_not_in_the_split_is_refused(run: Path) -> None:
@@ -296,7 +297,7 @@ def test_a_store_that_has_moved_is_used_where_it_is(made: World, tmp_path: Path,
     with pytest.raises(DataError, match=r"gone.*genrescope prepare"):
         evaluate(run, device="cpu")
     moved = shutil.copytree(made.store, tmp_path / "moved")
-    assert evaluate(run, store=moved, device="cpu").result["accuracy"] == done.result["accuracy"]
+    assert evaluate(run, store=moved, device="cpu").result.accuracy == done.result.accuracy
 
 
 def test_other_data_is_scored_without_the_genres_that_the_model_does_not_know(made: World, tmp_path: Path) -> None:
@@ -306,30 +307,30 @@ def test_other_data_is_scored_without_the_genres_that_the_model_does_not_know(ma
     (music / "hiss" / "broken.wav").write_bytes(b"not a song")
     before = (made.run / "model.safetensors").stat()
     done = evaluate(made.run, data=str(music), out=tmp_path / "results", device="cpu", jobs=1)
-    notes = done.result["notes"]
+    notes = done.result.notes
     assert any("2 tracks of polka left out" in note for note in notes)
     assert any("hiss/broken.wav could not be used" in note for note in notes)
-    assert {track["genre"] for track in done.result["tracks"]} == set(GENRES)
-    assert done.result["data"]["tracks"] == len(done.result["tracks"]) == 6
-    assert (done.result["data"]["split"], done.result["data"]["part"]) == (None, None)
+    assert {track.genre for track in done.result.tracks} == set(GENRES)
+    assert done.result.data.tracks == len(done.result.tracks) == 6
+    assert (done.result.data.split, done.result.data.part) == (None, None)
     assert all(note in Page(done.report.read_text(encoding="utf-8")).text for note in notes)
     assert (made.run / "model.safetensors").stat() == before
 
 
 def test_a_store_can_be_scored_as_data(made: World, tmp_path: Path) -> None:
     done = evaluate(made.run, data=str(made.store), out=tmp_path, device="cpu")
-    assert done.result["data"]["tracks"] == 24
-    assert done.result["data"]["fingerprint"] == open_store(made.store).fingerprint
+    assert done.result.data.tracks == 24
+    assert done.result.data.fingerprint == open_store(made.store).fingerprint
 
 
 def test_data_of_one_known_genre_can_be_scored(made: World, tmp_path: Path) -> None:
     write(tmp_path / "music" / "hiss" / "one.wav", sound("hiss", 3))
     done = evaluate(made.run, data=str(tmp_path / "music"), out=tmp_path / "results", device="cpu", jobs=1)
-    genres: dict[str, Any] = done.result["genres"]
-    assert genres["hiss"]["tracks"] == 1
-    assert genres["drone"]["recall"] is None
-    assert genres["drone"]["recall_interval"] is None
-    assert done.result["accuracy"]["vote"]["total"] == 1
+    genres = done.result.genres
+    assert genres["hiss"].tracks == 1
+    assert genres["drone"].recall is None
+    assert genres["drone"].recall_interval is None
+    assert done.result.accuracy.vote.total == 1
 
 
 def test_a_model_outside_of_a_run_needs_data(made: World, tmp_path: Path) -> None:
@@ -340,8 +341,14 @@ def test_a_model_outside_of_a_run_needs_data(made: World, tmp_path: Path) -> Non
         evaluate(tmp_path / "nowhere", device="cpu")
 
 
-def test_a_recipe_that_lacks_a_key_has_its_default() -> None:
-    now = recipe.load("mgcc").model_dump()
-    then = now | {"windows": {key: value for key, value in now["windows"].items() if key != "padding"}}
-    assert settings({"recipe": then}) == settings({"recipe": now}) == now
-    assert settings({"recipe": {"name": "ast + linear", "probe": {}}}) == {"name": "ast + linear", "probe": {}}
+def made_by(recipe: dict[str, Any], **more: Any) -> ModelFacts:
+    return ModelFacts(
+        file="x",
+        architecture="x",
+        parameters=0,
+        recipe=recipe,
+        front_end={},
+        data_fingerprint="x",
+        made_with="x",
+        **more,
+    )

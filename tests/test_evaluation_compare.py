@@ -13,17 +13,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.collections import PathCollection
 
+from genrescope import results
 from genrescope.errors import DataError
 from genrescope.evaluation import compare, metrics, paired
+from genrescope.evaluation.summary import summary
 from genrescope.pages import drawing
 from genrescope.reports import charts
 from genrescope.reports.comparison_page import p_value, points
+from genrescope.results import DataFacts, Evaluation, ModelFacts, TrackRow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from cli_support import World
+
+    from genrescope.results import Comparison
 
 PNG = b"\x89PNG\r\n\x1a\n"
 GENRES = ("blues", "jazz")
@@ -104,10 +109,11 @@ def test_artists_that_stand_and_fall_together_widen_the_interval() -> None:
 def test_a_difference_adds_up(pairs: list[tuple[bool, bool]]) -> None:
     own, reference = [float(a) for a, _ in pairs], [float(b) for _, b in pairs]
     found = paired.difference(own, reference, ["x"] * len(pairs))
-    assert found["difference"] == pytest.approx((found["won"] - found["lost"]) / len(pairs))
-    assert found["won"] == sum(a and not b for a, b in pairs)
-    assert found["interval_newcombe"][0] <= found["difference"] + 1e-12
-    assert found["interval_by_groups"] == pytest.approx([found["difference"]] * 2), "one artist is always drawn whole"
+    assert found.difference == pytest.approx((found.won - found.lost) / len(pairs))
+    assert found.won == sum(a and not b for a, b in pairs)
+    assert found.interval_newcombe is not None
+    assert found.interval_newcombe[0] <= found.difference + 1e-12
+    assert found.interval_by_groups == pytest.approx((found.difference,) * 2), "one artist is always drawn whole"
 
 
 def test_numbers_are_told_with_their_sign() -> None:
@@ -128,26 +134,32 @@ def scored(
     c: float = 1.0,
     artists: int = 0,
     names: Sequence[str] = (),
+    fingerprint: str = "f",
 ) -> Path:
     """Write an `evaluation.json` of tracks that are right or wrong by vote, and by their first window."""
     folder.mkdir(parents=True)
     names = names or [f"t{place}" for place in range(len(right))]
     rows = []
     for place, (name, vote, one) in enumerate(zip(names, right, first or right, strict=True)):
-        genre = GENRES[place % 2]
-        told = {"vote": GENRES[(place + (not vote)) % 2], "first": GENRES[(place + (not one)) % 2]}
-        group = f"artist {place % artists}" if artists else ""
-        rows.append({"id": name, "genre": genre, "group": group, "predicted": told["vote"], **told})
-    result = {
-        "model": {"recipe": {"name": recipe, "intent": "x", "classifier": {"c": c}}, "seed": seed, "parameters": 1000},
-        "data": {"name": "music", "fingerprint": "f", "split": "s", "part": "test"},
-        "verdict": "vote", "notes": [], "tracks": rows,
-    }  # fmt: skip
-    (folder / "evaluation.json").write_text(json.dumps(result))
+        genre, by_vote = GENRES[place % 2], GENRES[(place + (not vote)) % 2]
+        scores = {each: 0.6 if each == by_vote else 0.4 for each in GENRES}
+        rows.append(
+            TrackRow(
+                id=name, genre=genre, group=f"artist {place % artists}" if artists else "", predicted=by_vote,
+                scores=scores, first=GENRES[(place + (not one)) % 2], vote=by_vote, windows=2, windows_right=1,
+            )
+        )  # fmt: skip
+    model = ModelFacts(
+        file="model.safetensors", architecture="pooled-svm", parameters=1000, front_end={}, data_fingerprint="f",
+        recipe={"name": recipe, "intent": "x", "classifier": {"c": c}}, made_with="0", seed=seed,
+    )  # fmt: skip
+    data = DataFacts(name="music", fingerprint=fingerprint, split="s", part="test", tracks=len(rows))
+    counted = dict(summary(rows, GENRES, "vote"))
+    results.write(Evaluation(model=model, data=data, notes=(), audit=None, **counted), folder / "evaluation.json")
     return folder
 
 
-def held(runs: Sequence[object], out: Path, **options: Any) -> dict[str, Any]:
+def held(runs: Sequence[object], out: Path, **options: Any) -> Comparison:
     return compare.compare([str(run) for run in runs], out, **options).result
 
 
@@ -165,44 +177,45 @@ B = [True] * 8 + [False] * 10 + [True] * 2
 def test_two_runs_by_hand(tmp_path: Path) -> None:
     runs = [scored(tmp_path / "a", A), scored(tmp_path / "b", B, recipe="large")]
     result = held(runs, tmp_path / "out")
-    assert json.loads((tmp_path / "out" / "compare.json").read_text()) == result
-    first, second = result["entries"]
-    assert (first["name"], first["accuracy"]["mean"]) == ("small", 0.6)
-    assert first["accuracy"]["interval"] == list(metrics.wilson(12, 20))
-    assert second["accuracy"]["mean"] == 0.5
-    (pair,) = result["against_reference"]
-    assert (pair["name"], pair["reference"], pair["won"], pair["lost"]) == ("large", "small", 2, 4)
-    assert pair["difference"] == pytest.approx(-0.1)
-    assert pair["p"] == pair["p_holm"] == paired.mcnemar(2, 4)
-    assert pair["interval_newcombe"] == list(paired.newcombe(8, 2, 4, 6))
-    assert pair["interval_by_groups"] is None
-    assert result["groups"] is None
+    assert results.read_comparison(tmp_path / "out" / "compare.json") == result
+    first, second = result.entries
+    assert (first.name, first.accuracy.mean) == ("small", 0.6)
+    assert first.accuracy.interval == metrics.wilson(12, 20)
+    assert second.accuracy.mean == 0.5
+    (pair,) = result.against_reference
+    assert (pair.name, pair.reference, pair.won, pair.lost) == ("large", "small", 2, 4)
+    assert pair.difference == pytest.approx(-0.1)
+    assert pair.p == pair.p_holm == paired.mcnemar(2, 4)
+    assert pair.interval_newcombe == paired.newcombe(8, 2, 4, 6)
+    assert pair.interval_by_groups is None
+    assert result.groups is None
 
 
 @pytest.mark.usefixtures("plain")
 def test_seeds_of_one_recipe_are_one_entry(tmp_path: Path) -> None:
     runs = [scored(tmp_path / "a0", A), scored(tmp_path / "b0", B, recipe="large"), scored(tmp_path / "a1", B, seed=1)]
-    first, second = held(runs, tmp_path / "out")["entries"]
-    assert (first["seeds"], second["seeds"]) == ([0, 1], [0])
-    told = first["accuracy"]
-    assert (told["mean"], told["lowest"], told["highest"]) == (pytest.approx(0.55), 0.5, 0.6)
-    assert told["deviation"] == pytest.approx(0.1 / 2**0.5)
-    assert told["interval"] == list(paired.resampled_mean(np.mean([A, B], axis=0)))
-    pair = held(runs, tmp_path / "out")["pairs"][0]
-    assert pair["difference"] == pytest.approx(-0.05)
-    assert (pair["won"], pair["lost"], pair["interval_newcombe"]) == (2, 4, None)
+    first, second = held(runs, tmp_path / "out").entries
+    assert (first.seeds, second.seeds) == ((0, 1), (0,))
+    told = first.accuracy
+    assert told.mean == pytest.approx(0.55)
+    assert (told.lowest, told.highest) == (0.5, 0.6)
+    assert told.deviation == pytest.approx(0.1 / 2**0.5)
+    assert told.interval == paired.resampled_mean(np.mean([A, B], axis=0))
+    pair = held(runs, tmp_path / "out").pairs[0]
+    assert pair.difference == pytest.approx(-0.05)
+    assert (pair.won, pair.lost, pair.interval_newcombe) == (2, 4, None)
 
 
 @pytest.mark.usefixtures("plain")
 def test_changed_settings_of_one_recipe_are_told_apart(tmp_path: Path) -> None:
     runs = [scored(tmp_path / "a", A), scored(tmp_path / "b", B, c=10.0)]
-    assert [entry["name"] for entry in held(runs, tmp_path / "out")["entries"]] == ["small, c=1.0", "small, c=10.0"]
+    assert [entry.name for entry in held(runs, tmp_path / "out").entries] == ["small, c=1.0", "small, c=10.0"]
 
 
 @pytest.mark.usefixtures("plain")
 def test_of_many_settings_each_tells_what_it_does_otherwise_than_the_first(tmp_path: Path) -> None:
     runs = [scored(tmp_path / "a", A), scored(tmp_path / "b", B, c=10.0), scored(tmp_path / "c", A, c=3.0)]
-    assert [entry["name"] for entry in held(runs, tmp_path / "out")["entries"]] == [
+    assert [entry.name for entry in held(runs, tmp_path / "out").entries] == [
         "small",
         "small, c=10.0",
         "small, c=3.0",
@@ -213,12 +226,12 @@ def test_of_many_settings_each_tells_what_it_does_otherwise_than_the_first(tmp_p
 def test_a_level_can_be_chosen_for_all_and_for_one(tmp_path: Path) -> None:
     run = scored(tmp_path / "a@home", A, first=B)
     result = held([f"{run}@first", run], tmp_path / "out")
-    assert [(entry["name"], entry["accuracy"]["mean"]) for entry in result["entries"]] == [
+    assert [(entry.name, entry.accuracy.mean) for entry in result.entries] == [
         ("small @first", 0.5),
         ("small @vote", 0.6),
     ]
     other = scored(tmp_path / "b", B, first=A, recipe="large")
-    assert [e["level"] for e in held([run, f"{other}@vote"], tmp_path / "out", level="first")["entries"]] == [
+    assert [e.level for e in held([run, f"{other}@vote"], tmp_path / "out", level="first").entries] == [
         "first",
         "vote",
     ]
@@ -232,12 +245,12 @@ def test_a_level_can_be_chosen_for_all_and_for_one(tmp_path: Path) -> None:
 def test_known_artists_give_a_second_interval(tmp_path: Path) -> None:
     runs = [scored(tmp_path / "a", A, artists=5), scored(tmp_path / "b", B, recipe="large")]
     result = held(runs, tmp_path / "out")
-    assert result["groups"] == 5
+    assert result.groups == 5
     artists = [f"artist {place % 5}" for place in range(20)]
     order = sorted(range(20), key=lambda place: f"t{place}")
     apart = np.array(B, dtype=float)[order] - np.array(A, dtype=float)[order]
     expected = paired.resampled_mean(apart, [artists[place] for place in order])
-    assert result["pairs"][0]["interval_by_groups"] == list(expected)
+    assert result.pairs[0].interval_by_groups == expected
 
 
 @pytest.mark.usefixtures("plain")
@@ -249,14 +262,11 @@ def test_artists_are_looked_up_in_the_store_where_rows_do_not_tell_them(made: Wo
         "\n".join([lines[0], *(line.replace(",drone,,", ",drone,Hum,") for line in lines[1:])]) + "\n"
     )
     ids = [line.split(",")[0] for line in lines[1:]]
-    run = scored(tmp_path / "a", [True] * len(ids), names=ids)
     facts = json.loads((made.run / "run.json").read_text()) | {"store": str(store)}
+    run = scored(tmp_path / "a", [True] * len(ids), names=ids, fingerprint=facts["data_fingerprint"])
     (run / "run.json").write_text(json.dumps(facts))
-    result = json.loads((run / "evaluation.json").read_text())
-    result["data"]["fingerprint"] = facts["data_fingerprint"]
-    (run / "evaluation.json").write_text(json.dumps(result))
     other = scored(tmp_path / "b", [False] * len(ids), names=ids, recipe="large")
-    assert held([run, other], tmp_path / "out")["groups"] == 1 + sum("drone" not in name for name in ids)
+    assert held([run, other], tmp_path / "out").groups == 1 + sum("drone" not in name for name in ids)
 
 
 def test_other_tracks_are_refused_and_named(tmp_path: Path) -> None:
@@ -329,12 +339,12 @@ def test_the_command_shows_tables_and_times_models(made: World, tmp_path: Path) 
     assert "mgcc @first" in done.out
     assert "McNemar" in done.out
     assert "timing mgcc @vote" in done.err
-    result = json.loads((tmp_path / "out" / "compare.json").read_text())
-    assert all(entry["milliseconds"] > 0 for entry in result["entries"])
+    result = results.read_comparison(tmp_path / "out" / "compare.json")
+    assert all((entry.milliseconds or 0) > 0 for entry in result.entries)
     for name in ("compare", "compute"):
         assert (tmp_path / "out" / "figures" / f"{name}.png").read_bytes().startswith(PNG)
     page = (tmp_path / "out" / "compare.html").read_text()
-    assert f"{100 * result['entries'][0]['accuracy']['mean']:.1f} %" in page
+    assert f"{100 * result.entries[0].accuracy.mean:.1f} %" in page
     assert_refused(here("compare", run, tmp_path / "gone", "--out", tmp_path / "no"), "gone", "evaluation.json")
     assert_refused(here("compare", run, run, "--level", "votes", "--out", tmp_path / "no"), '"votes"', '"vote"')
     assert not (tmp_path / "no").exists()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import json
 import statistics
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from genrescope.errors import DataError
 from genrescope.evaluation import metrics
 from genrescope.evaluation.crossval import CrossValidated, Fold, cross_validate
 from genrescope.evaluation.evaluate import evaluate
+from genrescope.results import read_result
 from genrescope.splits.duplicates import Pair
 from genrescope.store.store import Store, open_store
 from genrescope.training import loop, recipe
@@ -69,56 +69,53 @@ def plain(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_track_is_scored_once_and_by_the_network_that_did_not_learn_its_fold(
     done: CrossValidated, store: Store, split: Split
 ) -> None:
-    rows = {row["id"]: row for row in done.result["tracks"]}
+    rows = {row.id: row for row in done.result.tracks}
     assert list(rows) == sorted(track.id for track in store.tracks)
-    for fold in done.result["crossval"]["folds"]:
-        run = done.out / fold["run"]
+    for fold in done.result.crossval.folds:
+        run = done.out / fold.run
         with (run / "split.csv").open(encoding="utf-8") as file:
             assert next(file).startswith("# genrescope split: stratified-group (seed 0, 3 folds), fold ")
             parts = {row["id"]: row["part"] for row in csv.DictReader(file)}
-        assert {track_id for track_id, part in parts.items() if part == "test"} == set(split.ids(fold["fold"]))
+        assert {track_id for track_id, part in parts.items() if part == "test"} == set(split.ids(fold.fold))
         assert set(parts) == set(rows)
         assert read_run(run)["parts"] == ["train"]
         again = evaluate(run, store=store.path, out=run / "again", device="cpu").result
-        assert [row["id"] for row in again["tracks"]] == split.ids(fold["fold"])
+        assert [row.id for row in again.tracks] == split.ids(fold.fold)
         unknown = {"group": ""}  # the store on disk knows no artists
-        assert again["tracks"] == [rows[row["id"]] | unknown for row in again["tracks"]]
-        assert again["accuracy"]["vote"] == fold["accuracy"]
+        assert list(again.tracks) == [rows[row.id].model_copy(update=unknown) for row in again.tracks]
+        assert again.accuracy.vote.model_dump() == fold.accuracy.model_dump() | {"interval_by_groups": None}
 
 
 def test_the_folds_add_up(done: CrossValidated) -> None:
-    assert json.loads((done.out / "crossval.json").read_text(encoding="utf-8")) == done.result
-    told = done.result["crossval"]
-    shares = [fold["accuracy"] for fold in told["folds"]]
-    pooled = done.result["accuracy"]["vote"]
-    assert [fold["fold"] for fold in told["folds"]] == ["1", "2", "3"]
-    assert sum(share["correct"] for share in shares) == pooled["correct"]
-    assert sum(share["total"] for share in shares) == pooled["total"] == 24
-    assert pooled["interval"] == list(metrics.wilson(pooled["correct"], 24))
-    assert told["mean"] == pytest.approx(statistics.fmean(share["value"] for share in shares))
-    assert told["deviation"] == pytest.approx(statistics.stdev(share["value"] for share in shares))
-    assert sum(map(sum, done.result["confusion"])) == 24
+    assert read_result(done.out) == done.result
+    told = done.result.crossval
+    shares = [fold.accuracy for fold in told.folds]
+    pooled = done.result.accuracy.vote
+    assert [fold.fold for fold in told.folds] == ["1", "2", "3"]
+    assert sum(share.correct for share in shares) == pooled.correct
+    assert sum(share.total for share in shares) == pooled.total == 24
+    assert pooled.interval == metrics.wilson(pooled.correct, 24)
+    assert told.mean == pytest.approx(statistics.fmean(share.value for share in shares))
+    assert told.deviation == pytest.approx(statistics.stdev(share.value for share in shares))
+    assert sum(map(sum, done.result.confusion)) == 24
 
 
 def test_the_interval_over_groups_resamples_whole_artists(done: CrossValidated, store: Store) -> None:
     group_of = {track.id: track.group or track.id for track in store.tracks}
-    names = dict.fromkeys(group_of[row["id"]] for row in done.result["tracks"])
-    right = [
-        sum(row["vote"] == row["genre"] for row in done.result["tracks"] if group_of[row["id"]] == name)
-        for name in names
-    ]
+    names = dict.fromkeys(group_of[row.id] for row in done.result.tracks)
+    right = [sum(row.vote == row.genre for row in done.result.tracks if group_of[row.id] == name) for name in names]
     total = [list(group_of.values()).count(name) for name in names]
     assert len(names) == 15
-    expected = list(metrics.resampled_interval(right, total))
-    assert done.result["accuracy"]["vote"]["interval_by_groups"] == expected
+    expected = metrics.resampled_interval(right, total)
+    assert done.result.accuracy.vote.interval_by_groups == expected
 
 
 def test_the_report_shows_the_folds_and_what_the_audit_found(done: CrossValidated) -> None:
     text = " ".join(done.report.read_text(encoding="utf-8").split())
     assert "cross-validated over <b>3 folds</b>" in text
-    for fold in done.result["crossval"]["folds"]:
-        assert f"<td>{fold['run']}</td>" in text
-        assert f"{100 * fold['accuracy']['value']:.1f} %" in text
+    for fold in done.result.crossval.folds:
+        assert f"<td>{fold.run}</td>" in text
+        assert f"{100 * fold.accuracy.value:.1f} %" in text
     assert "resampling whole artists" in text
     assert "audit: no track, duplicate or artist on two sides; the artist of 6 of 24 tracks is unknown" in text
     assert {path.stem for path in (done.out / "figures").iterdir()} >= {"confusion", "genres"}
@@ -161,7 +158,7 @@ def test_an_interrupted_cross_validation_goes_on_and_ends_the_same(
     told: list[str] = []
     result = run(lambda fold: told.append(fold.path.name), resume=True)
     assert told == ["fold-1", "fold-2", "fold-3"]
-    assert result["tracks"] == done.result["tracks"]
+    assert result.tracks == done.result.tracks
 
 
 @pytest.mark.usefixtures("plain")
@@ -173,11 +170,12 @@ def test_leaks_between_folds_are_noted(store: Store, wanted: Recipe, tmp_path: P
     done = cross_validate(
         dataclasses.replace(store, tracks=tracks), wanted, split, tmp_path / "cv", pairs=[pair], device="cpu"
     )
-    assert done.result["notes"][0] == "audit: 2 of 24 tracks repeat a training track exactly (8 %)"
-    assert done.result["audit"]["clean"] is False
-    assert "interval_by_groups" not in done.result["accuracy"]["vote"]
+    assert done.result.notes[0] == "audit: 2 of 24 tracks repeat a training track exactly (8 %)"
+    assert done.result.audit is not None
+    assert not done.result.audit.clean
+    assert done.result.accuracy.vote.interval_by_groups is None
     scored = evaluate(tmp_path / "cv" / "fold-1", store=store.path, device="cpu", out=tmp_path / "scores").result
-    assert scored["notes"][0] == "audit: 1 of 12 test tracks repeats a training track exactly (8 %)"
+    assert scored.notes[0] == "audit: 1 of 12 test tracks repeats a training track exactly (8 %)"
 
 
 @pytest.mark.parametrize(

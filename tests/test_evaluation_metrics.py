@@ -8,6 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from genrescope.evaluation.metrics import confused_pairs, confusion, per_genre, resampled_interval, share, wilson
+from genrescope.results import GenreFigures, Share
 
 Counted = tuple[int, int]
 
@@ -78,7 +79,7 @@ def test_wilson_refuses_counts_that_cannot_be(correct: int, total: int) -> None:
 
 
 def test_a_share_carries_its_counts() -> None:
-    assert share(3, 4) == {"correct": 3, "total": 4, "value": 0.75, "interval": list(wilson(3, 4))}
+    assert share(3, 4) == Share(correct=3, total=4, value=0.75, interval=wilson(3, 4))
 
 
 # -- clusters -----------------------------------------------------------------------------------------------------
@@ -129,23 +130,23 @@ def test_figures_of_a_genre_by_hand() -> None:
     #                      predicted: blues disco jazz rock
     counts = np.array([[3, 1, 0, 0], [1, 1, 0, 2], [0, 0, 0, 0], [0, 2, 0, 6]])
     found = per_genre(counts, LABELS)
-    assert found["blues"]["tracks"] == 4
-    assert found["blues"]["precision"] == 3 / 4
-    assert found["blues"]["recall"] == 3 / 4
-    assert found["blues"]["f1"] == 3 / 4
-    assert found["disco"]["precision"] == 1 / 4
-    assert found["disco"]["recall"] == 1 / 4
-    assert found["rock"]["precision"] == 6 / 8
-    assert found["rock"]["recall_interval"] == list(wilson(6, 8))
-    assert found["jazz"] == {"tracks": 0, "precision": None, "recall": None, "recall_interval": None, "f1": None}
+    assert found["blues"].tracks == 4
+    assert found["blues"].precision == 3 / 4
+    assert found["blues"].recall == 3 / 4
+    assert found["blues"].f1 == 3 / 4
+    assert found["disco"].precision == 1 / 4
+    assert found["disco"].recall == 1 / 4
+    assert found["rock"].precision == 6 / 8
+    assert found["rock"].recall_interval == wilson(6, 8)
+    assert found["jazz"] == GenreFigures(tracks=0, precision=None, recall=None, recall_interval=None, f1=None)
 
 
 def test_a_figure_that_would_divide_by_zero_is_none() -> None:
     found = per_genre(np.array([[0, 2], [0, 0]]), ("a", "b"))
-    assert found["a"]["precision"] is None
-    assert (found["a"]["recall"], found["a"]["f1"]) == (0.0, 0.0)
-    assert found["b"]["recall"] is None
-    assert (found["b"]["precision"], found["b"]["f1"]) == (0.0, 0.0)
+    assert found["a"].precision is None
+    assert (found["a"].recall, found["a"].f1) == (0.0, 0.0)
+    assert found["b"].recall is None
+    assert (found["b"].precision, found["b"].f1) == (0.0, 0.0)
 
 
 @given(verdicts)
@@ -158,20 +159,20 @@ def test_figures_agree_with_those_of_scikit_learn(pairs: list[tuple[int, int]]) 
         truth, predicted, labels=range(4), zero_division=0
     )
     for position, found in enumerate(per_genre(counts, LABELS).values()):
-        assert found["tracks"] == tracks[position]
-        assert (found["precision"] or 0) == pytest.approx(precision[position])
-        assert (found["recall"] or 0) == pytest.approx(recall[position])
-        assert (found["f1"] or 0) == pytest.approx(f1[position])
+        assert found.tracks == tracks[position]
+        assert (found.precision or 0) == pytest.approx(precision[position])
+        assert (found.recall or 0) == pytest.approx(recall[position])
+        assert (found.f1 or 0) == pytest.approx(f1[position])
 
 
 @given(verdicts)
 def test_confused_pairs_are_the_cells_off_the_diagonal_the_largest_first(pairs: list[tuple[int, int]]) -> None:
     counts = confusion([t for t, _ in pairs], [p for _, p in pairs], 4)
     found = confused_pairs(counts, LABELS, most=100)
-    assert sum(pair["count"] for pair in found) == counts.sum() - counts.trace()
-    assert [pair["count"] for pair in found] == sorted((pair["count"] for pair in found), reverse=True)
+    assert sum(pair.count for pair in found) == counts.sum() - counts.trace()
+    assert [pair.count for pair in found] == sorted((pair.count for pair in found), reverse=True)
     for pair in found:
-        row, column = LABELS.index(pair["truth"]), LABELS.index(pair["predicted"])
+        row, column = LABELS.index(pair.truth), LABELS.index(pair.predicted)
         assert row != column
-        assert pair["share"] == pytest.approx(counts[row, column] / counts[row].sum())
+        assert pair.share == pytest.approx(counts[row, column] / counts[row].sum())
     assert confused_pairs(counts, LABELS, most=2) == found[:2]

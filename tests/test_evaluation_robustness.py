@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -18,6 +18,7 @@ from genrescope.evaluation.conditions import CONDITIONS, UNCHANGED, chosen
 from genrescope.evaluation.evaluate import evaluate
 from genrescope.evaluation.robustness import robustness
 from genrescope.files import write_json
+from genrescope.results import RobustnessResult, Share, read_robustness
 from genrescope.store.store import open_store
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def test_every_condition_gives_a_usable_wave_and_the_same_one_twice(name: str) -
     assert np.isfinite(found).all()
     assert (wave == before).all(), "it wrote into the wave that others are made of"
     assert (found == changed(name, wave)).all()
-    assert CONDITIONS[name].told
+    assert CONDITIONS[name].description
     times = {"tempo-up-6": 1 / 1.06, "tempo-down-6": 1 / 0.94, "middle-3": 0.75}
     assert len(found) == round(times.get(name, 1.0) * len(wave))
 
@@ -146,7 +147,7 @@ def own(made: World, tmp_path_factory: pytest.TempPathFactory) -> World:
 
 
 @pytest.fixture(scope="module")
-def result(own: World) -> dict[str, Any]:
+def result(own: World) -> RobustnessResult:
     return robustness(own.run, conditions=FEW, device="cpu", jobs=1).result
 
 
@@ -157,37 +158,35 @@ def plain(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_unchanged_sound_is_scored_as_evaluate_scores_it(
-    result: dict[str, Any], own: World, tmp_path: Path
+    result: RobustnessResult, own: World, tmp_path: Path
 ) -> None:
     scored = evaluate(own.run, device="cpu", out=tmp_path).result
-    assert [row["id"] for row in result["tracks"]] == [row["id"] for row in scored["tracks"]]
-    for row, expected in zip(result["tracks"], scored["tracks"], strict=True):
-        assert row["predicted"][UNCHANGED] == expected["predicted"]
-        assert row["confidence"][UNCHANGED] == pytest.approx(expected["scores"][expected["predicted"]], abs=1e-5)
-    assert result["conditions"][0]["accuracy"] == scored["accuracy"]["vote"]
+    assert [row.id for row in result.tracks] == [row.id for row in scored.tracks]
+    for row, expected in zip(result.tracks, scored.tracks, strict=True):
+        assert row.predicted[UNCHANGED] == expected.predicted
+        assert row.confidence[UNCHANGED] == pytest.approx(expected.confidence, abs=1e-5)
+    assert result.conditions[0].accuracy == Share(**scored.accuracy.vote.model_dump(exclude={"interval_by_groups"}))
 
 
-def test_conditions_are_counted_track_by_track(result: dict[str, Any], own: World) -> None:
-    assert [condition["name"] for condition in result["conditions"]] == [UNCHANGED, *FEW.split(",")]
-    assert result["conditions"][0]["against_unchanged"] is None
-    for condition in result["conditions"][1:]:
-        right = [float(row["predicted"][condition["name"]] == row["genre"]) for row in result["tracks"]]
-        before = [float(row["predicted"][UNCHANGED] == row["genre"]) for row in result["tracks"]]
-        assert condition["accuracy"] == metrics.share(int(sum(right)), len(right))
-        assert condition["against_unchanged"] == paired.difference(right, before)
-        assert condition["confidence"] == pytest.approx(
-            np.mean([row["confidence"][condition["name"]] for row in result["tracks"]])
-        )
+def test_conditions_are_counted_track_by_track(result: RobustnessResult, own: World) -> None:
+    assert [condition.name for condition in result.conditions] == [UNCHANGED, *FEW.split(",")]
+    assert result.conditions[0].against_unchanged is None
+    for condition in result.conditions[1:]:
+        right = [float(row.predicted[condition.name] == row.genre) for row in result.tracks]
+        before = [float(row.predicted[UNCHANGED] == row.genre) for row in result.tracks]
+        assert condition.accuracy == metrics.share(int(sum(right)), len(right))
+        assert condition.against_unchanged == paired.difference(right, before)
+        assert condition.confidence == pytest.approx(np.mean([row.confidence[condition.name] for row in result.tracks]))
     out = own.run / "robustness"
-    assert json.loads((out / "robustness.json").read_text()) == result
+    assert read_robustness(out / "robustness.json") == result
     assert (out / "figures" / "robustness.png").read_bytes().startswith(PNG)
     page = (out / "robustness.html").read_text()
-    for condition in result["conditions"]:
-        assert condition["told"].replace("'", "&#39;") in page
+    for condition in result.conditions:
+        assert condition.description.replace("'", "&#39;") in page
 
 
 @pytest.mark.usefixtures("plain")
-def test_what_was_heard_is_not_heard_again(result: dict[str, Any], own: World, tmp_path: Path) -> None:
+def test_what_was_heard_is_not_heard_again(result: RobustnessResult, own: World, tmp_path: Path) -> None:
     out = shutil.copytree(own.run / "robustness", tmp_path / "out")
     lines = (out / "heard.jsonl").read_text().splitlines()
     (out / "heard.jsonl").write_text("\n".join(lines[:2]) + "\n" + lines[2][:40])  # killed in the middle of a line
@@ -198,7 +197,7 @@ def test_what_was_heard_is_not_heard_again(result: dict[str, Any], own: World, t
     told.clear()
     more = robustness(own.run, conditions="noise-10,quiet-20", device="cpu", jobs=1, out=out, on_track=told.append)
     assert told[0].done == 0
-    assert more.result["conditions"][1] == result["conditions"][2]
+    assert more.result.conditions[1] == result.conditions[2]
     facts = json.loads((own.run / "run.json").read_text())
     try:
         write_json(own.run / "run.json", facts | {"started": "trained again"})
@@ -210,9 +209,9 @@ def test_what_was_heard_is_not_heard_again(result: dict[str, Any], own: World, t
 
 
 @pytest.mark.usefixtures("plain")
-def test_worker_processes_say_the_same(result: dict[str, Any], own: World, tmp_path: Path) -> None:
+def test_worker_processes_say_the_same(result: RobustnessResult, own: World, tmp_path: Path) -> None:
     done = robustness(own.run, conditions=FEW, device="cpu", jobs=2, out=tmp_path / "out")
-    assert done.result["tracks"] == result["tracks"]
+    assert done.result.tracks == result.tracks
 
 
 @pytest.mark.usefixtures("plain")
@@ -225,8 +224,8 @@ def test_bad_files_are_named_and_the_others_scored(own: World, tmp_path: Path) -
         test[0]: "the file has changed since the store was made",
         test[1]: f"not in {own.music}",
     }
-    assert done.result["data"]["tracks"] == len(test) - 2
-    assert done.result["conditions"][0]["accuracy"]["total"] == len(test) - 2
+    assert done.result.data.tracks == len(test) - 2
+    assert done.result.conditions[0].accuracy.total == len(test) - 2
     for name in test[2:]:
         (own.music / name).write_bytes(b"no longer a song")
     with pytest.raises(DataError, match="none of the 6 tracks could be used; drone"):
@@ -245,17 +244,17 @@ def test_each_fold_of_a_cross_validation_is_scored_by_its_own_model(made: World,
         patch.setattr("genrescope.reports.figures.draw", lambda *_: [])
         scored = cross_validate(store, wanted, split, tmp_path / "cv", device="cpu").result
     found = robustness(tmp_path / "cv", conditions="quiet-20", device="cpu", jobs=1).result
-    assert found["data"]["part"] is None
-    for row, expected in zip(found["tracks"], scored["tracks"], strict=True):
-        assert row["id"] == expected["id"]
-        assert row["predicted"][UNCHANGED] == expected["predicted"]
-        assert row["confidence"][UNCHANGED] == pytest.approx(expected["scores"][expected["predicted"]], abs=1e-5)
+    assert found.data.part is None
+    for row, expected in zip(found.tracks, scored.tracks, strict=True):
+        assert row.id == expected.id
+        assert row.predicted[UNCHANGED] == expected.predicted
+        assert row.confidence[UNCHANGED] == pytest.approx(expected.confidence, abs=1e-5)
     few = robustness(
         tmp_path / "cv", conditions="quiet-20", tracks=5, device="cpu", jobs=1, out=tmp_path / "few"
     ).result
-    assert few["data"]["tracks"] == 5
-    assert few["notes"] == ["only 5 of 24 tracks, spread evenly"]
-    assert {row["genre"] for row in few["tracks"]} == set(store.genres)
+    assert few.data.tracks == 5
+    assert few.notes == ("only 5 of 24 tracks, spread evenly",)
+    assert {row.genre for row in few.tracks} == set(store.genres)
 
 
 @pytest.mark.usefixtures("plain")

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 from cli_support import GENRES, world
 from conftest import RATE, noise, sweep, tone, write
+from genrescope.inference.many import FailedSong, find_songs, predict_all
 
 import genrescope
 from genrescope import modelfile
 from genrescope.cli import predict as predict_command
 from genrescope.errors import AudioError, DataError, ModelFileError, TrainingError
 from genrescope.inference.classifier import Classifier, Prediction, WindowScores
-from genrescope.inference.many import FailedSong, find_songs, predict_all
 from genrescope.inference.outputs import PredictionFile, header_line, to_line
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from genrescope import modelfile, splits
 from genrescope.errors import DataError
 from genrescope.evaluation import cost
 from genrescope.evaluation.metrics import resampled_interval
-from genrescope.research import collect, experiments, side_by_side, study_page
+from genrescope.research import collect, experiments, side_by_side, study_page, tables
 from genrescope.research.study import Ended, Estimate, Studied, StudyProgress, study
 from genrescope.splits import Split, subsets
 from genrescope.splits.duplicates import Pair
@@ -466,7 +466,7 @@ def test_rows_of_folders_put_seeds_together_and_count_no_run_twice(
     assert sorted(len(row.scored) for row in rows) == [1, 2, 2]
     told = [row.to_dict(out) for row in rows]
     assert sorted(each["split"] for each in told) == ["stratified", *["stratified-group (2 folds)"] * 2]
-    table = collect.markdown(told, named=False)
+    table = tables.markdown(told, named=False)
     assert "`mgcc`, model.name = mgcc-small, training.epochs = 1" in table
     assert {line.count("|") for line in table.splitlines()} == {12}
 
@@ -476,11 +476,11 @@ def test_the_data_are_named_where_others_have_as_many_genres() -> None:
         {"data": {"name": name, "fingerprint": name, "genres": genres}}
         for name, genres in (("folder:/home/a/mine", 4), ("synth:like", 4), ("folder:fewer", 3))
     )
-    assert collect.of_data(mine, [mine, like, fewer]) == " of folder:mine"
-    assert collect.of_data(like, [mine, like, fewer]) == " of synth:like"
-    assert collect.of_data(fewer, [mine, like, fewer]) == ""
+    assert tables.of_data(mine, [mine, like, fewer]) == " of folder:mine"
+    assert tables.of_data(like, [mine, like, fewer]) == " of synth:like"
+    assert tables.of_data(fewer, [mine, like, fewer]) == ""
     moved = {"data": {"name": "folder:/disk/mine", "fingerprint": "made again", "genres": 4}}
-    assert collect.of_data(mine, [mine, moved]) == ""
+    assert tables.of_data(mine, [mine, moved]) == ""
 
 
 def test_folders_without_results_are_refused(
@@ -496,13 +496,13 @@ def test_folders_without_results_are_refused(
 
 def test_a_table_goes_between_the_marks_and_all_else_stays(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    page.write_text(f"before\n{collect.BEGIN}\nold\n{collect.END}\nafter\n")
+    page.write_text(f"before\n{tables.BEGIN}\nold\n{tables.END}\nafter\n")
     for _ in range(2):
-        collect.write_between(page, "| new |")
-        assert page.read_text() == f"before\n{collect.BEGIN}\n| new |\n{collect.END}\nafter\n"
+        tables.write_between(page, "| new |")
+        assert page.read_text() == f"before\n{tables.BEGIN}\n| new |\n{tables.END}\nafter\n"
     page.write_text("no marks")
     with pytest.raises(DataError, match="lacks the lines"):
-        collect.write_between(page, "| new |")
+        tables.write_between(page, "| new |")
     assert page.read_text() == "no marks"
 
 
@@ -514,7 +514,7 @@ def test_without_the_store_nothing_is_said_of_artists(
     told = row.to_dict(done[0].out)
     assert told["learnt"]["artists"] is None
     assert told["accuracy"]["vote"]["interval_by_artists"] is None
-    assert "artists" not in collect.accuracy_cell(told, "vote")
+    assert "artists" not in tables.accuracy_cell(told, "vote")
 
 
 def test_a_clip_costs_time(done: tuple[Studied, list[StudyProgress], list[Ended]]) -> None:

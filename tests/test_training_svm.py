@@ -311,7 +311,7 @@ def test_a_run_is_fitted_saved_loaded_asked_and_scored(store: Store, tmp_path: P
     assert short.uncertain.endswith("repeated to fill it")
 
     scored = evaluate(out, device="cpu").result
-    assert scored["accuracy"]["vote"]["value"] == pytest.approx(np.mean(right[4::5]))
+    assert scored.accuracy.vote.value == pytest.approx(np.mean(right[4::5]))
     assert (out / "report.html").exists()
 
 
@@ -374,4 +374,4 @@ def test_a_network_and_its_colleague_are_one_model(store: Store, tmp_path: Path)
     found = genrescope.load(out, device="cpu").predict(song)
     assert sum(found.scores.values()) == pytest.approx(1, abs=1e-5)
     assert len(found.windows) == 1 + (LogMelSpec().frames(round(found.seconds * 22_050)) - 128) // 64
-    assert evaluate(out, device="cpu").result["model"]["parameters"] > 400_000
+    assert evaluate(out, device="cpu").result.model.parameters > 400_000

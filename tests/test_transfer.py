@@ -13,24 +13,25 @@ import pytest
 import torch
 import transfer_support as networks
 from conftest import genre_folders, noise, tone
-
-from genrescope import audio
-from genrescope.errors import DataError, ModelFileError, TrainingError
-from genrescope.store.index import read_index
-from genrescope.store.prepare import prepare
 from genrescope.transfer import probe as probes
 from genrescope.transfer.features import NETWORK_FILE, extract
 from genrescope.transfer.loading import load
 from genrescope.transfer.network import KINDS as ARCHITECTURES
 from genrescope.transfer.network import windows_of
 
+from genrescope import audio
+from genrescope.errors import DataError, ModelFileError, TrainingError
+from genrescope.store.index import read_index
+from genrescope.store.prepare import prepare
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from genrescope.store.store import Store
     from genrescope.transfer.cache import Progress
     from genrescope.transfer.network import Network
+
+    from genrescope.store.store import Store
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 KINDS: dict[str, Callable[[Path], Path]] = {

@@ -12,6 +12,10 @@ import pytest
 import torch
 import transfer_support as networks
 from conftest import genre_folders, noise
+from genrescope.transfer import run as runs
+from genrescope.transfer import tuned, tuning, waves
+from genrescope.transfer.learner import Material
+from genrescope.transfer.loading import load
 
 from genrescope import audio, modelfile
 from genrescope.errors import DataError, ModelFileError, TrainingError
@@ -20,20 +24,18 @@ from genrescope.store.prepare import prepare
 from genrescope.training import recipe as recipes
 from genrescope.training.recipe_transfer import TuningRecipe
 from genrescope.training.run_folder import read_history, read_run
-from genrescope.transfer import run as runs
-from genrescope.transfer import tuned, tuning, waves
-from genrescope.transfer.learner import Material
-from genrescope.transfer.loading import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from genrescope.transfer.network import Network
+
+    from genrescope.results import Evaluation
     from genrescope.store.store import Store
     from genrescope.training.loop import Step
     from genrescope.training.recipe_transfer import TuningRecipe as Recipe
     from genrescope.training.run_folder import Epoch
-    from genrescope.transfer.network import Network
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 KINDS: dict[str, Callable[[Path], Path]] = {
@@ -91,7 +93,7 @@ def tune(
     resume: bool = False,
     on_step: Callable[[Step], None] = lambda _: None,
     on_epoch: Callable[[Epoch], None] = lambda _: None,
-) -> dict[str, Any]:
+) -> Evaluation:
     """Fine-tune on the training part and score the test part."""
     recipe = tuning.recipe_of(network, layer=layer, epochs=epochs, rate=rate, batch=4, freeze=freeze)
     kept = waves.keep(store, network.rate)
@@ -139,8 +141,8 @@ def test_what_is_free_learns_and_what_is_frozen_stays(
     result = tune(network, store, split, tmp_path / "run", epochs=25, rate=2e-2, freeze=1)
     told = [loss for loss, _ in losses(tmp_path / "run")]
     assert np.mean(told[-3:]) < 0.7 * np.mean(told[:3])
-    assert len(result["tracks"]) == 4
-    assert result["accuracy"]["vote"]["value"] >= 0.75  # a drone and noise
+    assert len(result.tracks) == 4
+    assert result.accuracy.vote.value >= 0.75  # a drone and noise
     learnt = tuned.load(tmp_path / "run", network).model.body.state_dict()
     changed = {name for name, value in learnt.items() if not torch.equal(value, published[name])}
     layers = {"ast": "layers", "clap": "audio_encoder.layers"}.get(kind, "encoder.layers")
@@ -223,7 +225,7 @@ def test_runs_come_out_the_same_interrupted_or_not(
 ) -> None:
     network = opened(saved, kind)
     whole = tune(network, store, split, tmp_path / "whole")
-    assert tune(network, store, split, tmp_path / "again")["tracks"] == whole["tracks"]
+    assert tune(network, store, split, tmp_path / "again").tracks == whole.tracks
     assert weights(tmp_path / "again") == weights(tmp_path / "whole")
     with pytest.raises(_StopError):
         tune(network, store, split, tmp_path / "torn", on_step=stopping(3))  # within the second epoch
@@ -231,7 +233,7 @@ def test_runs_come_out_the_same_interrupted_or_not(
         tune(network, store, split, tmp_path / "torn", resume=True, on_epoch=stopping(2))  # after the last one
     assert (tmp_path / "torn" / "checkpoint").exists()
     resumed = tune(network, store, split, tmp_path / "torn", resume=True)
-    assert resumed["tracks"] == whole["tracks"]
+    assert resumed.tracks == whole.tracks
     assert weights(tmp_path / "torn") == weights(tmp_path / "whole")
     assert losses(tmp_path / "torn") == losses(tmp_path / "whole")
     assert not (tmp_path / "torn" / "checkpoint").exists()
@@ -277,12 +279,12 @@ def test_the_validation_part_is_scored_and_decides_nothing(
 def test_a_run_tells_what_it_was(saved: Path, store: Store, split: Split, tmp_path: Path) -> None:
     network = opened(saved, "hubert")
     result = tune(network, store, split, tmp_path / "run", epochs=2, freeze=1, layer="1")
-    recipe = result["model"]["recipe"]
+    recipe = result.model.recipe
     assert recipe["name"] == "hubert fine-tuned"
     assert (recipe["network"]["layer"], recipe["tuning"]["freeze"], recipe["training"]["epochs"]) == ("1", 1, 2)
     assert "freeze = 1" in (tmp_path / "run" / "recipe.toml").read_text()
-    assert result["model"]["architecture"] == "hubert, fine-tuned, with a linear head"
-    assert result["model"]["trained_on"]["epochs"] == 2
+    assert result.model.architecture == "hubert, fine-tuned, with a linear head"
+    assert result.model.trained_on.epochs == 2
     run = read_run(tmp_path / "run")
     assert (run["status"], run["tracks"], run["windows"], run["milliseconds"]) == ("finished", 8, 8, 1.0)
     assert "network_revision" in run
@@ -392,7 +394,7 @@ def test_songs_shorter_than_a_window_are_learnt_and_scored(saved: Path, tmp_path
     short = prepare(str(data), tmp_path / "store", jobs=1).store
     parts = {track.id: "test" if "-01" in track.id else "train" for track in short.tracks}
     result = tune(opened(saved, kind), short, Split(parts, "by hand"), tmp_path / "run", epochs=1)
-    assert [row["windows"] for row in result["tracks"]] == [1, 1]
+    assert [row.windows for row in result.tracks] == [1, 1]
 
 
 def test_an_epoch_shows_one_window_of_every_track_and_never_the_same_twice(saved: Path, store: Store) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,8 @@ from genrescope.cli.console import Quiet, out, resumable, say, table
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from genrescope.results import Comparison
 
 
 def add_to(app: typer.Typer) -> None:
@@ -41,57 +43,57 @@ def compare(
     console = out()
     _show_accuracies(done.result, console)
     _show_differences(done.result, console)
-    for note in done.result["notes"]:
+    for note in done.result.notes:
         say(f"note: {note}", quiet=quiet)
     say(f"report: {done.page}", quiet=quiet)
 
 
-def _show_accuracies(result: dict[str, Any], console: Console) -> None:
+def _show_accuracies(result: Comparison, console: Console) -> None:
     from genrescope.pages.render import interval, percent
 
-    timed = "milliseconds" in result["entries"][0]
+    timed = result.entries[0].milliseconds is not None
     extra = ["ms for 30 s"] if timed else []
     right = ("accuracy", "deviation", "parameters", *extra)
     rows = table(
         "system", "counted by", "seeds", "accuracy", "95 % interval", "lowest to highest", "deviation", "parameters",
         *extra, right=right,
     )  # fmt: skip
-    for entry in result["entries"]:
-        its = entry["accuracy"]
+    for entry in result.entries:
+        its = entry.accuracy
         rows.add_row(
-            entry["name"],
-            entry["level"],
-            ", ".join(map(str, entry["seeds"])),
-            percent(its["mean"]),
-            interval(its["interval"]),
-            interval([its["lowest"], its["highest"]]) if len(its["by_run"]) > 1 else "-",
-            percent(its["deviation"]),
-            f"{entry['parameters']:,}",
-            *([str(entry["milliseconds"])] if timed else []),
+            entry.name,
+            entry.level,
+            ", ".join(map(str, entry.seeds)),
+            percent(its.mean),
+            interval(its.interval),
+            interval([its.lowest, its.highest]) if len(its.by_run) > 1 else "-",
+            percent(its.deviation),
+            f"{entry.parameters:,}",
+            *([str(entry.milliseconds)] if timed else []),
         )
-    artists = f" of {result['groups']} artists" if result["groups"] else ""
-    console.print(f"{result['tracks']} tracks{artists}: {', '.join(result['data'])}", markup=False)
+    artists = f" of {result.groups} artists" if result.groups else ""
+    console.print(f"{result.tracks} tracks{artists}: {', '.join(result.data)}", markup=False)
     console.print(rows)
 
 
-def _show_differences(result: dict[str, Any], console: Console) -> None:
+def _show_differences(result: Comparison, console: Console) -> None:
     from genrescope.reports.comparison_page import p_value, points, points_interval
 
-    by_groups = ["whole artists"] if result["groups"] else []
+    by_groups = ["whole artists"] if result.groups else []
     rows = table(
-        f"against {result['reference']}", "points", "95 % interval, tracks", *by_groups, "won", "lost", "p", "p, Holm",
+        f"against {result.reference}", "points", "95 % interval, tracks", *by_groups, "won", "lost", "p", "p, Holm",
         right=("points", "won", "lost", "p", "p, Holm"),
     )  # fmt: skip
-    for pair in result["against_reference"]:
+    for pair in result.against_reference:
         rows.add_row(
-            pair["name"],
-            points(pair["difference"]),
-            points_interval(pair["interval"]),
-            *([points_interval(pair["interval_by_groups"])] if by_groups else []),
-            str(pair["won"]),
-            str(pair["lost"]),
-            p_value(pair["p"]),
-            p_value(pair["p_holm"]),
+            pair.name,
+            points(pair.difference),
+            points_interval(pair.interval),
+            *([points_interval(pair.interval_by_groups)] if by_groups else []),
+            str(pair.won),
+            str(pair.lost),
+            p_value(pair.p),
+            p_value(pair.p_holm),
         )
     console.print(rows)
     console.print("p: McNemar's exact test of won against lost; it takes tracks as independent.", markup=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
     from rich.table import Table
+
+    from genrescope.results import Evaluation
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no messages but errors.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
@@ -111,26 +113,27 @@ def table(*columns: str, title: str | None = None, right: Sequence[str] = ()) ->
     return made
 
 
-def show_scores(result: dict[str, Any]) -> None:
+def show_scores(result: Evaluation) -> None:
     """Print the three accuracies of an evaluation to stdout."""
     from genrescope.pages.render import interval, percent
     from genrescope.reports.report import LEVELS
+    from genrescope.results import WindowShare
 
-    data = result["data"]
-    part = f"{data['part']} of {data['split']}, " if data["part"] else ""
+    data = result.data
+    part = f"{data.part} of {data.split}, " if data.part else ""
     rows = table("counted", "right", "of", "accuracy", "95 % interval", right=("right", "of", "accuracy"))
-    for level, share in result["accuracy"].items():
-        mark = " *" if level == result["verdict"] else ""
+    for level, share in result.accuracy.items():
+        mark = " *" if level == result.verdict else ""
         rows.add_row(
             LEVELS[level] + mark,
-            str(share["correct"]),
-            str(share["total"]),
-            percent(share["value"]),
-            interval(share.get("interval_by_tracks", share["interval"])),
+            str(share.correct),
+            str(share.total),
+            percent(share.value),
+            interval(share.interval_by_tracks if isinstance(share, WindowShare) else share.interval),
         )
-    seed = result["model"]["seed"]
-    named = result["model"]["recipe"]["name"] + (f", seed {seed}" if seed is not None else "")
+    seed = result.model.seed
+    named = result.model.recipe["name"] + (f", seed {seed}" if seed is not None else "")
     console = out()
-    console.print(f"{named}: {part}{data['tracks']} tracks of {data['name']}", markup=False)
+    console.print(f"{named}: {part}{data.tracks} tracks of {data.name}", markup=False)
     console.print(rows)
     console.print("* the recipe's own verdict. The windows' interval resamples whole tracks.", markup=False)

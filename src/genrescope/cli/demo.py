@@ -60,7 +60,7 @@ def demo(
         done = evaluate(run, part="test")
         show_scores(done.result)
         say("7/7 predict: songs of artists that the model has never heard", quiet=quiet, style="bold")
-        songs = [track["id"] for track in done.result["tracks"]]
+        songs = [track.id for track in done.result.tracks]
         predict.predict(run, [music / song for song in songs[:: len(songs) // 5][:5]], quiet=quiet)
     console = out()
     console.print(f"report: {done.report}  (open it in a browser)", markup=False)

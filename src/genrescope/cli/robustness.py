@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from genrescope.cli.console import Device, Jobs, Quiet, out, progress, resumable, say, table
+
+if TYPE_CHECKING:
+    from genrescope.results import RobustnessResult
 
 
 def add_to(app: typer.Typer) -> None:
@@ -41,7 +44,7 @@ def robustness(
             jobs=jobs, on_track=lambda at: bar.update(task, completed=at.done, total=at.total),
         )  # fmt: skip
     _show(done.result)
-    for note in done.result["notes"]:
+    for note in done.result.notes:
         say(f"note: {note}", quiet=quiet)
     for track, reason in done.failed.items():
         say(f"skipped {track}: {reason}", style="yellow")
@@ -50,31 +53,31 @@ def robustness(
         raise typer.Exit(1)
 
 
-def _show(result: dict[str, Any]) -> None:
+def _show(result: RobustnessResult) -> None:
     """Print each condition with what it costs."""
     from genrescope.pages.render import percent
     from genrescope.reports.comparison_page import points, points_interval
 
-    pairs = [condition["against_unchanged"] for condition in result["conditions"]]
-    by_groups = ["whole artists"] if any(pair and pair["interval_by_groups"] for pair in pairs) else []
+    pairs = [condition.against_unchanged for condition in result.conditions]
+    by_groups = ["whole artists"] if any(pair and pair.interval_by_groups for pair in pairs) else []
     rows = table(
         "condition", "accuracy", "points", "95 % interval, tracks", *by_groups, "won", "lost", "confidence",
         right=("accuracy", "points", "won", "lost", "confidence"),
     )  # fmt: skip
-    for condition, pair in zip(result["conditions"], pairs, strict=True):
+    for condition, pair in zip(result.conditions, pairs, strict=True):
         rows.add_row(
-            condition["name"],
-            percent(condition["accuracy"]["value"]),
-            points(pair["difference"]) if pair else "-",
-            points_interval(pair and pair["interval"]),
-            *([points_interval(pair and pair["interval_by_groups"])] if by_groups else []),
-            str(pair["won"]) if pair else "-",
-            str(pair["lost"]) if pair else "-",
-            percent(condition["confidence"]),
+            condition.name,
+            percent(condition.accuracy.value),
+            points(pair.difference) if pair else "-",
+            points_interval(pair.interval if pair else None),
+            *([points_interval(pair.interval_by_groups if pair else None)] if by_groups else []),
+            str(pair.won) if pair else "-",
+            str(pair.lost) if pair else "-",
+            percent(condition.confidence),
         )
     console = out()
     console.print(
-        f"{result['model']['recipe']['name']}: {result['data']['tracks']} held-out tracks of {result['data']['name']}",
+        f"{result.model.recipe['name']}: {result.data.tracks} held-out tracks of {result.data.name}",
         markup=False,
     )
     console.print(rows)

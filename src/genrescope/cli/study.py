@@ -64,13 +64,13 @@ def recipes(
     quiet: Quiet = False,
 ) -> None:
     """List the recipes; or put what runs have reached with them into one table, seeds together."""
-    from genrescope.research import collect
+    from genrescope.research import collect, tables
 
     if not runs:
         _list()
         return
     rows = [row.to_dict(Path()) for row in collect.rows(runs)]
-    text = collect.markdown(rows, named=False)
+    text = tables.markdown(rows, named=False)
     if picture is not None:
         from genrescope.research import study_page
 
@@ -78,7 +78,7 @@ def recipes(
     if out is None:
         print(text)
         return
-    collect.write_between(out, text)
+    tables.write_between(out, text)
     say(f"{len(rows)} rows written to {out}", quiet=quiet)
 
 
@@ -125,6 +125,6 @@ def _showing(*, quiet: bool) -> Iterator[tuple[Callable[[StudyProgress], None], 
 
 
 def _told(seconds: float) -> str:
-    from genrescope.research.collect import duration
+    from genrescope.research.tables import duration
 
     return duration(seconds)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from genrescope.evaluation.crossval import Fold
+    from genrescope.results import CrossValidation
     from genrescope.splits import Split
     from genrescope.splits.audit import Audit
     from genrescope.splits.duplicates import Pair
@@ -101,7 +102,7 @@ def evaluate(
             on_track=lambda at: bar.update(task, completed=at.done, total=at.total),
         )  # fmt: skip
     show_scores(done.result)
-    for note in done.result["notes"]:
+    for note in done.result.notes:
         say(f"note: {note}", quiet=quiet)
     say(f"report: {done.report}", quiet=quiet)
     for row in done.failed if quiet else ():  # the notes have named them
@@ -210,28 +211,22 @@ def showing(epochs: int, *, quiet: bool) -> Iterator[tuple[Progress, Callable[[S
         yield bar, on_step, on_epoch
 
 
-def show_folds(result: dict[str, Any]) -> None:
+def show_folds(result: CrossValidation) -> None:
     """Print the accuracy of each fold, their mean, and that of all tracks together, to stdout."""
     from genrescope.pages.render import interval, percent
 
-    told = result["crossval"]
+    folds = result.crossval
     rows = table("fold", "right", "of", "accuracy", "95 % interval", right=("right", "of", "accuracy"))
-    pooled = result["accuracy"][result["verdict"]]
-    for name, share in [*((fold["fold"], fold["accuracy"]) for fold in told["folds"]), ("all tracks", pooled)]:
-        rows.add_row(
-            name, str(share["correct"]), str(share["total"]), percent(share["value"]), interval(share["interval"])
-        )
+    pooled = result.headline
+    for name, share in [*((fold.fold, fold.accuracy) for fold in folds.folds), ("all tracks", pooled)]:
+        rows.add_row(name, str(share.correct), str(share.total), percent(share.value), interval(share.interval))
     console = out()
-    console.print(
-        f"{result['model']['recipe']['name']}: {result['data']['split']} of {result['data']['name']}", markup=False
-    )
+    console.print(f"{result.model.recipe['name']}: {result.data.split} of {result.data.name}", markup=False)
     console.print(rows)
-    console.print(
-        f"mean over folds {percent(told['mean'])}, standard deviation {percent(told['deviation'])}", markup=False
-    )
-    if "interval_by_groups" in pooled:
+    console.print(f"mean over folds {percent(folds.mean)}, standard deviation {percent(folds.deviation)}", markup=False)
+    if pooled.interval_by_groups is not None:
         console.print(
-            f"95 % interval that resamples whole artists: {interval(pooled['interval_by_groups'])}", markup=False
+            f"95 % interval that resamples whole artists: {interval(pooled.interval_by_groups)}", markup=False
         )
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from genrescope.evaluation.crossval import Fold
+    from genrescope.results import Evaluation
     from genrescope.store.store import Store
     from genrescope.training.recipe_transfer import TransferRecipe
     from genrescope.transfer.cache import Gathered, Progress
@@ -80,6 +81,7 @@ def transfer(
     from genrescope.cli.train import audited, show_folds
     from genrescope.devices import choose_device
     from genrescope.errors import DataError
+    from genrescope.results import CrossValidation
     from genrescope.store.store import open_store
     from genrescope.transfer import run as runs
     from genrescope.transfer.loading import load
@@ -105,7 +107,7 @@ def transfer(
         found = _gathered(opened, loaded, recipe, data=data, cache=cache, quiet=quiet)
         say(f"timing {loaded.name} on one core", quiet=quiet)
         heard = runs.heard(opened, loaded, found)
-        result: dict[str, Any]
+        result: Evaluation
         with _learning(loaded, recipe, found, quiet=quiet) as (learner, on_fold):
             if folds:
                 done = runs.cross_validate(
@@ -116,7 +118,10 @@ def transfer(
                 result, report = runs.hold_out(
                     heard, learner, made, out, parts=wanted, part=part, pairs=pairs, seed=seed, resume=resume
                 )
-    (show_folds if folds else show_scores)(result)
+    if isinstance(result, CrossValidation):
+        show_folds(result)
+    else:
+        show_scores(result)
     say(f"report: {report}", quiet=quiet)
     _tell_failed(found)
 

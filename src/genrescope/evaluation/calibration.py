@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from genrescope.evaluation import metrics
 from genrescope.evaluation.paired import clusters
+from genrescope.results import Bin, Calibration, CalibrationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +24,7 @@ Integers: TypeAlias = npt.NDArray[np.int64]
 
 def calibration(
     confidence: npt.ArrayLike, right: npt.ArrayLike, groups: Sequence[str] | None = None, *, bins: int = BINS
-) -> dict[str, Any]:
+) -> Calibration:
     """Lay how sure a model was beside how often it was right.
 
     The tracks are put into bins by their confidence, and the expected calibration error is the mean distance of
@@ -44,11 +45,6 @@ def calibration(
         right: of each track, whether that is its genre.
         groups: the artist of each track, empty where unknown; None where no group is known.
         bins: how many.
-
-    Returns:
-        `tracks`, mean `confidence` and `accuracy`; and for `equal_width` and `equal_mass` their `ece`, its 95 %
-        `interval` over tracks, `interval_by_groups` over whole artists or None, `if_calibrated`, and the `bins` that
-        are not empty.
     """
     sure, hits = np.asarray(confidence, dtype=np.float64), np.asarray(right, dtype=np.float64)
     width = np.clip(np.ceil(sure * bins).astype(np.int64) - 1, 0, bins - 1)
@@ -56,16 +52,22 @@ def calibration(
     for place, chosen in enumerate(np.array_split(np.argsort(sure, kind="stable"), min(bins, len(sure)))):
         mass[chosen] = place
     ends = [(place / bins, (place + 1) / bins) for place in range(bins)]
-    return {
-        "tracks": len(sure),
-        "confidence": float(sure.mean()),
-        "accuracy": float(hits.mean()),
-        "equal_width": _error(sure, hits, width, groups) | {"bins": _bins(sure, hits, width, ends)},
-        "equal_mass": _error(sure, hits, mass, groups) | {"bins": _bins(sure, hits, mass, None)},
-    }
+    return Calibration(
+        tracks=len(sure),
+        confidence=float(sure.mean()),
+        accuracy=float(hits.mean()),
+        equal_width=_error(sure, hits, width, groups, ends),
+        equal_mass=_error(sure, hits, mass, groups, None),
+    )
 
 
-def _error(sure: Floats, hits: Floats, place: Integers, groups: Sequence[str] | None) -> dict[str, Any]:
+def _error(
+    sure: Floats,
+    hits: Floats,
+    place: Integers,
+    groups: Sequence[str] | None,
+    ends: Sequence[tuple[float, float]] | None,
+) -> CalibrationError:
     """Return ECE with its intervals; bins stay where they are when tracks are resampled.
 
     With g = right - confidence the sum simplifies to `ECE = sum_b |sum_{i in b} g_i| / n`.
@@ -73,15 +75,16 @@ def _error(sure: Floats, hits: Floats, place: Integers, groups: Sequence[str] | 
     alone = np.arange(len(sure))
     gaps = hits - sure
     ece = np.abs(np.bincount(place, weights=gaps)).sum() / len(sure)
-    return {
-        "ece": float(ece),
-        "interval": _resampled(gaps, place, alone),
-        "interval_by_groups": None if groups is None else _resampled(gaps, place, clusters(groups)),
-        "if_calibrated": _if_calibrated(sure, place),
-    }
+    return CalibrationError(
+        ece=float(ece),
+        interval=_resampled(gaps, place, alone),
+        interval_by_groups=None if groups is None else _resampled(gaps, place, clusters(groups)),
+        if_calibrated=_if_calibrated(sure, place),
+        bins=_bins(sure, hits, place, ends),
+    )
 
 
-def _resampled(gaps: Floats, place: Integers, owner: Integers) -> list[float]:
+def _resampled(gaps: Floats, place: Integers, owner: Integers) -> tuple[float, float]:
     """Return the bootstrap's percentiles of ECE, drawing whole clusters."""
     count = int(owner.max()) + 1
     sums = np.zeros((count, int(place.max()) + 1))
@@ -97,7 +100,7 @@ def _resampled(gaps: Floats, place: Integers, owner: Integers) -> list[float]:
     return _range(draw, count)
 
 
-def _if_calibrated(sure: Floats, place: Integers) -> list[float]:
+def _if_calibrated(sure: Floats, place: Integers) -> tuple[float, float]:
     """Return the range of ECE when each track is right with the probability of its confidence."""
     member = np.zeros((len(sure), int(place.max()) + 1))
     member[np.arange(len(sure)), place] = 1
@@ -110,11 +113,12 @@ def _if_calibrated(sure: Floats, place: Integers) -> list[float]:
     return _range(draw, len(sure))
 
 
-def _range(draw: Callable[[np.random.Generator, int], Floats], width: int) -> list[float]:
+def _range(draw: Callable[[np.random.Generator, int], Floats], width: int) -> tuple[float, float]:
     """Return the middle 95 % of what is drawn, in pieces that fit into memory."""
     rng = np.random.default_rng(0)
     found = np.concatenate([draw(rng, rows) for rows in _pieces(max(1, _AT_ONCE // width))])
-    return [float(bound) for bound in np.quantile(found, [0.025, 0.975])]
+    low, high = np.quantile(found, [0.025, 0.975])
+    return float(low), float(high)
 
 
 def _pieces(size: int) -> Iterator[int]:
@@ -122,9 +126,7 @@ def _pieces(size: int) -> Iterator[int]:
         yield min(size, _RESAMPLES - begun)
 
 
-def _bins(
-    sure: Floats, hits: Floats, place: Integers, ends: Sequence[tuple[float, float]] | None
-) -> list[dict[str, Any]]:
+def _bins(sure: Floats, hits: Floats, place: Integers, ends: Sequence[tuple[float, float]] | None) -> tuple[Bin, ...]:
     """Describe every bin that has tracks."""
     found = []
     for number in np.unique(place):
@@ -132,13 +134,13 @@ def _bins(
         low, high = ends[number] if ends is not None else (float(own.min()), float(own.max()))
         correct = int(hits[place == number].sum())
         found.append(
-            {
-                "low": low,
-                "high": high,
-                "tracks": len(own),
-                "confidence": float(own.mean()),
-                "accuracy": correct / len(own),
-                "interval": list(metrics.wilson(correct, len(own))),
-            }
+            Bin(
+                low=low,
+                high=high,
+                tracks=len(own),
+                confidence=float(own.mean()),
+                accuracy=correct / len(own),
+                interval=metrics.wilson(correct, len(own)),
+            )
         )
-    return found
+    return tuple(found)

@@ -36,12 +36,12 @@ class Condition:
 
     Attributes:
         name: what it is called on the command line and in tables.
-        told: what it does, in one sentence.
+        description: what it does, in one sentence.
         change: the wave and its samples per second in, the changed wave out.
     """
 
     name: str
-    told: str
+    description: str
     change: Change
 
 
@@ -148,8 +148,8 @@ def _fitted(wave: Wave, samples: int) -> Wave:
 def _all() -> Iterator[Condition]:
     yield Condition(UNCHANGED, "as it was decoded", lambda wave, _: wave)
     for kilobits in (128, 64):
-        told = f"mp3 of {kilobits} kbit/s, one channel at the model's rate, and back"
-        yield Condition(f"mp3-{kilobits}", told, partial(_mp3, kilobits=kilobits))
+        description = f"mp3 of {kilobits} kbit/s, one channel at the model's rate, and back"
+        yield Condition(f"mp3-{kilobits}", description, partial(_mp3, kilobits=kilobits))
     for kilohertz in (8, 4):
         yield Condition(
             f"low-pass-{kilohertz}k",
@@ -160,11 +160,11 @@ def _all() -> Iterator[Condition]:
     yield Condition("quiet-20", "20 dB quieter", partial(_louder, decibels=-20.0))
     yield Condition("loud-6", "6 dB louder, clipped at full scale", partial(_louder, decibels=6.0))
     for decibels in (20, 10):
-        told = f"white noise {decibels} dB below the track's mean power"
-        yield Condition(f"noise-{decibels}", told, partial(_noisy, decibels=float(decibels)))
+        description = f"white noise {decibels} dB below the track's mean power"
+        yield Condition(f"noise-{decibels}", description, partial(_noisy, decibels=float(decibels)))
     for sign, name in ((1, "up"), (-1, "down")):
-        told = f"two semitones {name}, tempo kept"
-        yield Condition(f"pitch-{name}-2", told, partial(_transposed, semitones=2.0 * sign))
+        description = f"two semitones {name}, tempo kept"
+        yield Condition(f"pitch-{name}-2", description, partial(_transposed, semitones=2.0 * sign))
     for sign, name, word in ((1, "up", "faster"), (-1, "down", "slower")):
         yield Condition(f"tempo-{name}-6", f"6 % {word}, pitch kept", partial(_stretched, tempo=1 + 0.06 * sign))
     for seconds in (10, 5, 3):

@@ -16,14 +16,16 @@ import statistics
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from genrescope import modelfile, splits
+from genrescope import modelfile, results, splits
 from genrescope.devices import choose_device
 from genrescope.errors import DataError
 from genrescope.evaluation import metrics
-from genrescope.evaluation.evaluate import FORMAT, about_model, summary, track_rows, track_share
-from genrescope.files import write_json
+from genrescope.evaluation.evaluate import track_rows
+from genrescope.evaluation.facts import about_model
+from genrescope.evaluation.summary import summary, track_share
+from genrescope.results import CROSSVAL_NAME, AuditFacts, CrossValidation, DataFacts, FoldResult, Folds
 from genrescope.splits import Split, groups
 from genrescope.splits.audit import audit as audit_split
 from genrescope.training import loop
@@ -32,13 +34,13 @@ from genrescope.training.run_folder import read_run
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from genrescope.results import Interval, ModelFacts, TrackRow, Verdict
     from genrescope.splits.duplicates import Pair
     from genrescope.store.store import Store, StoredTrack
     from genrescope.training.loop import Step
     from genrescope.training.recipe import Recipe
     from genrescope.training.run_folder import Epoch
 
-FILE_NAME = "crossval.json"
 SPLIT_FILE = "split.csv"
 
 
@@ -52,7 +54,7 @@ class CrossValidated:
         report: the page to look at.
     """
 
-    result: dict[str, Any]
+    result: CrossValidation
     out: Path
     report: Path
 
@@ -79,16 +81,16 @@ class Judged:
     """What was made of the tracks of a fold by what had not learnt them.
 
     Attributes:
-        rows: a row per track, as `evaluation.json` has them.
+        rows: a row per track.
         labels: the genres, in the order of the logits.
         verdict: `first` or `vote`.
-        model: what judged, as `evaluation.json` tells it.
+        model: what judged.
     """
 
-    rows: list[dict[str, Any]]
+    rows: list[TrackRow]
     labels: Sequence[str]
-    verdict: str
-    model: dict[str, Any]
+    verdict: Verdict
+    model: ModelFacts
 
 
 def cross_validate(
@@ -142,7 +144,7 @@ def cross_validate(
         )  # fmt: skip
         loaded = modelfile.load(fold.path, device=device)
         rows = track_rows(loaded, store, [t for t in store.tracks if split.parts.get(t.id) == fold.name])
-        verdict = loaded.header.recipe["evaluation"]["verdict"]
+        verdict: Verdict = loaded.header.recipe["evaluation"]["verdict"]
         return Judged(rows, loaded.header.labels, verdict, about_model(loaded, fold.path))
 
     return over_folds(store, split, Path(out), judge, pairs=pairs, resume=resume, thin=thin, on_fold=on_fold)
@@ -185,28 +187,40 @@ def over_folds(
         on_fold(fold)
         judged[fold.name] = judge(thin(_held_out(split, fold.name)), fold)
     tracks = [track for track in store.tracks if track.id in split.parts]
-    result = {
-        "format": FORMAT,
-        "model": judged[folds[-1].name].model,
-        **_about_data(store, split, tracks, pairs),
-        **_pooled(folds, judged, groups.join(tracks, pairs) if any(track.group for track in tracks) else None),
-    }
-    write_json(out / FILE_NAME, result)
+    group_of = groups.join(tracks, pairs) if any(track.group for track in tracks) else None
+    result = _result(store, split, tracks, folds, judged, pairs=pairs, group_of=group_of)
+    results.write(result, out / CROSSVAL_NAME)
     drawn = figures.draw(result, store, tracks, [], out / "figures")
     return CrossValidated(result, out, report.write(result, drawn, out / "report.html"))
 
 
-def _about_data(store: Store, split: Split, tracks: Sequence[StoredTrack], pairs: Sequence[Pair]) -> dict[str, Any]:
-    """Return what `crossval.json` tells of the tracks and of their split."""
+def _result(
+    store: Store,
+    split: Split,
+    tracks: Sequence[StoredTrack],
+    folds: Sequence[Fold],
+    judged: Mapping[str, Judged],
+    *,
+    pairs: Sequence[Pair],
+    group_of: Mapping[str, str] | None,
+) -> CrossValidation:
+    """Count all tracks together, and by fold."""
+    last = judged[folds[-1].name]
     found = audit_split(store.tracks, split.by_part, pairs)
-    return {
-        "data": {
-            "name": store.data, "fingerprint": store.fingerprint, "split": split.method, "part": None,
-            "tracks": len(tracks),
-        },
-        "notes": [*([] if found.clean else [f"audit: {found.summary}"]), *split.notes],
-        "audit": {"clean": found.clean, "told": found.summary},
-    }  # fmt: skip
+    together = sorted((row for each in judged.values() for row in each.rows), key=lambda row: row.id)
+    wider: dict[Verdict, Interval] = {}
+    if group_of is not None:
+        wider = {"first": _by_groups(together, "first", group_of), "vote": _by_groups(together, "vote", group_of)}
+    return CrossValidation(
+        model=last.model,
+        data=DataFacts(
+            name=store.data, fingerprint=store.fingerprint, split=split.method, part=None, tracks=len(tracks)
+        ),
+        notes=(*([] if found.clean else [f"audit: {found.summary}"]), *split.notes),
+        audit=AuditFacts(clean=found.clean, summary=found.summary),
+        crossval=_by_fold(folds, judged, last.verdict),
+        **dict(summary(together, last.labels, last.verdict, intervals_by_groups=wider)),
+    )
 
 
 def _folds(split: Split, out: Path) -> list[Fold]:
@@ -230,7 +244,7 @@ def _refuse_other(out: Path, split: Split, folds: Sequence[Fold], *, resume: boo
     """Never train into a folder that holds another run, or folds of another split."""
     if (out / "run.json").exists():
         raise DataError(f"{out} holds a run; choose another --out for the cross-validation")
-    begun = any((fold.path / "run.json").exists() for fold in folds) or (out / FILE_NAME).exists()
+    begun = any((fold.path / "run.json").exists() for fold in folds) or (out / CROSSVAL_NAME).exists()
     if begun and not resume:
         raise DataError(f"{out} holds a cross-validation already; go on with it by --resume, or choose another --out")
     if begun and (out / SPLIT_FILE).exists() and splits.read(out / SPLIT_FILE).fingerprint != split.fingerprint:
@@ -243,35 +257,26 @@ def _held_out(split: Split, fold: str) -> Split:
     return Split(parts, f"{split.method}, fold {fold.removeprefix('fold').strip()}", split.notes)
 
 
-def _pooled(
-    folds: Sequence[Fold],
-    judged: Mapping[str, Judged],
-    group_of: Mapping[str, str] | None,
-) -> dict[str, Any]:
-    """Count all tracks together, in the form of `evaluation.json`, and by fold."""
-    last = judged[folds[-1].name]
-    together = sorted((row for its in judged.values() for row in its.rows), key=lambda row: row["id"])
-    counted = summary(together, last.labels, last.verdict)
-    if group_of is not None:
-        for level in ("first", "vote"):
-            counted["accuracy"][level]["interval_by_groups"] = list(_by_groups(together, level, group_of))
-    by_fold = {fold: track_share(judged[fold.name].rows, last.verdict) for fold in folds}
-    values = [share["value"] for share in by_fold.values()]
-    told = {
-        "folds": [{"fold": fold.name, "run": fold.path.name, "accuracy": share} for fold, share in by_fold.items()],
-        "mean": statistics.fmean(values),
-        "deviation": statistics.stdev(values),
-        "seconds": round(sum(read_run(fold.path)["seconds"] for fold in folds), 1),
-    }
-    return {"crossval": told, **counted}
+def _by_fold(folds: Sequence[Fold], judged: Mapping[str, Judged], verdict: Verdict) -> Folds:
+    shares = [track_share(judged[fold.name].rows, verdict) for fold in folds]
+    values = [share.value for share in shares]
+    return Folds(
+        folds=tuple(
+            FoldResult(fold=fold.name, run=fold.path.name, accuracy=share)
+            for fold, share in zip(folds, shares, strict=True)
+        ),
+        mean=statistics.fmean(values),
+        deviation=statistics.stdev(values),
+        seconds=round(sum(read_run(fold.path)["seconds"] for fold in folds), 1),
+    )
 
 
-def _by_groups(rows: Sequence[dict[str, Any]], level: str, group_of: Mapping[str, str]) -> tuple[float, float]:
+def _by_groups(rows: Sequence[TrackRow], verdict: Verdict, group_of: Mapping[str, str]) -> tuple[float, float]:
     """Return the interval of the pooled accuracy that knows which tracks are of one group."""
     right: Counter[str] = Counter()
     total: Counter[str] = Counter()
     for row in rows:
-        group = f"group {group_of[row['id']]}" if group_of[row["id"]] else f"track {row['id']}"
+        group = f"group {group_of[row.id]}" if group_of[row.id] else f"track {row.id}"
         total[group] += 1
-        right[group] += row[level] == row["genre"]
+        right[group] += row.right_by(verdict)
     return metrics.resampled_interval([right[group] for group in total], list(total.values()))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+from genrescope.results import ConfusedPair, GenreFigures, Share
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,10 +43,9 @@ def wilson(correct: int, total: int) -> tuple[float, float]:
     return (0.0 if correct == 0 else middle - reach), (1.0 if correct == total else middle + reach)
 
 
-def share(correct: int, total: int) -> dict[str, Any]:
-    """Return a share with its counts and its interval, as `evaluation.json` has it."""
-    low, high = wilson(correct, total)
-    return {"correct": correct, "total": total, "value": correct / total, "interval": [low, high]}
+def share(correct: int, total: int) -> Share:
+    """Return a share with its counts and its interval."""
+    return Share(correct=correct, total=total, value=correct / total, interval=wilson(correct, total))
 
 
 def resampled_interval(correct: Sequence[int], total: Sequence[int]) -> tuple[float, float]:
@@ -76,7 +77,7 @@ def confusion(truth: Sequence[int], predicted: Sequence[int], genres: int) -> np
     return counts
 
 
-def per_genre(counts: npt.NDArray[np.int64], labels: Sequence[str]) -> dict[str, dict[str, Any]]:
+def per_genre(counts: npt.NDArray[np.int64], labels: Sequence[str]) -> dict[str, GenreFigures]:
     """Return precision, recall with its interval, F1 and number of tracks of each genre.
 
     A figure that would divide by zero is None: precision where nothing was predicted, recall where nothing is.
@@ -85,26 +86,26 @@ def per_genre(counts: npt.NDArray[np.int64], labels: Sequence[str]) -> dict[str,
     for position, label in enumerate(labels):
         hits = int(counts[position, position])
         actual, predicted = int(counts[position].sum()), int(counts[:, position].sum())
-        found[label] = {
-            "tracks": actual,
-            "precision": hits / predicted if predicted else None,
-            "recall": hits / actual if actual else None,
-            "recall_interval": list(wilson(hits, actual)) if actual else None,
-            "f1": 2 * hits / (actual + predicted) if actual + predicted else None,
-        }
+        found[label] = GenreFigures(
+            tracks=actual,
+            precision=hits / predicted if predicted else None,
+            recall=hits / actual if actual else None,
+            recall_interval=wilson(hits, actual) if actual else None,
+            f1=2 * hits / (actual + predicted) if actual + predicted else None,
+        )
     return found
 
 
-def confused_pairs(counts: npt.NDArray[np.int64], labels: Sequence[str], *, most: int = 10) -> list[dict[str, Any]]:
-    """Return the most frequent confusions: truth, prediction, count, and share of the truth's tracks."""
+def confused_pairs(counts: npt.NDArray[np.int64], labels: Sequence[str], *, most: int = 10) -> list[ConfusedPair]:
+    """Return the most frequent confusions, the most frequent first."""
     pairs = [
-        {
-            "truth": labels[row],
-            "predicted": labels[column],
-            "count": int(counts[row, column]),
-            "share": float(counts[row, column] / counts[row].sum()),
-        }
+        ConfusedPair(
+            truth=labels[row],
+            predicted=labels[column],
+            count=int(counts[row, column]),
+            share=float(counts[row, column] / counts[row].sum()),
+        )
         for row, column in np.argwhere(counts > 0)
         if row != column
     ]
-    return sorted(pairs, key=lambda pair: (-pair["count"], -pair["share"], pair["truth"], pair["predicted"]))[:most]
+    return sorted(pairs, key=lambda pair: (-pair.count, -pair.share, pair.truth, pair.predicted))[:most]

@@ -7,11 +7,12 @@ track, which is far sharper than laying two intervals beside each other.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from genrescope.evaluation import metrics
+from genrescope.results import Difference
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -140,7 +141,7 @@ def holm(p: Sequence[float]) -> list[float]:
 
 def difference(
     own: npt.ArrayLike, reference: npt.ArrayLike, groups: Sequence[str] | None = None, *, seed: int = 0
-) -> dict[str, Any]:
+) -> Difference:
     """Compare a system with a reference on the same tracks.
 
     Args:
@@ -148,27 +149,21 @@ def difference(
         reference: the same of the reference.
         groups: the artist of each track, empty where unknown; None where no group is known.
         seed: of the resampling.
-
-    Returns:
-        `difference`, own less reference; `interval`, its 95 % interval over tracks; `interval_by_groups`, over whole
-        artists, or None; `won` and `lost`, the tracks that the system gets right more and less often than the
-        reference; `p`, McNemar's exact test of these two counts; `interval_newcombe`, or None where a track may be
-        partly right.
     """
     mine, theirs = np.asarray(own, dtype=np.float64), np.asarray(reference, dtype=np.float64)
     apart = mine - theirs
     won, lost = int((apart > 0).sum()), int((apart < 0).sum())
     binary = bool(np.isin(np.concatenate([mine, theirs]), (0, 1)).all())
     both = int((mine * theirs).sum())
-    return {
-        "difference": float(apart.mean()),
-        "interval": list(resampled_mean(apart, seed=seed)),
-        "interval_by_groups": None if groups is None else list(resampled_mean(apart, groups, seed=seed)),
-        "won": won,
-        "lost": lost,
-        "p": mcnemar(won, lost),
-        "interval_newcombe": list(newcombe(both, won, lost, len(apart) - both - won - lost)) if binary else None,
-    }
+    return Difference(
+        difference=float(apart.mean()),
+        interval=resampled_mean(apart, seed=seed),
+        interval_by_groups=None if groups is None else resampled_mean(apart, groups, seed=seed),
+        won=won,
+        lost=lost,
+        p=mcnemar(won, lost),
+        interval_newcombe=newcombe(both, won, lost, len(apart) - both - won - lost) if binary else None,
+    )
 
 
 def _phi(both: int, won: int, lost: int, neither: int) -> float:

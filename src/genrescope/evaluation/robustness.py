@@ -17,31 +17,32 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from genrescope import files, modelfile, records, splits, workers
+from genrescope import files, modelfile, records, results, workers
 from genrescope.devices import choose_device
 from genrescope.errors import DataError
-from genrescope.evaluation import crossval, metrics, paired
+from genrescope.evaluation import metrics, paired
 from genrescope.evaluation.changed_sound import Work, crashed, worker
-from genrescope.evaluation.compare import read_result
 from genrescope.evaluation.conditions import CONDITIONS, UNCHANGED, chosen
-from genrescope.evaluation.evaluate import about_model, open_own_store, track_rows
+from genrescope.evaluation.evaluate import about_model, track_rows
+from genrescope.evaluation.facts import about_model
+from genrescope.evaluation.held_out import held_out
 from genrescope.progress import Progress
-from genrescope.sources.data import read_data
-from genrescope.store.index import read_index
-from genrescope.store.store import INDEX_FILE, Store, StoredTrack
+from genrescope.results import ROBUSTNESS_NAME, ConditionFigures, DataFacts, RobustnessResult, RobustnessRow
+from genrescope.store.store import Store, StoredTrack
 from genrescope.training.run_folder import read_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from genrescope.evaluation.changed_sound import Sound
+    from genrescope.evaluation.held_out import HeldOut, HeldOutTracks
+    from genrescope.store.store import Store, StoredTrack
 
-FORMAT = 1
-FILE_NAME = "robustness.json"
+_JOURNAL_FORMAT = 1
 HEARD_FILE = "heard.jsonl"
 
 Verdicts = dict[str, dict[str, Any]]
-"""What a track was taken for under each condition, and how surely."""
+"""By condition what a track was taken for, `predicted`, and how surely, `confidence`: a line of `heard.jsonl`."""
 
 
 @dataclass(frozen=True)
@@ -54,37 +55,14 @@ class Robustness:
         page: the page to look at.
     """
 
-    result: dict[str, Any]
+    result: RobustnessResult
     out: Path
     page: Path
 
     @property
     def failed(self) -> dict[str, str]:
         """The tracks that could not be used, with their reasons."""
-        failed: dict[str, str] = self.result["failed"]
-        return failed
-
-
-@dataclass(frozen=True)
-class _HeldOut:
-    """A track, its file, and the run that has not learnt it."""
-
-    track: StoredTrack
-    file: Path
-    sha256: str
-    run: Path
-
-
-@dataclass(frozen=True)
-class _Subject:
-    """What is scored: held-out tracks, run after run."""
-
-    store: Store
-    items: list[_HeldOut]
-    split: str
-    part: str | None
-    missing: dict[str, str]
-    notes: tuple[str, ...]
+        return self.result.failed
 
 
 def robustness(
@@ -129,82 +107,41 @@ def robustness(
     wanted = [condition.name for condition in chosen(conditions)]
     run, device = Path(run), choose_device(device)
     folder = Path(out) if out is not None else run / "robustness"
-    files.refuse_foreign(folder, (FILE_NAME, HEARD_FILE), what="the robustness test")
-    subject = _subject(run, part, data=data, store=store, most=tracks)
+    files.refuse_foreign(folder, (ROBUSTNESS_NAME, HEARD_FILE), what="the robustness test")
+    subject = held_out(run, part, data=data, store=store, most=tracks)
     heard, failed = _heard(subject, folder, wanted, device=device, jobs=jobs, on_track=on_track)
     if len(failed) == len(subject.items) + len(subject.missing):
         track_id, reason = next(iter(failed.items()))
         raise DataError(f"none of the {len(failed)} tracks could be used; {track_id}: {reason}")
     result = _result(subject, wanted, heard, failed)
-    files.write_json(folder / FILE_NAME, result)
+    results.write(result, folder / ROBUSTNESS_NAME)
     return Robustness(result, folder, robustness_page.write(result, folder))
 
 
 def _result(
-    subject: _Subject, wanted: Sequence[str], heard: dict[str, Verdicts], failed: dict[str, str]
-) -> dict[str, Any]:
-    """Return the content of `robustness.json`."""
+    subject: HeldOutTracks, wanted: Sequence[str], heard: dict[str, Verdicts], failed: dict[str, str]
+) -> RobustnessResult:
     about = about_model(modelfile.load(subject.items[0].run), subject.items[0].run)
     rows = [_row(item.track, heard[item.track.id], wanted) for item in subject.items if item.track.id not in failed]
-    return {
-        "format": FORMAT,
-        "model": about,
-        "data": {
-            "name": subject.store.data, "fingerprint": subject.store.fingerprint, "split": subject.split,
-            "part": subject.part, "tracks": len(rows),
-        },
-        "verdict": about["recipe"]["evaluation"]["verdict"],
-        "conditions": [_counted(name, rows) for name in wanted],
-        "notes": list(subject.notes),
-        "failed": failed,
-        "tracks": sorted(rows, key=lambda row: row["id"]),
-    }  # fmt: skip
-
-
-# -- which tracks, and who scores them ----------------------------------------------------------------------------
-
-
-def _subject(run: Path, part: str, *, data: str | None, store: str | Path | None, most: int | None) -> _Subject:
-    """Find the held-out tracks of a run, or of every fold of a cross-validation, and their files."""
-    notes: list[str] = []
-    if (run / crossval.FILE_NAME).exists():
-        made = splits.read(run / crossval.SPLIT_FILE)
-        folds = read_result(run)["crossval"]["folds"]
-        run_of = {track_id: run / fold["run"] for fold in folds for track_id in made.ids(fold["fold"])}
-    else:
-        facts = read_run(run)
-        made = splits.read(run / "split.csv")
-        run_of = dict.fromkeys(made.ids(part), run)
-        if part in facts["parts"]:
-            notes.append(f"the model was trained on the part {part}: these scores say nothing about new music")
-    opened = open_own_store(next(iter(run_of.values())), store)
-    held = [track for track in opened.tracks if track.id in run_of]
-    if most is not None and most < len(held):
-        notes.append(f"only {most} of {len(held)} tracks, spread evenly")
-        held = [held[place] for place in np.linspace(0, len(held) - 1, most).round().astype(int)]
-    found = _files(opened, data)
-    items = [_HeldOut(track, *found[track.id], run_of[track.id]) for track in held if track.id in found]
-    missing = {track.id: f"not in {data or opened.data}" for track in held if track.id not in found}
-    items.sort(key=lambda item: (str(item.run), item.track.id))  # one model is loaded after the other
-    shown = None if (run / crossval.FILE_NAME).exists() else part
-    return _Subject(opened, items, made.method, shown, missing, tuple(notes))
-
-
-def _files(store: Store, data: str | None) -> dict[str, tuple[Path, str]]:
-    """Return the file of each track, and the checksum that it had when the store was made."""
-    try:
-        _, listed = read_data(data if data is not None else store.data)
-    except DataError as error:
-        raise DataError(f"the audio of the store {store.path}: {error}; tell where it is now by --data") from error
-    checksums = {row.id: row.sha256 for row in read_index(store.path / INDEX_FILE)}
-    return {track.id: (track.path, checksums[track.id]) for track in listed if track.id in checksums}
+    store = subject.store
+    return RobustnessResult(
+        model=about,
+        data=DataFacts(
+            name=store.data, fingerprint=store.fingerprint, split=subject.split, part=subject.part, tracks=len(rows)
+        ),
+        verdict=about.recipe["evaluation"]["verdict"],
+        conditions=tuple(_counted(name, rows) for name in wanted),
+        notes=subject.notes,
+        failed=failed,
+        tracks=tuple(sorted(rows, key=lambda row: row.id)),
+    )
 
 
 # -- from files to verdicts ---------------------------------------------------------------------------------------
 
 
 def _heard(
-    subject: _Subject,
+    subject: HeldOutTracks,
     folder: Path,
     wanted: Sequence[str],
     *,
@@ -248,7 +185,7 @@ class _Models:
         self._device = device
         self._run: Path | None = None
 
-    def judge(self, item: _HeldOut, store: Store, sound: Sound) -> Verdicts:
+    def judge(self, item: HeldOut, store: Store, sound: Sound) -> Verdicts:
         """Score a track under all its conditions at once, in the way of `evaluate`."""
         if self._run != item.run:
             self._loaded, self._run = modelfile.load(item.run, device=self._device), item.run
@@ -259,17 +196,15 @@ class _Models:
             for name, begin, length in zip(sound.names, begins, sound.lengths, strict=False)
         ]
         rows = track_rows(self._loaded, dataclasses.replace(store, frames=sound.frames), takes)
-        return {
-            row["id"]: {"predicted": row["predicted"], "confidence": row["scores"][row["predicted"]]} for row in rows
-        }
+        return {row.id: {"predicted": row.predicted, "confidence": row.confidence} for row in rows}
 
 
-def _identities(items: Sequence[_HeldOut]) -> dict[str, str]:
+def _identities(items: Sequence[HeldOut]) -> dict[str, str]:
     """Identify what a verdict depends on: the run as it was trained, and the bytes of the file."""
     trained = {run: read_run(run) for run in {item.run for item in items}}
     return {
         item.track.id: files.fingerprint(
-            [FORMAT, trained[item.run]["identity"], trained[item.run].get("started"), item.sha256]
+            [_JOURNAL_FORMAT, trained[item.run]["identity"], trained[item.run].get("started"), item.sha256]
         )
         for item in items
     }
@@ -292,26 +227,26 @@ def _noted(line: dict[str, Any]) -> tuple[str, str, Verdicts]:
 # -- counting -----------------------------------------------------------------------------------------------------
 
 
-def _row(track: StoredTrack, verdicts: Verdicts, wanted: Sequence[str]) -> dict[str, Any]:
-    return {
-        "id": track.id,
-        "genre": track.genre,
-        "group": track.group,
-        **{key: {name: verdicts[name][key] for name in wanted} for key in ("predicted", "confidence")},
-    }
+def _row(track: StoredTrack, verdicts: Verdicts, wanted: Sequence[str]) -> RobustnessRow:
+    return RobustnessRow(
+        id=track.id,
+        genre=track.genre,
+        group=track.group,
+        predicted={name: verdicts[name]["predicted"] for name in wanted},
+        confidence={name: verdicts[name]["confidence"] for name in wanted},
+    )
 
 
-def _counted(name: str, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _counted(name: str, rows: Sequence[RobustnessRow]) -> ConditionFigures:
     """Count a condition, and hold it against the unchanged sound track by track."""
-    right = [float(row["predicted"][name] == row["genre"]) for row in rows]
-    before = [float(row["predicted"][UNCHANGED] == row["genre"]) for row in rows]
-    groups = [row["group"] for row in rows]
-    return {
-        "name": name,
-        "told": CONDITIONS[name].told,
-        "accuracy": metrics.share(int(sum(right)), len(right)),
-        "confidence": float(np.mean([row["confidence"][name] for row in rows])),
-        "against_unchanged": None
-        if name == UNCHANGED
-        else paired.difference(right, before, groups if any(groups) else None),
-    }
+    right = [float(row.right(name)) for row in rows]
+    before = [float(row.right(UNCHANGED)) for row in rows]
+    groups = [row.group for row in rows]
+    unchanged = name == UNCHANGED
+    return ConditionFigures(
+        name=name,
+        description=CONDITIONS[name].description,
+        accuracy=metrics.share(int(sum(right)), len(right)),
+        confidence=float(np.mean([row.confidence[name] for row in rows])),
+        against_unchanged=None if unchanged else paired.difference(right, before, groups if any(groups) else None),
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from genrescope.pages.drawing import drawn
 from genrescope.pages.render import render
@@ -13,11 +13,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from genrescope.pages.drawing import Drawn
+    from genrescope.results import Comparison, Entry
 
 
-def draw(result: dict[str, Any]) -> list[Drawn]:
+def draw(result: Comparison) -> list[Drawn]:
     """Draw the forest plot, and where the models were timed, accuracy against computing time."""
-    lines = [_line(entry, result) for entry in result["entries"]]
+    lines = [_line(entry, result) for entry in result.entries]
     figures = [
         drawn(
             "compare",
@@ -25,13 +26,13 @@ def draw(result: dict[str, Any]) -> list[Drawn]:
             lambda t: charts.forest(lines, t),
         )
     ]
-    costs = [_cost(entry) for entry in result["entries"] if "milliseconds" in entry]
+    costs = [_cost(entry, entry.milliseconds) for entry in result.entries if entry.milliseconds is not None]
     if costs:
         figures.append(drawn("compute", "Accuracy against computing time", lambda t: charts.against_compute(costs, t)))
     return figures
 
 
-def write(result: dict[str, Any], figures: Sequence[Drawn], path: Path) -> Path:
+def write(result: Comparison, figures: Sequence[Drawn], path: Path) -> Path:
     """Write `compare.html`."""
     return render(
         path,
@@ -76,20 +77,19 @@ def p_value(value: float) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def _line(entry: dict[str, Any], result: dict[str, Any]) -> charts.Line:
-    told = entry["accuracy"]
-    pair = next((pair for pair in result["against_reference"] if pair["name"] == entry["name"]), None)
+def _line(entry: Entry, result: Comparison) -> charts.Line:
+    accuracy = entry.accuracy
+    pair = next((pair for pair in result.against_reference if pair.name == entry.name), None)
     return charts.Line(
-        entry["name"],
-        told["mean"],
-        told["interval"],
-        difference=pair and pair["difference"],
-        difference_interval=pair and pair["interval"],
-        difference_wider=pair and pair["interval_by_groups"],
-        runs=told["by_run"] if len(told["by_run"]) > 1 else (),
+        entry.name,
+        accuracy.mean,
+        accuracy.interval,
+        difference=pair.difference if pair else None,
+        difference_interval=pair.interval if pair else None,
+        difference_wider=pair.interval_by_groups if pair else None,
+        runs=accuracy.by_run if len(accuracy.by_run) > 1 else (),
     )
 
 
-def _cost(entry: dict[str, Any]) -> charts.Cost:
-    told = entry["accuracy"]
-    return charts.Cost(entry["name"], entry["milliseconds"], told["mean"], told["interval"], entry["parameters"])
+def _cost(entry: Entry, milliseconds: float) -> charts.Cost:
+    return charts.Cost(entry.name, milliseconds, entry.accuracy.mean, entry.accuracy.interval, entry.parameters)

@@ -5,7 +5,7 @@ Every figure is drawn twice, for light and for dark pages; the light one is the 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.ticker import MaxNLocator
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from genrescope.pages.drawing import Drawn, Theme
+    from genrescope.results import Evaluation, TrackRow
     from genrescope.store.store import Store, StoredTrack
     from genrescope.training.run_folder import Epoch
 
@@ -30,12 +31,12 @@ _WORST = 6
 
 
 def draw(
-    result: dict[str, Any], store: Store, tracks: Sequence[StoredTrack], history: Sequence[Epoch], folder: Path
+    result: Evaluation, store: Store, tracks: Sequence[StoredTrack], history: Sequence[Epoch], folder: Path
 ) -> list[Drawn]:
     """Draw all figures of an evaluation and write the light ones to `folder`.
 
     Args:
-        result: the content of `evaluation.json`.
+        result: what was scored.
         store: where the tracks' log-mels are.
         tracks: the tracks that were scored.
         history: the run's epochs; without any there are no curves.
@@ -51,7 +52,7 @@ def draw(
     wanted.append(("reliability", "How often it was right, by how sure it was", lambda t: _reliability(result, t)))
     if history:
         wanted.append(("curves", "Loss and error rate against epochs", lambda t: _curves(history, t)))
-    if result["confused"]:
+    if result.confused:
         wanted.append(("confused", "The most confused pairs", lambda t: _confused(result, t)))
         wanted.append(("worst", "The most surely mistaken tracks", lambda t: _worst(result, store, by_id, t)))
     wanted.append(("genres", "One log-mel per genre", lambda t: _genres(store, tracks, t)))
@@ -62,10 +63,10 @@ def draw(
     return figures
 
 
-def worst_tracks(result: dict[str, Any], most: int = _WORST) -> list[dict[str, Any]]:
+def worst_tracks(result: Evaluation, most: int = _WORST) -> list[TrackRow]:
     """Return the mistaken tracks that the model was surest of, the surest first."""
-    mistaken = [track for track in result["tracks"] if track["predicted"] != track["genre"]]
-    return sorted(mistaken, key=lambda track: (-track["scores"][track["predicted"]], track["id"]))[:most]
+    mistaken = [track for track in result.tracks if not track.right]
+    return sorted(mistaken, key=lambda track: (-track.confidence, track.id))[:most]
 
 
 def _curves(history: Sequence[Epoch], theme: Theme) -> Figure:
@@ -86,9 +87,9 @@ def _curves(history: Sequence[Epoch], theme: Theme) -> Figure:
     return figure
 
 
-def _confusion(result: dict[str, Any], theme: Theme) -> Figure:
+def _confusion(result: Evaluation, theme: Theme) -> Figure:
     """Counts in the cells, their shares of the row below them and as colour."""
-    labels, counts = result["labels"], np.array(result["confusion"])
+    labels, counts = result.labels, np.array(result.confusion)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     side = 1.7 + 0.62 * len(labels)
     figure, (axis,) = panels(theme, 1, 1, size=(side + 0.6, side))
@@ -107,20 +108,19 @@ def _confusion(result: dict[str, Any], theme: Theme) -> Figure:
     return figure
 
 
-def _reliability(result: dict[str, Any], theme: Theme) -> Figure:
+def _reliability(result: Evaluation, theme: Theme) -> Figure:
     """Accuracy against confidence in bins of equal width and of equally many tracks, and where the confidences lie."""
     figure, (curve, spread) = panels(theme, 1, 2, size=(9, 4.2))
     curve.plot([0, 100], [0, 100], color=theme.ink, lw=0.8, ls=":", label="as right as sure")
     kinds = (
-        ("equal_width", "s-", theme.first, "bins of equal width"),
-        ("equal_mass", "o-", theme.second, "bins of equally many tracks"),
+        (result.calibration.equal_width, "s-", theme.first, "bins of equal width"),
+        (result.calibration.equal_mass, "o-", theme.second, "bins of equally many tracks"),
     )
-    for kind, style, colour, told in kinds:
-        bins = result["calibration"][kind]["bins"]
-        sure, hits = ([100 * each[name] for each in bins] for name in ("confidence", "accuracy"))
-        low, high = ([100 * each["interval"][end] for each in bins] for end in (0, 1))
+    for error, style, colour, label in kinds:
+        sure, hits = [100 * each.confidence for each in error.bins], [100 * each.accuracy for each in error.bins]
+        low, high = ([100 * each.interval[end] for each in error.bins] for end in (0, 1))
         curve.vlines(sure, low, high, color=colour, lw=1, alpha=0.6)
-        curve.plot(sure, hits, style, color=colour, lw=1.4, ms=5, label=told)
+        curve.plot(sure, hits, style, color=colour, lw=1.4, ms=5, label=label)
     curve.set(xlabel="confidence, %", ylabel="right, % of tracks (95 % interval)", xlim=(0, 100), ylim=(0, 102))
     spread.hist(
         _confidences(result), bins=20, range=(0, 100), stacked=True, color=[theme.first, theme.second],
@@ -136,36 +136,33 @@ def _reliability(result: dict[str, Any], theme: Theme) -> Figure:
     return figure
 
 
-def _confidences(result: dict[str, Any]) -> list[list[float]]:
+def _confidences(result: Evaluation) -> list[list[float]]:
     """Return the confidences of the tracks that are right, and of those that are wrong, in percent."""
     found: dict[bool, list[float]] = {True: [], False: []}
-    for track in result["tracks"]:
-        found[track["predicted"] == track["genre"]].append(100 * track["scores"][track["predicted"]])
+    for track in result.tracks:
+        found[track.right].append(100 * track.confidence)
     return [found[True], found[False]]
 
 
-def _confused(result: dict[str, Any], theme: Theme) -> Figure:
-    pairs = result["confused"][::-1]
+def _confused(result: Evaluation, theme: Theme) -> Figure:
+    pairs = result.confused[::-1]
     figure, (axis,) = panels(theme, 1, 1, size=(7, 0.9 + 0.34 * len(pairs)))
-    names = [f"{pair['truth']} taken for {pair['predicted']}" for pair in pairs]
-    bars = axis.barh(names, [pair["count"] for pair in pairs], color=theme.first, height=0.66)
-    axis.bar_label(
-        bars, [f"{pair['count']}  ({100 * pair['share']:.0f} %)" for pair in pairs], padding=4, color=theme.ink
-    )
-    axis.set_xlim(0, max(pair["count"] for pair in pairs) * 1.25)
+    names = [f"{pair.truth} taken for {pair.predicted}" for pair in pairs]
+    bars = axis.barh(names, [pair.count for pair in pairs], color=theme.first, height=0.66)
+    axis.bar_label(bars, [f"{pair.count}  ({100 * pair.share:.0f} %)" for pair in pairs], padding=4, color=theme.ink)
+    axis.set_xlim(0, max(pair.count for pair in pairs) * 1.25)
     axis.set_xlabel("tracks (share of the genre's tracks)")
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.spines[["top", "right"]].set_visible(False)
     return figure
 
 
-def _worst(result: dict[str, Any], store: Store, by_id: dict[str, StoredTrack], theme: Theme) -> Figure:
+def _worst(result: Evaluation, store: Store, by_id: dict[str, StoredTrack], theme: Theme) -> Figure:
     chosen = worst_tracks(result)
     figure, axes = panels(theme, -(-len(chosen) // 3), min(3, len(chosen)), size=(9, 2.6 * -(-len(chosen) // 3)))
     for axis, track in zip(axes, chosen, strict=False):
-        _log_mel(axis, store, by_id[track["id"]])
-        sure = 100 * track["scores"][track["predicted"]]
-        title = f"{track['id']}\n{track['genre']}, taken for {track['predicted']} ({sure:.0f} %)"
+        _log_mel(axis, store, by_id[track.id])
+        title = f"{track.id}\n{track.genre}, taken for {track.predicted} ({100 * track.confidence:.0f} %)"
         axis.set_title(printable(title), fontsize=8)
     hide_rest(axes, len(chosen))
     return figure

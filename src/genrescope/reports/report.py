@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from genrescope.pages.render import render
 from genrescope.reports.figures import worst_tracks
+from genrescope.results import CrossValidation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from genrescope.pages.drawing import Drawn
+    from genrescope.results import Evaluation
 
 LEVELS = {
     "first": "tracks, by their first window",
@@ -21,11 +23,11 @@ LEVELS = {
 """What each accuracy of `evaluation.json` counts, in words."""
 
 
-def write(result: dict[str, Any], drawn: Sequence[Drawn], path: Path) -> Path:
+def write(result: Evaluation, drawn: Sequence[Drawn], path: Path) -> Path:
     """Write `report.html`: figures, tables, recipe and fingerprints, with nothing to load from elsewhere.
 
     Args:
-        result: the content of `evaluation.json`.
+        result: what was scored.
         drawn: the figures.
         path: where the page goes.
 
@@ -39,11 +41,11 @@ def write(result: dict[str, Any], drawn: Sequence[Drawn], path: Path) -> Path:
         "genrescope.reports",
         "template.html",
         result=result,
-        crossval=result.get("crossval"),
-        notes=[note for note in result["notes"] if not note.startswith("audit: ")],  # the audit stands by itself
-        recipe_toml=tomli_w.dumps(result["model"]["recipe"]),
+        crossval=result.crossval if isinstance(result, CrossValidation) else None,
+        notes=[note for note in result.notes if not note.startswith("audit: ")],  # the audit stands by itself
+        recipe_toml=tomli_w.dumps(result.model.recipe),
         figures=drawn,
         levels=LEVELS,
         worst=worst_tracks(result, 20),
-        headline=result["accuracy"][result["verdict"]],
+        headline=result.headline,
     )

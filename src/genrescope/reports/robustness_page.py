@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from genrescope.pages.drawing import drawn, write_figures
 from genrescope.pages.render import render
@@ -12,10 +12,12 @@ from genrescope.reports.comparison_page import points, points_interval
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from genrescope.results import ConditionFigures, RobustnessResult
 
-def write(result: dict[str, Any], folder: Path) -> Path:
+
+def write(result: RobustnessResult, folder: Path) -> Path:
     """Draw the conditions, and write the figure and `robustness.html`."""
-    lines = [_line(condition) for condition in result["conditions"]]
+    lines = [_line(condition) for condition in result.conditions]
     title = "What each change of the sound costs"
     figures = [drawn("robustness", title, lambda t: charts.forest(lines, t))]
     write_figures(figures, folder / "figures")
@@ -30,13 +32,13 @@ def write(result: dict[str, Any], folder: Path) -> Path:
     )
 
 
-def _line(condition: dict[str, Any]) -> charts.Line:
-    against = condition["against_unchanged"] or {}
+def _line(condition: ConditionFigures) -> charts.Line:
+    against = condition.against_unchanged
     return charts.Line(
-        condition["name"],
-        condition["accuracy"]["value"],
-        condition["accuracy"]["interval"],
-        difference=against.get("difference"),
-        difference_interval=against.get("interval"),
-        difference_wider=against.get("interval_by_groups"),
+        condition.name,
+        condition.accuracy.value,
+        condition.accuracy.interval,
+        difference=against.difference if against else None,
+        difference_interval=against.interval if against else None,
+        difference_wider=against.interval_by_groups if against else None,
     )

@@ -25,7 +25,8 @@ from genrescope.errors import DataError
 from genrescope.evaluation.crossval import cross_validate
 from genrescope.evaluation.evaluate import evaluate
 from genrescope.files import read_text, refuse_foreign, write_json, write_text
-from genrescope.research import collect, experiments, side_by_side
+from genrescope.research import collect, experiments, side_by_side, tables
+from genrescope.results import CROSSVAL_NAME, EVALUATION_NAME, read_evaluation
 from genrescope.splits import duplicates
 from genrescope.splits.audit import audit as audit_split
 from genrescope.store.store import open_store
@@ -143,9 +144,9 @@ def study(
 def is_done(run: Run) -> bool:
     """Whether a run has ended and its part has been scored."""
     if run.folds:
-        return (run.path / "crossval.json").exists()
-    path = run.path / "evaluation.json"
-    return path.exists() and json.loads(read_text(path))["data"]["part"] == run.score
+        return (run.path / CROSSVAL_NAME).exists()
+    path = run.path / EVALUATION_NAME
+    return path.exists() and read_evaluation(path).data.part == run.score
 
 
 def refuse_changed(runs: Sequence[Run]) -> None:
@@ -336,7 +337,7 @@ def _results(path: Path, out: Path, runs: Sequence[Run], failed: Sequence[Ended]
             for each in failed
         ],
     }  # fmt: skip
-    table = collect.markdown(rows)
+    table = tables.markdown(rows)
     write_json(out / FILE_NAME, result)
     write_text(out / "study.md", table + "\n")
     page = study_page.write(result, out) if rows else None

@@ -10,7 +10,7 @@ from matplotlib.ticker import NullFormatter
 from genrescope.files import fingerprint, replacing
 from genrescope.pages.drawing import drawn, hide_rest, panels, printable
 from genrescope.pages.render import render
-from genrescope.research import collect
+from genrescope.research import tables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,11 +48,11 @@ def write(result: Mapping[str, Any], out: Path) -> Path:
         "study.html",
         result=result,
         rows=rows,
-        levels=collect.LEVELS,
+        levels=tables.LEVELS,
         figures=figures,
-        recipe=collect.recipe_cell,
-        split=collect.split_cell,
-        duration=collect.duration,
+        recipe=tables.recipe_cell,
+        split=tables.split_cell,
+        duration=tables.duration,
     )
 
 
@@ -70,9 +70,9 @@ def write_picture(rows: Sequence[Row], path: Path) -> None:
     """Draw the accuracies of rows that have no names of their own, each with its recipe, genres and split."""
     told = []
     for row in rows:
-        recipe = collect.recipe_cell(row).replace("`", "")
-        genres = f"{row['data']['genres']} genres{collect.of_data(row, rows)}"
-        told.append(row | {"name": f"{recipe}\n{genres}, {collect.split_cell(row)}"})
+        recipe = tables.recipe_cell(row).replace("`", "")
+        genres = f"{row['data']['genres']} genres{tables.of_data(row, rows)}"
+        told.append(row | {"name": f"{recipe}\n{genres}, {tables.split_cell(row)}"})
     with replacing(path) as temporary:
         temporary.write_bytes(drawn("recipes", "Accuracies", lambda theme: _accuracies(told, theme)).light)
 
@@ -91,7 +91,7 @@ def curves(rows: Sequence[Row]) -> dict[str, list[Row]]:
             line = [row for row in its if row["share"] == 1 or row["by"] == by]
             line = list({row["share"]: row for row in line}.values())
             if len(line) > 1:
-                told = f"{collect.recipe_cell(line[0]).replace('`', '')}, by {by}"
+                told = f"{tables.recipe_cell(line[0]).replace('`', '')}, by {by}"
                 name = told if told not in found else f"{told}, {line[0]['split']}"
                 found[name] = sorted(line, key=lambda row: float(row["share"]))
     return found

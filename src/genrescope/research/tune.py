@@ -236,7 +236,7 @@ class _Search:
         loaded = modelfile.load(path, device=self.device)
         held = [track for track in self.store.tracks if parts[track.id] == "test"]
         rows = track_rows(loaded, self.store, held)
-        return sum(row["predicted"] == row["genre"] for row in rows), len(rows)
+        return sum(row.right for row in rows), len(rows)
 
 
 def _import() -> Any:

@@ -1,0 +1,147 @@
+"""What is scored: a part of a run's own split, or other labelled audio."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from genrescope import splits
+from genrescope.errors import DataError
+from genrescope.results import AuditFacts, DataFacts, HeldOutFacts
+from genrescope.splits.audit import clean_sentence
+from genrescope.store.prepare import prepare
+from genrescope.store.store import STORE_FILE, Store, StoredTrack, open_store
+from genrescope.training.run_folder import read_run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from genrescope import modelfile
+    from genrescope.store.index import IndexRow
+    from genrescope.store.prepare import Progress
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Tracks to score, and where they come from.
+
+    Attributes:
+        store: where their log-mels are.
+        tracks: the tracks.
+        data: what they are.
+        notes: what a reader should know of them, a sentence each.
+        failed: the rows of files that could not be used.
+        audit: what was found when their split was audited; None where it was not.
+    """
+
+    store: Store
+    tracks: list[StoredTrack]
+    data: DataFacts
+    notes: tuple[str, ...] = ()
+    failed: tuple[IndexRow, ...] = ()
+    audit: AuditFacts | None = None
+
+
+def open_own_store(run: Path, moved: str | Path | None = None) -> Store:
+    """Open the store that a run was trained on.
+
+    Args:
+        run: its folder.
+        moved: where the store is now, if it was moved.
+
+    Raises:
+        DataError: it is not there, or has changed since.
+    """
+    facts = read_run(run)
+    store = open_store(moved if moved is not None else facts["store"])
+    if store.fingerprint != facts["data_fingerprint"]:
+        raise DataError(
+            f"the store {store.path} has changed since the run was trained (fingerprint {store.fingerprint}, then "
+            f"{facts['data_fingerprint']}); prepare the same data again, or score on it with --data {store.path}"
+        )
+    return store
+
+
+def own_part(run: Path, part: str, moved: str | Path | None = None) -> Subject:
+    """Take a part of the run's own split.
+
+    Args:
+        run: its folder.
+        part: the part's name.
+        moved: where the run's store is now, if it was moved.
+
+    Raises:
+        DataError: there is no such part, or the store is gone or has changed.
+    """
+    facts = read_run(run)
+    store = open_own_store(run, moved)
+    wanted = set(splits.read(run / "split.csv").ids(part))
+    tracks = [track for track in store.tracks if track.id in wanted]
+    notes = list(facts["split"]["notes"])
+    audited = _audited(facts, part)
+    if audited is not None and not audited.clean:
+        notes.insert(0, f"audit: {audited.summary}")
+    if part in facts["parts"]:
+        notes.insert(0, f"the model was trained on the part {part}: these scores say nothing about new music")
+    data = DataFacts(
+        name=facts["data"],
+        fingerprint=store.fingerprint,
+        split=facts["split"]["method"],
+        part=part,
+        tracks=len(tracks),
+    )
+    return Subject(store, tracks, data, tuple(notes), audit=audited)
+
+
+def _audited(facts: dict[str, Any], part: str) -> AuditFacts | None:
+    """Return what the run's audit found on a part; None where it was not audited."""
+    audit: dict[str, Any] | None = facts.get("audit")
+    if audit is None or part in facts["parts"]:
+        return None
+    for each in audit["held_out"]:
+        if each["part"] == part and each["touched"]:
+            counts = {name: value for name, value in each.items() if name != "told"}
+            return AuditFacts(clean=False, summary=each["told"], held_out=HeldOutFacts.model_validate(counts))
+    if audit["clean"]:
+        return AuditFacts(clean=True, summary=clean_sentence(audit["grouped"], audit["tracks"]))
+    summary = f"no {part} track is touched by training tracks; elsewhere: {audit['summary']}"
+    return AuditFacts(clean=True, summary=summary)
+
+
+def labelled(
+    loaded: modelfile.Bundle, data: str, scratch: Path, *, jobs: int | None, on_track: Callable[[Progress], None]
+) -> Subject:
+    """Take all tracks of DATA, or of a store, whose genres the model knows.
+
+    Args:
+        loaded: the model.
+        data: DATA, or a store.
+        scratch: folder for the store of DATA.
+        jobs: worker processes for decoding.
+        on_track: called after every track that was decoded.
+
+    Raises:
+        DataError: there is no such track, or the store was made by another front end.
+    """
+    labels = set(loaded.header.labels)
+    failed: list[IndexRow] = []
+    if (Path(data) / STORE_FILE).exists():
+        store = open_store(data)
+    else:
+        prepared = prepare(data, scratch / "store", jobs=jobs, spec=loaded.header.front_end, on_track=on_track)
+        store, failed = prepared.store, list(prepared.failed)
+    if store.spec != loaded.header.front_end:
+        raise DataError(f"the store {data} was made by another front end than the model's; prepare it again")
+    tracks = [track for track in store.tracks if track.genre in labels]
+    strange = Counter(track.genre for track in store.tracks if track.genre not in labels)
+    if not tracks:
+        raise DataError(
+            f"{data} has no genre that the model knows. It has: {', '.join(sorted(strange))}; "
+            f"the model knows: {', '.join(sorted(labels))}"
+        )
+    notes = [f"{row.path} could not be used: {row.status}" for row in failed]
+    notes += [f"{count} tracks of {genre} left out: the model does not know it" for genre, count in strange.items()]
+    facts = DataFacts(name=data, fingerprint=store.fingerprint, split=None, part=None, tracks=len(tracks))
+    return Subject(store, tracks, facts, tuple(notes), tuple(failed))

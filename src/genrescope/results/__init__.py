@@ -1,0 +1,97 @@
+"""Results: what was measured, as the types that the JSON files on disk are written from and read back through.
+
+```
+RUN/evaluation.json         Evaluation         evaluate, transfer
+OUT/crossval.json           CrossValidation    train --folds, transfer --folds
+OUT/compare.json            Comparison         compare
+OUT/robustness.json         RobustnessResult   robustness
+```
+
+`read_evaluation` and `read_result` open them, `write` writes them. `python -m genrescope.results FOLDER` writes their
+JSON Schemas.
+"""
+
+from genrescope.results.comparison import (
+    AdjustedDifference,
+    Comparison,
+    Entry,
+    EntryAccuracy,
+    NamedDifference,
+)
+from genrescope.results.evaluation import CrossValidation, Evaluation, FoldResult, Folds, Summary
+from genrescope.results.facts import AuditFacts, DataFacts, HeldOutFacts, MachineFacts, ModelFacts, TrainingFacts
+from genrescope.results.figures import (
+    Accuracies,
+    Bin,
+    Calibration,
+    CalibrationError,
+    ConfusedPair,
+    Difference,
+    GenreFigures,
+    Interval,
+    Level,
+    Share,
+    TrackRow,
+    TrackShare,
+    Verdict,
+    WindowShare,
+)
+from genrescope.results.files import (
+    COMPARE_NAME,
+    CROSSVAL_NAME,
+    EVALUATION_NAME,
+    ROBUSTNESS_NAME,
+    read_comparison,
+    read_evaluation,
+    read_result,
+    read_robustness,
+    result_file,
+    write,
+)
+from genrescope.results.robustness import ConditionFigures, RobustnessResult, RobustnessRow
+
+__all__ = [
+    "COMPARE_NAME",
+    "CROSSVAL_NAME",
+    "EVALUATION_NAME",
+    "ROBUSTNESS_NAME",
+    "Accuracies",
+    "AdjustedDifference",
+    "AuditFacts",
+    "Bin",
+    "Calibration",
+    "CalibrationError",
+    "Comparison",
+    "ConditionFigures",
+    "ConfusedPair",
+    "CrossValidation",
+    "DataFacts",
+    "Difference",
+    "Entry",
+    "EntryAccuracy",
+    "Evaluation",
+    "FoldResult",
+    "Folds",
+    "GenreFigures",
+    "HeldOutFacts",
+    "Interval",
+    "Level",
+    "MachineFacts",
+    "ModelFacts",
+    "NamedDifference",
+    "RobustnessResult",
+    "RobustnessRow",
+    "Share",
+    "Summary",
+    "TrackRow",
+    "TrackShare",
+    "TrainingFacts",
+    "Verdict",
+    "WindowShare",
+    "read_comparison",
+    "read_evaluation",
+    "read_result",
+    "read_robustness",
+    "result_file",
+    "write",
+]

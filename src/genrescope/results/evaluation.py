@@ -1,0 +1,86 @@
+"""An evaluation and a cross-validation: the content of `evaluation.json` and `crossval.json`."""
+
+from __future__ import annotations
+
+from genrescope.results.facts import AuditFacts, DataFacts, ModelFacts
+from genrescope.results.figures import (
+    Accuracies,
+    Calibration,
+    ConfusedPair,
+    GenreFigures,
+    Share,
+    TrackRow,
+    TrackShare,
+    Verdict,
+)
+from genrescope.results.record import FORMAT, Count, Format, Many, Portion, Record
+
+
+class Summary(Record):
+    """What was counted of tracks that were scored."""
+
+    verdict: Verdict
+    """The recipe's own, of which genres, confusion matrix and the tracks' scores are made."""
+    accuracy: Accuracies
+    macro_f1: Portion
+    """Mean F1 of the genres that have tracks."""
+    genres: dict[str, GenreFigures]
+    labels: Many[str]
+    """The model's genres, in the order of rows and columns below."""
+    confusion: Many[Many[Count]]
+    """Tracks by truth (rows) and prediction (columns)."""
+    confused: Many[ConfusedPair]
+    """The most frequent confusions, the most frequent first."""
+    calibration: Calibration
+    tracks: Many[TrackRow]
+
+    @property
+    def headline(self) -> TrackShare:
+        """The accuracy by the recipe's own verdict."""
+        return self.accuracy.first if self.verdict == "first" else self.accuracy.vote
+
+
+class _Heading(Record):
+    """What stands above the figures of an evaluation."""
+
+    format: Format = FORMAT
+    """Version of the file's form."""
+    model: ModelFacts
+    data: DataFacts
+    notes: Many[str]
+    """What a reader should know, a sentence each."""
+    audit: AuditFacts | None
+    """Null where the split was not audited, or training tracks themselves were scored."""
+
+
+class Evaluation(Summary, _Heading):
+    """A model scored on labelled tracks."""
+
+
+class FoldResult(Record):
+    """A fold, scored by what had not learnt it."""
+
+    fold: str
+    """Its name in the split."""
+    run: str
+    """Its run folder, within that of the cross-validation."""
+    accuracy: Share
+    """By the recipe's own verdict."""
+
+
+class Folds(Record):
+    """The folds of a cross-validation."""
+
+    folds: Many[FoldResult]
+    mean: Portion
+    """Mean of the folds' accuracies."""
+    deviation: float
+    """Their standard deviation."""
+    seconds: float
+    """Of training, in all."""
+
+
+class CrossValidation(Evaluation):
+    """All tracks together, each scored by what had not learnt its fold."""
+
+    crossval: Folds

@@ -1,0 +1,113 @@
+"""Where results lie, and how they are read and written."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import ValidationError
+
+from genrescope.errors import DataError
+from genrescope.files import read_text, write_json
+from genrescope.results.comparison import Comparison
+from genrescope.results.evaluation import CrossValidation, Evaluation
+from genrescope.results.record import FORMAT, Record
+from genrescope.results.robustness import RobustnessResult
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+EVALUATION_NAME = "evaluation.json"
+CROSSVAL_NAME = "crossval.json"
+COMPARE_NAME = "compare.json"
+ROBUSTNESS_NAME = "robustness.json"
+
+_Result = TypeVar("_Result", bound=Record)
+
+
+def write(result: Record, path: Path) -> None:
+    """Write a result, whole or not at all.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    write_json(path, result.model_dump())
+
+
+def read_evaluation(path: Path) -> Evaluation:
+    """Read an `evaluation.json`.
+
+    Raises:
+        DataError: it is missing, damaged, foreign or too new, or holds no tracks.
+    """
+    return _with_tracks(_read(path, Evaluation), path)
+
+
+def read_comparison(path: Path) -> Comparison:
+    """Read a `compare.json`; raises as `read_evaluation`."""
+    return _read(path, Comparison)
+
+
+def read_robustness(path: Path) -> RobustnessResult:
+    """Read a `robustness.json`; raises as `read_evaluation`."""
+    return _read(path, RobustnessResult)
+
+
+def result_file(folder: Path) -> Path | None:
+    """Return the `crossval.json` or else the `evaluation.json` of a folder; None where it has neither."""
+    return next((folder / name for name in (CROSSVAL_NAME, EVALUATION_NAME) if (folder / name).is_file()), None)
+
+
+def read_result(folder: Path) -> Evaluation:
+    """Read what a run or a cross-validation scored: a `CrossValidation` where there is a `crossval.json`.
+
+    Raises:
+        DataError: there is neither, or as `read_evaluation`.
+    """
+    path = result_file(folder)
+    if path is not None:
+        kind = CrossValidation if path.name == CROSSVAL_NAME else Evaluation
+        return _with_tracks(_read(path, kind), path)
+    if (folder / "run.json").exists():
+        raise DataError(f"{folder} was not scored yet; score it with: genrescope evaluate {folder}")
+    raise DataError(
+        f"{folder} has no {EVALUATION_NAME} or {CROSSVAL_NAME}; give a run folder that was evaluated, or the folder "
+        "of a cross-validation (genrescope train --folds)"
+    )
+
+
+def _read(path: Path, kind: type[_Result]) -> _Result:
+    try:
+        content = json.loads(read_text(path))
+        _check_format(content, path)
+        return kind.model_validate(content)
+    except FileNotFoundError:
+        raise DataError(f"there is no {path}") from None
+    except ValidationError as error:
+        raise DataError(f"{path} is damaged: {_first(error)}; make it again") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise DataError(f"{path} is damaged: {error}; make it again") from error
+
+
+def _check_format(content: Any, path: Path) -> None:
+    if not isinstance(content, dict) or not isinstance(content.get("format"), int):
+        raise ValueError("it tells no format, so it is none of genrescope's")
+    made = content["format"]
+    if made > FORMAT:
+        raise DataError(
+            f"{path} was written by a newer version of genrescope (format {made}; this one reads {FORMAT}); update it"
+        )
+
+
+def _first(error: ValidationError) -> str:
+    """Tell the first fault, and how many more there are."""
+    faults = error.errors()
+    where = ".".join(map(str, faults[0]["loc"])) or "the whole"
+    more = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
+    return f"{where}: {faults[0]['msg']}{more}"
+
+
+def _with_tracks(result: Evaluation, path: Path) -> Evaluation:
+    if not result.tracks:
+        raise DataError(f"{path} holds no tracks")
+    return result
