@@ -34,6 +34,7 @@ def demo(
     from genrescope.evaluation.evaluate import evaluate
     from genrescope.store.store import open_store
     from genrescope.training import recipe
+    from genrescope.training.job import Job
 
     begun = time.monotonic()
     music, store, run = folder / "music", folder / "store", folder / "run"
@@ -51,11 +52,9 @@ def demo(
         splits.write(made, folder / "split.csv")
         say(", ".join(f"{count} {part}" for part, count in made.counts.items()) + " tracks", quiet=quiet)
         say("5/7 train: recipe demo", quiet=quiet, style="bold")
-        audit = train.audited(opened, made, pairs, learnt=["train"], quiet=quiet)
-        train.run_training(
-            opened, recipe.load("demo"), made, run,
-            parts=["train"], seed=0, device="auto", resume=True, quiet=quiet, audit=audit,
-        )  # fmt: skip
+        job = Job(opened, recipe.load("demo"), made, run, resume=True, pairs=tuple(pairs))
+        train.announce(job, folds=False, quiet=quiet)
+        train.run_training(job, quiet=quiet)
         say("6/7 evaluate: the artists that were held out", quiet=quiet, style="bold")
         done = evaluate(run, part="test")
         show_scores(done.result)

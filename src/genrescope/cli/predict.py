@@ -17,7 +17,7 @@ from genrescope.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from genrescope.inference.classifier import Prediction
+    from genrescope.inference.prediction import Prediction
 
 
 class Format(StrEnum):
@@ -50,12 +50,13 @@ def predict(
 ) -> None:
     """Genres of files and folders. With --out resumable; a file that cannot be decoded is named and skipped."""
     from genrescope.inference.classifier import load
-    from genrescope.inference.many import FailedSong, find_songs, predict_all
+    from genrescope.inference.prediction import Failure
+    from genrescope.inference.songs import find_songs
 
     kind = _kind(format_, out_)
     songs = find_songs(paths)
     classifier = load(model, device=device)
-    failures: list[FailedSong] = []
+    failures: list[Failure] = []
     with (
         resumable("With --out, run the same command again to go on."),
         _writer(kind, out_, classifier.genres, top=top) as writer,
@@ -63,10 +64,10 @@ def predict(
     ):
         missing = [song for song in songs if str(song) not in writer.done]
         task = bar.add_task("listening", total=len(songs), completed=len(songs) - len(missing), detail="")
-        for result in predict_all(classifier, missing):
-            if isinstance(result, FailedSong):
+        for result in classifier.predict_many(missing):
+            if isinstance(result, Failure):
                 failures.append(result)
-                bar.console.print(f"skipped {result.path}: {result.reason}", style="yellow", markup=False)
+                bar.console.print(f"skipped {result.name}: {result.reason}", style="yellow", markup=False)
             else:
                 writer.write(result)
             bar.advance(task)
@@ -114,12 +115,12 @@ class _Table:
 
         then = ", ".join(f"{genre} {100 * score:.0f} %" for genre, score in prediction.top(self._top)[1:])
         self._rows.add_row(
-            Text(prediction.path),
+            Text(prediction.name),
             Text(prediction.genre),
             f"{100 * prediction.confidence:.1f} %",
             Text(then),
             str(len(prediction.windows)),
-            Text(f"uncertain: {prediction.uncertain}" if prediction.uncertain else ""),
+            Text(f"warning: {prediction.warning}" if prediction.warning else ""),
         )
 
     def show(self) -> None:

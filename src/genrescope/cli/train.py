@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -12,17 +12,13 @@ from genrescope.cli.console import Device, Jobs, Quiet, Seed, out, progress, res
 from genrescope.cli.splits import find_pairs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator
 
     from rich.progress import Progress
 
     from genrescope.evaluation.crossval import Fold
     from genrescope.results import CrossValidation
-    from genrescope.splits import Split
-    from genrescope.splits.audit import Audit
-    from genrescope.splits.duplicates import Pair
-    from genrescope.store.store import Store
-    from genrescope.training.loop import Step
+    from genrescope.training.job import Job, Step, Watch
     from genrescope.training.recipe import Recipe
     from genrescope.training.run_folder import Epoch
 
@@ -58,27 +54,25 @@ def train(
     from genrescope.errors import DataError
     from genrescope.store.store import open_store
     from genrescope.training import recipe as recipes
+    from genrescope.training.job import Job
 
     chosen = recipes.load(recipe, dict(map(recipes.parse_change, set_ or [])))
     if folds and parts != "train":
         raise DataError("with --folds every run learns from all folds but one; leave out --parts")
     opened = open_store(store)
-    pairs = find_pairs(opened, quiet=quiet)
+    pairs = tuple(find_pairs(opened, quiet=quiet))
     made = splits.choose(opened.tracks, split, seed=seed, folds=folds, pairs=pairs)
-    wanted = [part.strip() for part in parts.split(",")]
-    found = audited(opened, made, pairs, learnt=None if folds else wanted, quiet=quiet)
+    job = Job(
+        opened, chosen, made, out, parts=tuple(part.strip() for part in parts.split(",")), seed=seed, device=device,
+        resume=resume, pairs=pairs,
+    )  # fmt: skip
+    announce(job, folds=folds is not None, quiet=quiet)
     folded = f" --folds {folds}" if folds else ""
     with resumable(f"Go on with: genrescope train {store} --recipe {recipe} --out {out}{folded} ... --resume"):
         if folds:
-            run_folds(
-                opened, chosen, made, out,
-                pairs=pairs, seed=seed, device=device, resume=resume, quiet=quiet,
-            )  # fmt: skip
+            run_folds(job, quiet=quiet)
         else:
-            run_training(
-                opened, chosen, made, out,
-                parts=wanted, seed=seed, device=device, resume=resume, quiet=quiet, audit=found,
-            )  # fmt: skip
+            run_training(job, quiet=quiet)
             print(out)
 
 
@@ -111,76 +105,44 @@ def evaluate(
         raise typer.Exit(1)
 
 
-def audited(store: Store, split: Split, pairs: Sequence[Pair], *, learnt: Sequence[str] | None, quiet: bool) -> Audit:
-    """Audit a split, and say its notes and what was found.
+def announce(job: Job, *, folds: bool, quiet: bool) -> None:
+    """Say the notes of a job's split, and what its audit finds.
 
     Raises:
         DataError: a part to learn from is not there.
     """
     from genrescope.splits.audit import audit
 
-    for part in learnt or ():
-        split.ids(part)
-    for note in split.notes:
+    if not folds:
+        job.material()
+    for note in job.split.notes:
         say(f"note: {note}", quiet=quiet)
-    found = audit(store.tracks, split.by_part, pairs, learnt=learnt)
+    learnt = None if folds else job.parts
+    found = audit(job.store.tracks, job.split.by_part, job.duplicates(), learnt=learnt)
     say(f"audit: {found.summary}", quiet=quiet, style="" if found.clean else "yellow")
-    return found
 
 
-def run_training(
-    store: Store,
-    recipe: Recipe,
-    split: Split,
-    out: Path,
-    *,
-    parts: list[str],
-    seed: int,
-    device: str,
-    resume: bool,
-    quiet: bool,
-    audit: Audit | None = None,
-) -> None:
+def run_training(job: Job, *, quiet: bool) -> None:
     """Train with a progress bar and a line per epoch."""
-    from genrescope.training import loop
+    from genrescope.training.train import train as run
 
-    with showing(recipe.training.epochs, quiet=quiet) as (bar, on_step, on_epoch):
+    recipe = cast("Recipe", job.recipe)
+    with showing(recipe.training.epochs, quiet=quiet) as (bar, watch):
         bar.add_task("training", total=None, detail="")
-        loop.train(
-            store, recipe, split, out,
-            parts=parts, seed=seed, device=device, resume=resume, audit=audit,
-            on_step=on_step, on_epoch=on_epoch,
-        )  # fmt: skip
-    say(f"trained: {out / 'model.safetensors'}", quiet=quiet)
+        run(job, watch=watch)
+    say(f"trained: {job.out / 'model.safetensors'}", quiet=quiet)
 
 
-def run_folds(
-    store: Store,
-    recipe: Recipe,
-    split: Split,
-    out: Path,
-    *,
-    pairs: Sequence[Pair],
-    seed: int,
-    device: str,
-    resume: bool,
-    quiet: bool,
-) -> None:
+def run_folds(job: Job, *, quiet: bool) -> None:
     """Cross-validate with a progress bar and a line per epoch; show the folds' scores."""
     from genrescope.evaluation.crossval import cross_validate
 
-    with showing(recipe.training.epochs, quiet=quiet) as (bar, on_step, on_epoch):
-
-        def on_fold(fold: Fold) -> None:
-            begin_fold(bar, fold, quiet=quiet)
-
-        done = cross_validate(
-            store, recipe, split, out,
-            pairs=pairs, seed=seed, device=device, resume=resume,
-            on_fold=on_fold, on_step=on_step, on_epoch=on_epoch,
-        )  # fmt: skip
+    recipe = cast("Recipe", job.recipe)
+    with showing(recipe.training.epochs, quiet=quiet) as (bar, watch):
+        done = cross_validate(job, watch=watch, on_fold=lambda fold: begin_fold(bar, fold, quiet=quiet))
     show_folds(done.result)
     say(f"report: {done.report}", quiet=quiet)
+    say(f"the folds' models predict together: genrescope predict {job.out} SONG", quiet=quiet)
 
 
 def begin_fold(bar: Progress, fold: Fold, *, quiet: bool) -> None:
@@ -193,8 +155,10 @@ def begin_fold(bar: Progress, fold: Fold, *, quiet: bool) -> None:
 
 
 @contextlib.contextmanager
-def showing(epochs: int, *, quiet: bool) -> Iterator[tuple[Progress, Callable[[Step], None], Callable[[Epoch], None]]]:
+def showing(epochs: int, *, quiet: bool) -> Iterator[tuple[Progress, Watch]]:
     """Yield a progress bar, and what shows a step on its last task and an epoch, of so many, as a line."""
+    from genrescope.training.job import Watch
+
     with progress("steps", quiet=quiet) as bar:
 
         def on_step(at: Step) -> None:
@@ -208,7 +172,7 @@ def showing(epochs: int, *, quiet: bool) -> Iterator[tuple[Progress, Callable[[S
             if not quiet:
                 bar.console.print(_line(row, epochs), markup=False)
 
-        yield bar, on_step, on_epoch
+        yield bar, Watch(on_step, on_epoch)
 
 
 def show_folds(result: CrossValidation) -> None:

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from genrescope.cli.console import Device, Quiet, Seed, progress, resumable, say, show_scores
 from genrescope.cli.splits import find_pairs
+from genrescope.cli.train import announce, begin_fold, show_folds, showing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from genrescope.evaluation.crossval import Fold
+    from genrescope.evaluation.transfer import Transfer
+    from genrescope.models.published import Body
     from genrescope.results import Evaluation
-    from genrescope.store.store import Store
-    from genrescope.training.recipe_transfer import TransferRecipe
-    from genrescope.transfer.cache import Gathered, Progress
-    from genrescope.transfer.learner import Learner
-    from genrescope.transfer.network import Network
+    from genrescope.store.audio_cache import CacheProgress
+    from genrescope.training.job import Job
+    from genrescope.training.recipe_transfer import ProbeRecipe, TuningRecipe
 
 
 def add_to(app: typer.Typer) -> None:
@@ -37,12 +34,10 @@ def transfer(
         int | None, typer.Option(min=0, help="Hidden layer to take; by default the mean of all of them.")
     ] = None,
     window: Annotated[
-        float | None, typer.Option(help="Seconds that the network hears at once; by default its own.")
+        float | None, typer.Option(help="Length of a window in seconds; by default the network's own.")
     ] = None,
     kernel: Annotated[str | None, typer.Option(help="Kernel of the probe: linear or rbf; by default linear.")] = None,
-    c: Annotated[
-        float | None, typer.Option("--c", help="Price of a window on the wrong side; by default 0.01 linear, 10 rbf.")
-    ] = None,
+    c: Annotated[float | None, typer.Option("--c", help="C of the SVM; by default 0.01 linear, 10 rbf.")] = None,
     fine_tune: Annotated[
         bool, typer.Option("--fine-tune", help="Train the network itself, with a linear head, instead of a probe.")
     ] = False,
@@ -57,7 +52,7 @@ def transfer(
     data: Annotated[
         str | None, typer.Option(help="Where the audio is now, as DATA of prepare; by default as it was prepared.")
     ] = None,
-    cache: Annotated[Path | None, typer.Option(help="Folder of features and waves; by default in the store.")] = None,
+    cache: Annotated[Path | None, typer.Option(help="Folder of embeddings and waves; by default in the store.")] = None,
     split: Annotated[
         str | None,
         typer.Option(help="Split file or method; by default stratified-group where groups are known, else stratified."),
@@ -67,63 +62,50 @@ def transfer(
     folds: Annotated[
         int | None, typer.Option(min=2, help="Cross-validate: a run for each of so many folds, and their scores.")
     ] = None,
-    trust_remote_code: Annotated[
-        bool,
-        typer.Option("--trust-remote-code", help="Run Python code that comes with the network, where it needs any."),
-    ] = False,
     seed: Seed = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out, if there is one.")] = False,
     device: Device = "auto",
     quiet: Quiet = False,
 ) -> None:
-    """Fit a probe to what a published network hears, or fine-tune it; score it as all others are. Resumable."""
+    """Fit a probe (an SVM) to the embeddings of a published network, or fine-tune it, and score it. Resumable."""
     from genrescope import splits
-    from genrescope.cli.train import audited, show_folds
-    from genrescope.devices import choose_device
     from genrescope.errors import DataError
+    from genrescope.evaluation import transfer as transfers
+    from genrescope.models.published_loading import load
     from genrescope.results import CrossValidation
     from genrescope.store.store import open_store
-    from genrescope.transfer import run as runs
-    from genrescope.transfer.loading import load
+    from genrescope.training.job import Job
 
     if folds and (parts, part) != ("train", "test"):
         raise DataError("with --folds every run learns from all folds but one; leave out --parts and --part")
     of_probe, of_tuning = {"kernel": kernel, "c": c}, {"epochs": epochs, "rate": rate, "batch": batch, "freeze": freeze}
     _refuse_mixed(of_probe, of_tuning, fine_tune=fine_tune)
     if not resume:
-        runs.refuse_begun(out)
+        transfers.refuse_begun(out)
     opened = open_store(store)
-    loaded = load(network, device=choose_device(device), seconds=window, trust_remote_code=trust_remote_code)
-    recipe = _recipe(loaded, loaded.check_layer(layer), of_tuning if fine_tune else of_probe, fine_tune=fine_tune)
-    pairs = find_pairs(opened, quiet=quiet)
+    body = load(network, seconds=window)
+    recipe = _recipe(body, body.spec.check_layer(layer), of_tuning if fine_tune else of_probe, fine_tune=fine_tune)
+    pairs = tuple(find_pairs(opened, quiet=quiet))
     made = splits.choose(opened.tracks, split, seed=seed, folds=folds, pairs=pairs)
-    wanted = [name.strip() for name in parts.split(",")]
+    job = Job(
+        opened, recipe, made, out, parts=tuple(name.strip() for name in parts.split(",")), seed=seed, device=device,
+        resume=resume, pairs=pairs,
+    ).on_device()  # fmt: skip
     if not folds:
-        made.ids(part)  # before hours of hearing
-    audited(opened, made, pairs, learnt=None if folds else wanted, quiet=quiet)
-    told = " --fine-tune" if fine_tune else ""
-    again = f"Go on with: genrescope transfer {store} --network {network}{told} --out {out} ... --resume"
+        made.ids(part)  # before hours of decoding
+    announce(job, folds=folds is not None, quiet=quiet)
+    option = " --fine-tune" if fine_tune else ""
+    again = f"Go on with: genrescope transfer {store} --network {network}{option} --out {out} ... --resume"
     with resumable(again):
-        found = _gathered(opened, loaded, recipe, data=data, cache=cache, quiet=quiet)
-        say(f"timing {loaded.name} on one core", quiet=quiet)
-        heard = runs.heard(opened, loaded, found)
-        result: Evaluation
-        with _learning(loaded, recipe, found, quiet=quiet) as (learner, on_fold):
-            if folds:
-                done = runs.cross_validate(
-                    heard, learner, made, out, pairs=pairs, seed=seed, resume=resume, on_fold=on_fold
-                )
-                result, report = done.result, done.report
-            else:
-                result, report = runs.hold_out(
-                    heard, learner, made, out, parts=wanted, part=part, pairs=pairs, seed=seed, resume=resume
-                )
+        found = _gathered(job, body.to(job.device), data=data, cache=cache, quiet=quiet)
+        result, report = _run(job, found, folds=folds is not None, part=part, quiet=quiet)
     if isinstance(result, CrossValidation):
         show_folds(result)
     else:
         show_scores(result)
     say(f"report: {report}", quiet=quiet)
-    _tell_failed(found)
+    say(f"it predicts: genrescope predict {out} SONG", quiet=quiet)
+    _name_failed(found)
 
 
 def _refuse_mixed(of_probe: dict[str, Any], of_tuning: dict[str, Any], *, fine_tune: bool) -> None:
@@ -142,74 +124,56 @@ def _refuse_mixed(of_probe: dict[str, Any], of_tuning: dict[str, Any], *, fine_t
         raise DataError(f"--{name} is of fine-tuning; give --fine-tune too, or leave it out")
 
 
-def _recipe(network: Network, layer: str, options: dict[str, Any], *, fine_tune: bool) -> TransferRecipe:
+def _recipe(body: Body, layer: str, options: dict[str, Any], *, fine_tune: bool) -> ProbeRecipe | TuningRecipe:
     """Return the recipe of a fine-tuning or of a probe; an option that is None takes its default."""
-    from genrescope.transfer import probe, tuning
+    from genrescope.training import fine_tuning, probe
 
     given = {name: value for name, value in options.items() if value is not None}
     if fine_tune:
-        return tuning.recipe_of(network, layer=layer, **given)
-    return probe.recipe_of(network, layer=layer, **{"kernel": "linear"} | given)
+        return fine_tuning.recipe_of(body, layer=layer, **given)
+    return probe.recipe_of(body.spec, layer=layer, **given)
 
 
-def _tell_failed(found: Gathered[Any]) -> None:
-    """Name the tracks that could not be heard; then the command has done its work but for those."""
-    for row in found.failed:
-        say(f"skipped {row.path}: {row.status}", style="yellow")
-    if found.failed:
-        raise typer.Exit(1)
+def _gathered(job: Job, body: Body, *, data: str | None, cache: Path | None, quiet: bool) -> Transfer:
+    """Compute embeddings of the tracks, or decode them for fine-tuning, with a progress bar."""
+    from genrescope.evaluation import transfer as transfers
 
-
-def _gathered(
-    store: Store, network: Network, recipe: TransferRecipe, *, data: str | None, cache: Path | None, quiet: bool
-) -> Gathered[Any]:
-    """Let the network hear the tracks, or decode them for it to learn from, with a progress bar."""
-    from genrescope.training.recipe_transfer import TuningRecipe
-    from genrescope.transfer import features, waves
-
-    tuning = isinstance(recipe, TuningRecipe)
-    doing, did = ("decoding", "decoded") if tuning else ("hearing", "heard")
-    found: Gathered[Any]
+    recipe = cast("ProbeRecipe | TuningRecipe", job.recipe)
+    tuning = hasattr(recipe, "tuning")
+    doing, kind = ("decoding", "waves") if tuning else ("embedding", "embeddings")
     with progress("tracks", quiet=quiet) as bar:
-        task = bar.add_task(doing, total=None, detail=network.name)
+        task = bar.add_task(doing, total=None, detail=body.spec.name)
 
-        def show(at: Progress) -> None:
+        def show(at: CacheProgress) -> None:
             bar.update(task, completed=at.done, total=at.total)
 
-        if tuning:
-            found = waves.keep(store, network.rate, data=data, cache=cache, on_track=show)
-        else:
-            layer = recipe.network.layer
-            found = features.extract(store, network, layer=layer, data=data, cache=cache, on_track=show)
+        found = transfers.gather(job.store, body, recipe, data=data, cache=cache, on_track=show)
+    counts = found.gathered
     say(
-        f"{network.name}: {found.computed} tracks {did}, {found.kept} kept, {len(found.failed)} skipped; "
-        f"{'waves' if tuning else 'features'} in {found.folder}",
+        f"{body.spec.name}: {kind} of {counts.computed} tracks computed, {counts.kept} kept, {len(counts.failed)} "
+        f"skipped; in {counts.folder}",
         quiet=quiet,
     )
     return found
 
 
-@contextlib.contextmanager
-def _learning(
-    network: Network, recipe: TransferRecipe, found: Gathered[Any], *, quiet: bool
-) -> Iterator[tuple[Learner, Callable[[Fold], None]]]:
-    """Yield what learns by the recipe, with a progress bar where it takes long, and what shows that a fold begins."""
-    from genrescope.cli.train import begin_fold, showing
-    from genrescope.training.recipe_transfer import ProbeRecipe, TuningRecipe
-    from genrescope.transfer.probe import ProbeLearner
-    from genrescope.transfer.tuning import TuningLearner
+def _run(job: Job, found: Transfer, *, folds: bool, part: str, quiet: bool) -> tuple[Evaluation, Path]:
+    """Learn and score, with a progress bar where it takes long."""
+    from genrescope.evaluation import transfer as transfers
 
-    if isinstance(recipe, ProbeRecipe):
-        yield ProbeLearner(recipe, network, found.found), lambda _: None
-        return
-    assert isinstance(recipe, TuningRecipe)
-    with showing(recipe.training.epochs, quiet=quiet) as (bar, on_step, on_epoch):
-        bar.add_task("fine-tuning", total=None, detail="")
+    training = getattr(found.recipe, "training", None)
+    with showing(training.epochs if training is not None else 1, quiet=quiet) as (bar, watch):
+        bar.add_task("training", total=None, detail="")
+        if folds:
+            return transfers.over_folds(
+                job, found, watch=watch, on_fold=lambda fold: begin_fold(bar, fold, quiet=quiet)
+            )
+        return transfers.hold_out(job, found, part=part, watch=watch)
 
-        def on_scored(done: int, total: int) -> None:
-            bar.update(bar.task_ids[-1], completed=done, total=total, detail="windows scored")
 
-        yield (
-            TuningLearner(recipe, network, found.found, on_step, on_epoch, on_scored),
-            lambda fold: begin_fold(bar, fold, quiet=quiet),
-        )
+def _name_failed(found: Transfer) -> None:
+    """Name the tracks that could not be used; then the command has done its work but for those."""
+    for row in found.gathered.failed:
+        say(f"skipped {row.path}: {row.status}", style="yellow")
+    if found.gathered.failed:
+        raise typer.Exit(1)

@@ -33,7 +33,7 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Sound:
+class ChangedSound:
     """A track's log-mels, one condition after the other; `frames` is None where it failed."""
 
     id: str
@@ -43,32 +43,32 @@ class Sound:
     reason: str = ""
 
 
-def worker(spec: Spec) -> Callable[[Work], Sound]:
+def worker(spec: Spec) -> Callable[[Work], ChangedSound]:
     """Return what makes the sounds of a file; it is called once in each worker."""
     transform = front_end(spec)
     return lambda work: _compute(work, transform)
 
 
-def _compute(work: Work, transform: FrontEnd) -> Sound:
+def _compute(work: Work, transform: FrontEnd) -> ChangedSound:
     """Decode a file once and make every condition from its wave."""
     rate = transform.spec.sample_rate
     try:
         if files.sha256(work.file) != work.sha256:
-            return Sound(work.id, None, reason="the file has changed since the store was made")
+            return ChangedSound(work.id, None, reason="the file has changed since the store was made")
         wave = audio.decode(work.file, rate=rate)
         parts = []
         for name in work.names:
             changed = CONDITIONS[name].change(wave, rate)
             parts.append(stored([changed], transform))
     except AudioError as error:
-        return Sound(work.id, None, reason=error.reason)
+        return ChangedSound(work.id, None, reason=error.reason)
     except OSError as error:
-        return Sound(work.id, None, reason=f"file: {error.strerror or error}")
+        return ChangedSound(work.id, None, reason=f"file: {error.strerror or error}")
     except Exception as error:  # one bad file never stops a run, whatever a codec throws
-        return Sound(work.id, None, reason=f"{type(error).__name__}: {error}")
-    return Sound(work.id, np.concatenate(parts), tuple(map(len, parts)), work.names)
+        return ChangedSound(work.id, None, reason=f"{type(error).__name__}: {error}")
+    return ChangedSound(work.id, np.concatenate(parts), tuple(map(len, parts)), work.names)
 
 
-def crashed(work: Work) -> Sound:
+def crashed(work: Work) -> ChangedSound:
     """Return what becomes of a file whose decoder took the worker with it."""
-    return Sound(work.id, None, reason=workers.CRASHED)
+    return ChangedSound(work.id, None, reason=workers.CRASHED)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from genrescope.errors import DataError, nearest
-from genrescope.evaluation.facts import settings
 from genrescope.results import CrossValidation, read_result
 from genrescope.store.index import read_index
 from genrescope.store.store import INDEX_FILE, read_header
@@ -39,7 +38,7 @@ class Run:
     @property
     def recipe(self) -> dict[str, Any]:
         """The whole recipe, and what the training began from, if anything."""
-        return settings(self.result.model)
+        return self.result.model.recipe
 
     @property
     def rows(self) -> dict[str, TrackRow]:

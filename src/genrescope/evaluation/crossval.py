@@ -15,33 +15,35 @@ import re
 import statistics
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genrescope import modelfile, results, splits
-from genrescope.devices import choose_device
 from genrescope.errors import DataError
 from genrescope.evaluation import metrics
-from genrescope.evaluation.evaluate import track_rows
+from genrescope.evaluation.evaluate import track_rows, verdict_of
 from genrescope.evaluation.facts import about_model
+from genrescope.evaluation.sound import sound_for
 from genrescope.evaluation.summary import summary, track_share
+from genrescope.inference.scorer import Scorer
 from genrescope.results import CROSSVAL_NAME, AuditFacts, CrossValidation, DataFacts, FoldResult, Folds
 from genrescope.splits import Split, groups
 from genrescope.splits.audit import audit as audit_split
-from genrescope.training import loop
+from genrescope.training.job import Watch
 from genrescope.training.run_folder import read_run
+from genrescope.training.train import train
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
+    from genrescope.evaluation.sound import Sound
     from genrescope.results import Interval, ModelFacts, TrackRow, Verdict
     from genrescope.splits.duplicates import Pair
     from genrescope.store.store import Store, StoredTrack
-    from genrescope.training.loop import Step
-    from genrescope.training.recipe import Recipe
-    from genrescope.training.run_folder import Epoch
+    from genrescope.training.job import Job, Learner
 
 SPLIT_FILE = "split.csv"
+_SILENT = Watch()
 
 
 @dataclass(frozen=True)
@@ -94,104 +96,71 @@ class Judged:
 
 
 def cross_validate(
-    store: Store,
-    recipe: Recipe,
-    split: Split,
-    out: str | Path,
+    job: Job,
     *,
-    pairs: Sequence[Pair] = (),
-    seed: int = 0,
-    device: str = "auto",
-    resume: bool = False,
+    learner: Learner | None = None,
+    sound: Sound | None = None,
     thin: Callable[[Split], Split] = lambda split: split,
+    watch: Watch = _SILENT,
     on_fold: Callable[[Fold], None] = lambda _: None,
-    on_step: Callable[[Step], None] = lambda _: None,
-    on_epoch: Callable[[Epoch], None] = lambda _: None,
 ) -> CrossValidated:
-    """Train a network on all folds but one, score it on that one, and so for every fold.
+    """Train a model on all folds but one, score it on that one, and so for every fold.
 
     Each fold's run is an ordinary one that learns from the others; nothing of the fold held out is looked at while it
-    trains. A fold that is finished is not trained again.
+    trains. A fold that is finished is not trained again. The folder predicts as an ensemble of the folds' models.
 
     Args:
-        store: the log-mels.
-        recipe: what to train, and how.
-        split: the fold of each track.
-        out: folder of the folds' runs and of the results.
-        pairs: the duplicates among the tracks, for the audit and for the interval over groups.
-        seed: of every fold's training.
-        device: `auto`, `cpu`, `cuda` or `mps`.
-        resume: go on with the cross-validation in `out`, or begin it there if there is none.
+        job: its split is of folds, and `out` is the folder of their runs and of the results.
+        learner: what learns; None takes the recipe's own.
+        sound: where the frames of scored tracks come from; None takes the store, or the files where need be.
         thin: takes each fold's split and returns one that leaves less to learn from.
+        watch: who is told how each training goes.
         on_fold: called before each fold.
-        on_step: called after every step.
-        on_epoch: called after every epoch.
 
     Returns:
-        The scores of every track by the network that had not learnt its fold, and where they were written.
+        The scores of every track by the model that had not learnt its fold, and where they were written.
 
     Raises:
         DataError: the split is not of folds, or `out` holds something else.
         TrainingError: the loss of a fold is no longer finite.
     """
-    device = choose_device(device)
-
-    def judge(held_out: Split, fold: Fold) -> Judged:
-        loop.train(
-            store, recipe, held_out, fold.path, seed=seed, device=device, resume=True,
-            audit=audit_split(store.tracks, held_out.by_part, pairs),
-            on_step=on_step, on_epoch=on_epoch,
-        )  # fmt: skip
-        loaded = modelfile.load(fold.path, device=device)
-        rows = track_rows(loaded, store, [t for t in store.tracks if split.parts.get(t.id) == fold.name])
-        verdict: Verdict = loaded.header.recipe["evaluation"]["verdict"]
-        return Judged(rows, loaded.header.labels, verdict, about_model(loaded, fold.path))
-
-    return over_folds(store, split, Path(out), judge, pairs=pairs, resume=resume, thin=thin, on_fold=on_fold)
-
-
-def over_folds(
-    store: Store,
-    split: Split,
-    out: Path,
-    judge: Callable[[Split, Fold], Judged],
-    *,
-    pairs: Sequence[Pair] = (),
-    resume: bool = False,
-    thin: Callable[[Split], Split] = lambda split: split,
-    on_fold: Callable[[Fold], None] = lambda _: None,
-) -> CrossValidated:
-    """Let every fold be judged by what has not learnt it, and write what `cross_validate` writes.
-
-    Args:
-        store: the tracks.
-        split: the fold of each track.
-        out: folder of the folds' runs and of the results.
-        judge: called with each fold's split, whose test part is the fold: leaves a run folder at the fold's path, and
-            returns what it makes of the fold's tracks.
-        pairs: as `cross_validate`.
-        resume: as `cross_validate`.
-        thin: as `cross_validate`.
-        on_fold: called before each fold.
-
-    Raises:
-        DataError: the split is not of folds, or `out` holds something else.
-    """
     from genrescope.reports import figures, report
 
+    store, split, out = job.store, job.split, job.out
+    job = dataclasses.replace(job.on_device(), pairs=job.duplicates())
     folds = _folds(split, out)
-    _refuse_other(out, split, folds, resume=resume)
+    _refuse_other(out, split, folds, resume=job.resume)
     splits.write(dataclasses.replace(split, data=store.fingerprint), out / SPLIT_FILE)
     judged: dict[str, Judged] = {}
     for fold in folds:
         on_fold(fold)
-        judged[fold.name] = judge(thin(_held_out(split, fold.name)), fold)
+        held_out = thin(_held_out(split, fold.name))
+        train(
+            dataclasses.replace(job, split=held_out, out=fold.path, parts=("train",), resume=True),
+            learner=learner, watch=watch,
+        )  # fmt: skip
+        judged[fold.name] = _judge(job, fold, sound)
     tracks = [track for track in store.tracks if track.id in split.parts]
-    group_of = groups.join(tracks, pairs) if any(track.group for track in tracks) else None
-    result = _result(store, split, tracks, folds, judged, pairs=pairs, group_of=group_of)
+    group_of = groups.join(tracks, job.duplicates()) if any(track.group for track in tracks) else None
+    result = _result(store, split, tracks, folds, judged, pairs=job.duplicates(), group_of=group_of)
     results.write(result, out / CROSSVAL_NAME)
     drawn = figures.draw(result, store, tracks, [], out / "figures")
     return CrossValidated(result, out, report.write(result, drawn, out / "report.html"))
+
+
+def _judge(job: Job, fold: Fold, sound: Sound | None) -> Judged:
+    """Score the tracks of a fold by the model that has not learnt them.
+
+    Raises:
+        DataError: the file of one cannot be read any more.
+    """
+    model = modelfile.load(fold.path, device=job.device)
+    tracks = [track for track in job.store.tracks if job.split.parts.get(track.id) == fold.name]
+    scored = (sound or sound_for(model, job.store)).score(Scorer.of(model), tracks)
+    for track_id, reason in scored.failed.items():
+        raise DataError(f"{track_id} can no longer be used: {reason}; prepare the store again")
+    rows, verdict = track_rows(model, scored), verdict_of(model.header)
+    return Judged(rows, model.header.labels, verdict, about_model(model, fold.path))
 
 
 def _result(

@@ -13,21 +13,24 @@ from genrescope import modelfile, results
 from genrescope.devices import choose_device
 from genrescope.errors import DataError
 from genrescope.evaluation.facts import about_model
+from genrescope.evaluation.sound import sound_for
 from genrescope.evaluation.subjects import labelled, own_part
 from genrescope.evaluation.summary import summary
-from genrescope.features import windows
-from genrescope.inference import scorer
+from genrescope.inference.scorer import Scorer, verdicts
 from genrescope.results import EVALUATION_NAME, Evaluation, TrackRow
 from genrescope.training.run_folder import read_history
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from genrescope.evaluation.sound import Scored, Sound
     from genrescope.evaluation.subjects import Subject
+    from genrescope.features.windows import Windows
+    from genrescope.modelfile import Header, Model
     from genrescope.results import ModelFacts, Summary, Verdict
     from genrescope.store.index import IndexRow
     from genrescope.store.prepare import Progress
-    from genrescope.store.store import Store, StoredTrack
+    from genrescope.store.store import StoredTrack
     from genrescope.training.run_folder import Epoch
 
 
@@ -57,6 +60,7 @@ def evaluate(
     out: str | Path | None = None,
     device: str = "auto",
     jobs: int | None = None,
+    sound: Sound | None = None,
     on_track: Callable[[Progress], None] = lambda _: None,
 ) -> Evaluated:
     """Score a model on a part of its own run's split, or on other labelled audio.
@@ -69,6 +73,8 @@ def evaluate(
         out: folder of the results; by default the run folder, or `evaluation-<data>` beside the model with `data`.
         device: `auto`, `cpu`, `cuda` or `mps`.
         jobs: worker processes for decoding `data`.
+        sound: where the tracks' frames come from; None takes the store, or the audio files where the model has another
+            front end than the store.
         on_track: called after every track of `data` that was decoded.
 
     Returns:
@@ -89,8 +95,10 @@ def evaluate(
             subject = own_part(_run_of(loaded, run), part, store)
             default = run or Path()
         folder = Path(out) if out is not None else default
-        result = score(loaded, subject.store, subject.tracks)
-        history = read_history(run) if run is not None else []
+        scored = (sound or sound_for(loaded, subject.store)).score(Scorer.of(loaded), subject.tracks)
+        subject = subject.without(scored.failed)
+        result = summary(track_rows(loaded, scored), loaded.header.labels, verdict_of(loaded.header))
+        history = read_history(run) if run is not None and (run / "history.csv").exists() else []
         evaluation, page = publish(subject, about_model(loaded, run), result, folder, history=history)
     if data is None and run is not None:
         scores = result.accuracy.model_dump(mode="json") | {"verdict": result.verdict}
@@ -118,27 +126,23 @@ def publish(
     return result, report.write(result, drawn, folder / "report.html")
 
 
-def score(loaded: modelfile.Bundle, store: Store, tracks: Sequence[StoredTrack]) -> Summary:
-    """Score a model on tracks of a store, and count them as `summary` does."""
-    verdict: Verdict = loaded.header.recipe["evaluation"]["verdict"]
-    return summary(track_rows(loaded, store, tracks), loaded.header.labels, verdict)
+def track_rows(model: Model, scored: Scored) -> list[TrackRow]:
+    """Return a row per track that was scored: what it is, whose, what it was taken for, and how confidently."""
+    return scored_rows(
+        scored.tracks, model.header.labels, scored.scores, scored.placed, verdict=verdict_of(model.header)
+    )
 
 
-def track_rows(loaded: modelfile.Bundle, store: Store, tracks: Sequence[StoredTrack]) -> list[TrackRow]:
-    """Return a row per track: what it is, whose, what it was taken for, and how surely."""
-    device = next(loaded.model.parameters()).device
-    header = loaded.header
-    bank = windows.FrameBank(store.frames, silence=store.spec.silence, device=device, padding=header.padding)
-    placed = windows.place(tracks, "all", length=header.window, hop=header.hop)
-    scores = scorer.window_scores(loaded.model, bank, placed, length=header.window)
-    return scored_rows(tracks, header.labels, scores, placed, verdict=header.recipe["evaluation"]["verdict"])
+def verdict_of(header: Header) -> Verdict:
+    """Return what decides a track's genre by a model's recipe."""
+    return "first" if header.verdict == "first" else "vote"
 
 
 def scored_rows(
     tracks: Sequence[StoredTrack],
     labels: Sequence[str],
     scores: torch.Tensor,
-    placed: windows.Windows,
+    placed: Windows,
     *,
     verdict: Verdict,
 ) -> list[TrackRow]:
@@ -154,7 +158,7 @@ def scored_rows(
     truth = torch.tensor([labels.index(track.genre) for track in tracks])
     right = torch.bincount(placed.tracks, weights=(scores.argmax(dim=1) == truth[placed.tracks]).double())
     total = torch.bincount(placed.tracks)
-    by_verdict = {each: scorer.verdicts(scores, placed, verdict=each, count=len(tracks)) for each in ("first", "vote")}
+    by_verdict = {each: verdicts(scores, placed, verdict=each, count=len(tracks)) for each in ("first", "vote")}
     genre = {each: [labels[best] for best in shares.argmax(dim=1)] for each, shares in by_verdict.items()}
     return [
         TrackRow(
@@ -172,7 +176,7 @@ def scored_rows(
     ]
 
 
-def _run_of(loaded: modelfile.Bundle, run: Path | None) -> Path:
+def _run_of(loaded: Model, run: Path | None) -> Path:
     if run is None:
         raise DataError(
             f"{loaded.path} lies outside of a run folder, so it has no split of its own; score it on labelled audio "

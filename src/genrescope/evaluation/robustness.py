@@ -23,20 +23,21 @@ from genrescope.errors import DataError
 from genrescope.evaluation import metrics, paired
 from genrescope.evaluation.changed_sound import Work, crashed, worker
 from genrescope.evaluation.conditions import CONDITIONS, UNCHANGED, chosen
-from genrescope.evaluation.evaluate import about_model, track_rows
+from genrescope.evaluation.evaluate import track_rows, verdict_of
 from genrescope.evaluation.facts import about_model
 from genrescope.evaluation.held_out import held_out
+from genrescope.evaluation.sound import Scored
+from genrescope.inference.scorer import Scorer
 from genrescope.progress import Progress
 from genrescope.results import ROBUSTNESS_NAME, ConditionFigures, DataFacts, RobustnessResult, RobustnessRow
-from genrescope.store.store import Store, StoredTrack
 from genrescope.training.run_folder import read_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from genrescope.evaluation.changed_sound import Sound
+    from genrescope.evaluation.changed_sound import ChangedSound
     from genrescope.evaluation.held_out import HeldOut, HeldOutTracks
-    from genrescope.store.store import Store, StoredTrack
+    from genrescope.store.store import StoredTrack
 
 _JOURNAL_FORMAT = 1
 HEARD_FILE = "heard.jsonl"
@@ -76,7 +77,7 @@ def robustness(
     out: str | Path | None = None,
     device: str = "auto",
     jobs: int | None = None,
-    on_track: Callable[[Progress[Sound]], None] = lambda _: None,
+    on_track: Callable[[Progress[ChangedSound]], None] = lambda _: None,
 ) -> Robustness:
     """Score a run on its held-out tracks, changed in many ways.
 
@@ -121,7 +122,8 @@ def robustness(
 def _result(
     subject: HeldOutTracks, wanted: Sequence[str], heard: dict[str, Verdicts], failed: dict[str, str]
 ) -> RobustnessResult:
-    about = about_model(modelfile.load(subject.items[0].run), subject.items[0].run)
+    model = modelfile.load(subject.items[0].run)
+    about = about_model(model, subject.items[0].run)
     rows = [_row(item.track, heard[item.track.id], wanted) for item in subject.items if item.track.id not in failed]
     store = subject.store
     return RobustnessResult(
@@ -129,7 +131,7 @@ def _result(
         data=DataFacts(
             name=store.data, fingerprint=store.fingerprint, split=subject.split, part=subject.part, tracks=len(rows)
         ),
-        verdict=about.recipe["evaluation"]["verdict"],
+        verdict=verdict_of(model.header),
         conditions=tuple(_counted(name, rows) for name in wanted),
         notes=subject.notes,
         failed=failed,
@@ -147,7 +149,7 @@ def _heard(
     *,
     device: str,
     jobs: int | None,
-    on_track: Callable[[Progress[Sound]], None],
+    on_track: Callable[[Progress[ChangedSound]], None],
 ) -> tuple[dict[str, Verdicts], dict[str, str]]:
     """Return each track's verdicts, those of earlier runs included, and the tracks that failed."""
     identity = _identities(subject.items)
@@ -165,13 +167,14 @@ def _heard(
     by_id = {item.track.id: item for item in subject.items}
     models = _Models(device)
     with records.RecordWriter(folder / HEARD_FILE) as log:
-        sounds = workers.results(work, partial(worker, subject.store.spec), jobs=jobs, crashed=crashed)
+        spec = modelfile.read_header(subject.items[0].run).front_end
+        sounds = workers.results(work, partial(worker, spec), jobs=jobs, crashed=crashed)
         for done_now, sound in enumerate(sounds, start=done + 1):
             if sound.reason:
                 failed[sound.id] = sound.reason
                 on_track(Progress(done_now, total, sound))
                 continue
-            verdicts = models.judge(by_id[sound.id], subject.store, sound)
+            verdicts = models.judge(by_id[sound.id], sound)
             kept[sound.id] = kept.get(sound.id, {}) | verdicts
             log.add({"id": sound.id, "identity": identity[sound.id], "verdicts": verdicts})
             on_track(Progress(done_now, total, sound))
@@ -185,17 +188,18 @@ class _Models:
         self._device = device
         self._run: Path | None = None
 
-    def judge(self, item: HeldOut, store: Store, sound: Sound) -> Verdicts:
+    def judge(self, item: HeldOut, sound: ChangedSound) -> Verdicts:
         """Score a track under all its conditions at once, in the way of `evaluate`."""
         if self._run != item.run:
-            self._loaded, self._run = modelfile.load(item.run, device=self._device), item.run
+            self._model, self._run = modelfile.load(item.run, device=self._device), item.run
         assert sound.frames is not None
         begins = np.cumsum([0, *sound.lengths])
         takes = [
             dataclasses.replace(item.track, id=name, first_frame=int(begin), frames=length)
             for name, begin, length in zip(sound.names, begins, sound.lengths, strict=False)
         ]
-        rows = track_rows(self._loaded, dataclasses.replace(store, frames=sound.frames), takes)
+        scored = Scored(takes, *Scorer.of(self._model).tracks(sound.frames, takes))
+        rows = track_rows(self._model, scored)
         return {row.id: {"predicted": row.predicted, "confidence": row.confidence} for row in rows}
 
 

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from genrescope import splits
 from genrescope.errors import DataError
+from genrescope.features.spec import LogMelSpec
 from genrescope.results import AuditFacts, DataFacts, HeldOutFacts
 from genrescope.splits.audit import clean_sentence
+from genrescope.store.index import read_index
 from genrescope.store.prepare import prepare
-from genrescope.store.store import STORE_FILE, Store, StoredTrack, open_store
+from genrescope.store.store import INDEX_FILE, STORE_FILE, Store, StoredTrack, open_store
 from genrescope.training.run_folder import read_run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from genrescope import modelfile
+    from genrescope.modelfile import Model
     from genrescope.store.index import IndexRow
     from genrescope.store.prepare import Progress
 
@@ -42,6 +44,21 @@ class Subject:
     notes: tuple[str, ...] = ()
     failed: tuple[IndexRow, ...] = ()
     audit: AuditFacts | None = None
+
+    def without(self, failed: Mapping[str, str]) -> Subject:
+        """Return the subject without tracks that could not be used, which are named instead.
+
+        Args:
+            failed: the reasons by the tracks' ids.
+        """
+        if not failed:
+            return self
+        rows = {row.id: row for row in read_index(self.store.path / INDEX_FILE)}
+        lost = tuple(replace(rows[track_id], status=reason) for track_id, reason in failed.items())
+        tracks = [track for track in self.tracks if track.id not in failed]
+        notes = tuple(f"{row.path} could not be used: {row.status}" for row in lost)
+        data = self.data.model_copy(update={"tracks": len(tracks)})
+        return replace(self, tracks=tracks, data=data, notes=(*self.notes, *notes), failed=(*self.failed, *lost))
 
 
 def open_own_store(run: Path, moved: str | Path | None = None) -> Store:
@@ -111,7 +128,7 @@ def _audited(facts: dict[str, Any], part: str) -> AuditFacts | None:
 
 
 def labelled(
-    loaded: modelfile.Bundle, data: str, scratch: Path, *, jobs: int | None, on_track: Callable[[Progress], None]
+    loaded: Model, data: str, scratch: Path, *, jobs: int | None, on_track: Callable[[Progress], None]
 ) -> Subject:
     """Take all tracks of DATA, or of a store, whose genres the model knows.
 
@@ -123,17 +140,17 @@ def labelled(
         on_track: called after every track that was decoded.
 
     Raises:
-        DataError: there is no such track, or the store was made by another front end.
+        DataError: there is no such track.
     """
     labels = set(loaded.header.labels)
     failed: list[IndexRow] = []
     if (Path(data) / STORE_FILE).exists():
         store = open_store(data)
     else:
-        prepared = prepare(data, scratch / "store", jobs=jobs, spec=loaded.header.front_end, on_track=on_track)
+        own = loaded.header.front_end
+        spec = own if isinstance(own, LogMelSpec) else None  # figures show log-mels, whatever the model takes
+        prepared = prepare(data, scratch / "store", jobs=jobs, spec=spec, on_track=on_track)
         store, failed = prepared.store, list(prepared.failed)
-    if store.spec != loaded.header.front_end:
-        raise DataError(f"the store {data} was made by another front end than the model's; prepare it again")
     tracks = [track for track in store.tracks if track.genre in labels]
     strange = Counter(track.genre for track in store.tracks if track.genre not in labels)
     if not tracks:

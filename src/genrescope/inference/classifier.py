@@ -36,7 +36,7 @@ _AHEAD = 4  # songs decoded before the model asks for them
 
 
 @dataclass(frozen=True)
-class Sound:
+class DecodedSong:
     """A song as a model takes it.
 
     Attributes:
@@ -178,7 +178,7 @@ class Classifier:
         Yields:
             For each song a prediction, or a failure with its reason.
         """
-        waiting: deque[tuple[Any, Future[Sound]]] = deque()
+        waiting: deque[tuple[Any, Future[DecodedSong]]] = deque()
         with ThreadPoolExecutor(1, thread_name_prefix="decode") as pool:
             coming = iter(songs)
             try:
@@ -207,7 +207,7 @@ class Classifier:
         embedding: npt.NDArray[np.float32] = self._scorer.embeddings(sound.frames).mean(dim=0).numpy()
         return embedding
 
-    def hear(self, song: Song, *, sample_rate: int | None = None) -> Sound:
+    def hear(self, song: Song, *, sample_rate: int | None = None) -> DecodedSong:
         """Decode a song and compute its frames: all that needs no network, so that it can run ahead in a thread.
 
         Raises:
@@ -220,13 +220,13 @@ class Classifier:
                 raise ValueError("a file states its own rate; give `sample_rate` only with an array of samples")
             path, name, source = _source(song)
             frames, samples = frames_of(source, self._front_end)
-            return Sound(path, name, frames, samples / rate)
+            return DecodedSong(path, name, frames, samples / rate)
         if sample_rate is None:
             raise ValueError("an array of samples needs its `sample_rate`, in samples per second")
         waveform = audio.from_array(song, rate=sample_rate, to_rate=rate)
-        return Sound(None, "array", stored([waveform], self._front_end), len(waveform) / rate)
+        return DecodedSong(None, "array", stored([waveform], self._front_end), len(waveform) / rate)
 
-    def judge(self, sound: Sound) -> Prediction:
+    def judge(self, sound: DecodedSong) -> Prediction:
         """Classify a song as `hear` returns it."""
         front_end, length = self.header.front_end, self.header.windows.frames
         found = self._scorer.track(sound.frames)
@@ -244,7 +244,7 @@ class Classifier:
         warning = self._warning(sound)
         return Prediction(sound.path, sound.name, genre, ranked[genre], ranked, windows, sound.seconds, warning)
 
-    def _result(self, song: Any, sound: Future[Sound]) -> Prediction | Failure:
+    def _result(self, song: Any, sound: Future[DecodedSong]) -> Prediction | Failure:
         try:
             return self.judge(sound.result())
         except AudioError as error:
@@ -254,7 +254,7 @@ class Classifier:
         path = Path(song) if isinstance(song, str | os.PathLike) else None
         return Failure(path, str(path) if path is not None else f"{len(song)} bytes", reason)
 
-    def _warning(self, sound: Sound) -> str | None:
+    def _warning(self, sound: DecodedSong) -> str | None:
         front_end = self.header.front_end
         window = front_end.seconds(self.header.windows.frames)
         least = 1e-5 if front_end.kind == "wave" else 0.01  # of full scale, or of the logarithm

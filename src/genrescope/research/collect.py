@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from genrescope import splits
 from genrescope.errors import DataError, GenrescopeError
 from genrescope.evaluation import cost, metrics
-from genrescope.evaluation.facts import settings
 from genrescope.files import fingerprint, read_text
 from genrescope.research.tables import LEVELS
 from genrescope.results import CrossValidation, read_result, result_file
@@ -76,7 +75,7 @@ class Scored:
     @property
     def kind(self) -> str:
         """A fingerprint that two results share which differ in their seed alone."""
-        recipe = {key: value for key, value in settings(self.result.model).items() if key not in ("name", "intent")}
+        recipe = {key: value for key, value in self.result.model.recipe.items() if key not in ("name", "intent")}
         data = self.result.data
         share = [self.note.get("share", 1.0), self.note.get("by")] if self.note.get("share", 1.0) < 1 else []
         return fingerprint([recipe, data.fingerprint, split_told(data.split), data.part, share])
@@ -109,7 +108,7 @@ class Row:
     def to_dict(self, out: Path) -> dict[str, Any]:
         """Return the row as `study.json` has it; paths are told from `out`."""
         first = self.scored[0]
-        recipe, data, labels = settings(first.result.model), first.result.data, first.result.labels
+        recipe, data, labels = first.result.model.recipe, first.result.data, first.result.labels
         return {
             "name": self.name,
             "recipe": recipe["name"],
@@ -197,8 +196,7 @@ def rows(folders: Sequence[Path]) -> list[Row]:
         same = scored.seed, splits.read(path / "split.csv").fingerprint  # the same run twice is no further seed
         groups[scored.kind].setdefault(same, scored)
     found = [
-        row(_recipe_told(settings(next(iter(its.values())).result.model)), list(its.values()))
-        for its in groups.values()
+        row(_recipe_told(next(iter(its.values())).result.model.recipe), list(its.values())) for its in groups.values()
     ]
     return sorted(found, key=_place)
 

@@ -33,7 +33,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from genrescope import splits
@@ -44,7 +43,7 @@ from genrescope.splits import duplicates, subsets
 from genrescope.splits.subsets import By  # noqa: TC001 - pydantic reads the annotation
 from genrescope.store.store import open_store
 from genrescope.training import recipe as recipes
-from genrescope.training.recipe_sections import FITTED
+from genrescope.training.job import Job
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -110,6 +109,13 @@ class Run:
     pairs: tuple[Pair, ...]
     identity: str
     path: Path
+
+    def job(self, store: Store, split: Split, device: str) -> Job:
+        """Return the training of the run, or of its folds, on a split; what was begun goes on."""
+        return Job(
+            store, self.recipe, split, self.path, parts=self.parts, seed=self.seed, device=device, resume=True,
+            pairs=self.pairs,
+        )  # fmt: skip
 
     def thin(self, split: Split, store: Store) -> Split:
         """Return a split that leaves the run's share of what is learnt."""
@@ -267,9 +273,9 @@ def _runs(entry: _Entry, name: str, share: float, stores: _Stores, out: Path) ->
     """Resolve and check an experiment; return a run for each seed."""
     recipe = recipes.load(_beside(stores.beside, entry.recipe, ending=".toml"), entry.changes)
     store, pairs = stores.get(entry.store)
-    if recipe.model.name != FITTED:
-        with torch.device("meta"):
-            registry.create(recipe.model.name, len(store.genres), **recipe.model.options)
+    if recipe.kind != "svm":
+        frames = recipe.windows.frames
+        registry.refuse_windows(recipe.model.name, recipe.model.options, features=store.spec.width, frames=frames)
     if entry.folds is not None and (entry.parts != ["train"] or entry.score != "validation"):
         raise DataError("with folds every run learns from all folds but one and scores that; leave out parts and score")
     runs = []

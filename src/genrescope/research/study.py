@@ -14,6 +14,7 @@ import statistics
 import time
 from collections import defaultdict
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,9 +29,9 @@ from genrescope.files import read_text, refuse_foreign, write_json, write_text
 from genrescope.research import collect, experiments, side_by_side, tables
 from genrescope.results import CROSSVAL_NAME, EVALUATION_NAME, read_evaluation
 from genrescope.splits import duplicates
-from genrescope.splits.audit import audit as audit_split
 from genrescope.store.store import open_store
-from genrescope.training import loop
+from genrescope.training.job import Watch
+from genrescope.training.train import train
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -186,18 +187,12 @@ def perform(run: Run, *, device: str, tell: Callable[[float], None]) -> None:
             fold = at.number - 1
             tell(fold / at.folds)
 
-        cross_validate(
-            store, run.recipe, run.split, run.path, pairs=run.pairs, seed=run.seed, device=device, resume=True,
-            thin=lambda split: run.thin(split, store), on_fold=on_fold,
-            on_step=lambda at: tell((fold + at.step / at.steps) / len(run.split.counts)),
-        )  # fmt: skip
+        watch = Watch(on_step=lambda at: tell((fold + at.step / at.steps) / len(run.split.counts)))
+        thin = partial(run.thin, store=store)
+        cross_validate(run.job(store, run.split, device), thin=thin, on_fold=on_fold, watch=watch)
         return
-    split = run.thin(run.split, store)
-    found = audit_split(store.tracks, split.by_part, run.pairs, learnt=run.parts)
-    loop.train(
-        store, run.recipe, split, run.path, parts=run.parts, seed=run.seed, device=device, resume=True, audit=found,
-        on_step=lambda at: tell(at.step / at.steps),
-    )  # fmt: skip
+    watch = Watch(on_step=lambda at: tell(at.step / at.steps))
+    train(run.job(store, run.thin(run.split, store), device), watch=watch)
     evaluate(run.path, part=run.score, store=run.store, device=device)
 
 

@@ -25,9 +25,12 @@ from genrescope import modelfile, splits
 from genrescope.devices import choose_device
 from genrescope.errors import DataError, GenrescopeError, RecipeError, TrainingError
 from genrescope.evaluation.evaluate import track_rows
+from genrescope.evaluation.sound import sound_for
 from genrescope.files import fingerprint, refuse_foreign, write_json, write_text
-from genrescope.training import loop
+from genrescope.inference.scorer import Scorer
 from genrescope.training import recipe as recipes
+from genrescope.training.job import Job
+from genrescope.training.train import train
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -232,10 +235,10 @@ class _Search:
         """Train without a fold and count how many of its tracks are right."""
         parts = {track_id: "test" if part == fold else "train" for track_id, part in self.split.parts.items()}
         split = splits.Split(parts, f"{self.split.method}, fold {fold}")
-        loop.train(self.store, recipe, split, path, seed=self.seed, device=self.device, resume=True)
-        loaded = modelfile.load(path, device=self.device)
+        train(Job(self.store, recipe, split, path, seed=self.seed, device=self.device, resume=True))
+        model = modelfile.load(path, device=self.device)
         held = [track for track in self.store.tracks if parts[track.id] == "test"]
-        rows = track_rows(loaded, self.store, held)
+        rows = track_rows(model, sound_for(model, self.store).score(Scorer.of(model), held))
         return sum(row.right for row in rows), len(rows)
 
 

@@ -44,8 +44,6 @@ class ModelFacts(Record):
     made_with: str
     """Version of genrescope."""
     seed: int | None = None
-    init_from: str | None = None
-    """Recipe and digest of the pre-training that it began from."""
     trained_on: TrainingFacts = TrainingFacts()
     machine: MachineFacts | None = None
     versions: dict[str, str] | None = None

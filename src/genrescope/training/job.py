@@ -143,8 +143,11 @@ class Job:
 
     def audit(self) -> Audit:
         """Find every leak of the split: what stands on two sides of it."""
-        pairs = self.pairs if self.pairs is not None else duplicates.in_store(self.store)
-        return audit(self.store.tracks, self.split.by_part, pairs, learnt=self.parts)
+        return audit(self.store.tracks, self.split.by_part, self.duplicates(), learnt=self.parts)
+
+    def duplicates(self) -> tuple[Pair, ...]:
+        """Return the duplicates among the tracks; found once, they are read from the store."""
+        return self.pairs if self.pairs is not None else tuple(duplicates.in_store(self.store))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,167 @@
+"""Published networks on a split or on folds: run folders and scores in the form of all others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from genrescope.errors import DataError
+from genrescope.evaluation.crossval import cross_validate
+from genrescope.evaluation.evaluate import evaluate
+from genrescope.evaluation.sound import EmbeddingSound
+from genrescope.results import CROSSVAL_NAME, EVALUATION_NAME
+from genrescope.store import embeddings, waves
+from genrescope.training.fine_tuning import TuningLearner
+from genrescope.training.job import Watch
+from genrescope.training.probe import ProbeLearner
+from genrescope.training.recipe_transfer import ProbeRecipe, TuningRecipe
+from genrescope.training.train import train
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from genrescope.evaluation.crossval import Fold
+    from genrescope.evaluation.sound import Sound
+    from genrescope.models.published import Body
+    from genrescope.results import Evaluation
+    from genrescope.store.audio_cache import CacheProgress, Gathered
+    from genrescope.store.store import Store
+    from genrescope.training.job import Job, Learner
+
+_SILENT = Watch()
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """A published network, what is made of it, and the tracks as it takes them.
+
+    Attributes:
+        body: the network.
+        recipe: a probe, or fine-tuning.
+        gathered: embeddings of the tracks, or their waves.
+    """
+
+    body: Body
+    recipe: ProbeRecipe | TuningRecipe
+    gathered: Gathered[Any]
+
+    @property
+    def learner(self) -> Learner:
+        """What learns by the recipe."""
+        if isinstance(self.recipe, ProbeRecipe):
+            return ProbeLearner(self.recipe, self.body, self.gathered.found)
+        return TuningLearner(self.recipe, self.body, self.gathered.found)
+
+    @property
+    def sound(self) -> Sound | None:
+        """What is scored: the embeddings of a probe; None for a network that has changed, which takes the files."""
+        return EmbeddingSound(self.gathered.found) if isinstance(self.recipe, ProbeRecipe) else None
+
+    def applied(self, job: Job) -> Job:
+        """Return a job with this recipe, without the tracks that could not be used, which are noted."""
+        found = self.gathered.found
+        name = self.body.spec.name
+        notes = (
+            *job.split.notes,
+            f"{name} was pre-trained on music that no split here knows of: it may have heard these tracks",
+            *(f"{row.path} could not be used: {row.status}" for row in self.gathered.failed),
+        )
+        parts = {track_id: part for track_id, part in job.split.parts.items() if track_id in found}
+        return replace(
+            job,
+            recipe=self.recipe,
+            store=replace(job.store, tracks=tuple(track for track in job.store.tracks if track.id in found)),
+            split=replace(job.split, parts=parts, notes=notes),
+            pairs=tuple(pair for pair in job.duplicates() if {pair.first, pair.second} <= set(found)),
+        )
+
+
+def gather(
+    store: Store,
+    body: Body,
+    recipe: ProbeRecipe | TuningRecipe,
+    *,
+    data: str | None = None,
+    cache: Path | None = None,
+    on_track: Callable[[CacheProgress], None] = lambda _: None,
+) -> Transfer:
+    """Compute the embeddings of a store's tracks for a probe, or decode their waves for fine-tuning; each once.
+
+    Args:
+        store: the tracks.
+        body: the network.
+        recipe: what is made of it.
+        data: where the audio is, as `prepare` takes it; None takes what the store was prepared from.
+        cache: where embeddings and waves are kept; None takes a folder in the store.
+        on_track: called after every track.
+
+    Raises:
+        DataError: the audio cannot be found, or none of it can be used.
+        OutputError: something cannot be written; what was finished is kept.
+    """
+    found: Gathered[Any]
+    if isinstance(recipe, ProbeRecipe):
+        layer = recipe.network.layer
+        found = embeddings.extract(store, body, layer=layer, data=data, cache=cache, on_track=on_track)
+    else:
+        rate = body.spec.spec.sample_rate
+        found = waves.keep(store, rate, data=data, cache=cache, on_track=on_track)
+    return Transfer(body, recipe, found)
+
+
+def refuse_begun(out: Path) -> None:
+    """Refuse a folder that holds a run already: before hours of work rather than after.
+
+    Raises:
+        DataError: it does.
+    """
+    if any((out / name).exists() for name in ("run.json", CROSSVAL_NAME, EVALUATION_NAME)):
+        raise DataError(f"{out} holds a run already; go on with it by --resume, or choose another --out")
+
+
+def hold_out(job: Job, transfer: Transfer, *, part: str = "test", watch: Watch = _SILENT) -> tuple[Evaluation, Path]:
+    """Train on some parts of a split and score another.
+
+    Args:
+        job: where it goes, on what split; the recipe and the usable tracks come from `transfer`.
+        transfer: the network, and the tracks as it takes them.
+        part: what is scored.
+        watch: who is told how it goes.
+
+    Returns:
+        The content of `evaluation.json`, and the page to look at.
+
+    Raises:
+        DataError: a part is not there, or `out` holds something else.
+        TrainingError: the loss is no longer finite.
+    """
+    job = transfer.applied(job)
+    job.split.ids(part)
+    run = train(job, learner=transfer.learner, watch=watch)
+    done = evaluate(run, part=part, store=job.store.path, device=job.device, sound=transfer.sound)
+    return done.result, done.report
+
+
+def over_folds(
+    job: Job, transfer: Transfer, *, watch: Watch = _SILENT, on_fold: Callable[[Fold], None] = lambda _: None
+) -> tuple[Evaluation, Path]:
+    """Cross-validate: train on all folds but one, score that one, and so for every fold.
+
+    Args:
+        job: where it goes, on which folds; the recipe and the usable tracks come from `transfer`.
+        transfer: the network, and the tracks as it takes them.
+        watch: who is told how it goes.
+        on_fold: called before each fold.
+
+    Returns:
+        The content of `crossval.json`, and the page to look at.
+
+    Raises:
+        DataError: the split is not of folds, or `out` holds something else.
+        TrainingError: the loss of a fold is no longer finite.
+    """
+    done = cross_validate(
+        transfer.applied(job), learner=transfer.learner, sound=transfer.sound, watch=watch, on_fold=on_fold
+    )
+    return done.result, done.report
