@@ -23,7 +23,7 @@ from genrescope.sources.data import read_data
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from genrescope.check.check import Checked
+    from genrescope.check.checked import Checked
     from genrescope.sources.track import Track
 
 Print: TypeAlias = npt.NDArray[np.uint32]

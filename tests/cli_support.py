@@ -184,7 +184,9 @@ def world(factory: pytest.TempPathFactory) -> World:
 def _world(base: Path) -> World:
     from genrescope import splits
     from genrescope.store.prepare import prepare
-    from genrescope.training import loop, recipe
+    from genrescope.training import recipe
+    from genrescope.training.job import Job
+    from genrescope.training.train import train
 
     root = base / "world"
     music = write_music(root / "music")
@@ -192,7 +194,7 @@ def _world(base: Path) -> World:
     split = splits.make(store.tracks, "stratified", shares={"train": 0.5, "validation": 0.25, "test": 0.25})
     splits.write(split, root / "split.csv")
     changes = {"model.name": "mgcc-small", "windows.train": "all", "training.epochs": 2, "evaluation.verdict": "vote"}
-    run = loop.train(store, recipe.load("mgcc", changes), split, root / "run", device="cpu")
+    run = train(Job(store, recipe.load("mgcc", changes), split, root / "run", device="cpu"))
     return World(music, root / "store", root / "split.csv", run)
 
 

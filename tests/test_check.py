@@ -23,7 +23,8 @@ from hypothesis import strategies as st
 
 from genrescope import audio, synth
 from genrescope.check import faults, page
-from genrescope.check.check import FILE_NAME, NOTES_NAME, PAGE_NAME, Checked, check
+from genrescope.check.check import check
+from genrescope.check.checked import FILE_NAME, NOTES_NAME, PAGE_NAME, Checked
 from genrescope.check.containers import ENDINGS, cut_short, suits
 from genrescope.check.listen import FileMeasurements, listen
 from genrescope.errors import DataError, OutputError

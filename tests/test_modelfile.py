@@ -19,7 +19,9 @@ from torch import nn
 
 from genrescope import modelfile
 from genrescope.errors import ModelFileError
-from genrescope.features.spec import LogMelSpec
+from genrescope.features.spec import KaldiSpec, LogMelSpec, Spec, WaveSpec, to_dict
+from genrescope.features.windows import WindowSpec
+from genrescope.modelfile import Requirement, Terms, TrainingData
 from genrescope.models import registry
 
 if TYPE_CHECKING:
@@ -43,8 +45,9 @@ def _tiny(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def header(**changes: Any) -> modelfile.Header:
     values: dict[str, Any] = {
-        "model": "tiny", "options": {"dropout": 0.25}, "labels": LABELS, "front_end": LogMelSpec(), "window": 128,
-        "recipe": {"name": "mgcc", "training": {"epochs": 3}}, "data": "0123456789abcdef", "made_with": "0.1.0",
+        "model": "tiny", "options": {"dropout": 0.25}, "labels": LABELS, "front_end": LogMelSpec(),
+        "windows": WindowSpec(), "recipe": {"name": "mgcc", "training": {"epochs": 3}},
+        "data": TrainingData(fingerprint="0123456789abcdef"), "made_with": "0.1.0",
     }  # fmt: skip
     return modelfile.Header(**(values | changes))
 
@@ -92,14 +95,14 @@ def test_a_model_makes_the_round_trip(path: Path, model: nn.Module) -> None:
     loaded = modelfile.load(path)
     assert loaded.header == header()
     assert loaded.path == path
-    assert not loaded.model.training
+    assert not loaded.network.training
     for (name, before), (again, after) in zip(
-        model.state_dict().items(), loaded.model.state_dict().items(), strict=True
+        model.state_dict().items(), loaded.network.state_dict().items(), strict=True
     ):
         assert name == again
         assert torch.equal(before, after)
     images = torch.randn(2, 1, 128, 128)
-    assert torch.equal(model.eval()(images), loaded.model(images))
+    assert torch.equal(model.eval()(images), loaded.network(images))
 
 
 @pytest.mark.skipif(os.name != "posix", reason="permissions are POSIX's")
@@ -114,7 +117,7 @@ def test_who_may_read_a_model_is_the_users_own_choice(path: Path, model: nn.Modu
 
 
 def test_a_loaded_model_can_be_trained_on(path: Path) -> None:
-    loaded = modelfile.load(path).model.train()
+    loaded = modelfile.load(path).network.train()
     loaded(torch.randn(4, 1, 128, 128)).sum().backward()
     assert all(parameter.grad is not None for parameter in loaded.parameters())
 
@@ -127,17 +130,19 @@ def test_a_run_folder_stands_for_its_model(path: Path) -> None:
 def test_the_header_carries_all_that_is_needed(path: Path) -> None:
     values, _ = raw(path)
     own = json.loads(values["__metadata__"]["genrescope"])
-    assert own["format"] == 1
+    assert own["format"] == modelfile.FORMAT == 2
     assert own["labels"] == list(LABELS)
     assert own["front_end"] == {
-        "sample_rate": 22_050, "n_fft": 2048, "hop": 512, "n_mels": 128, "f_min": 0.0, "f_max": 11_025.0,
-        "kind": "log-mel", "window": "hamming", "compression": "log", "floor": 1e-6, "gain": 10_000.0,
+        "kind": "log-mel", "sample_rate": 22_050, "n_fft": 2048, "hop": 512, "n_mels": 128, "f_min": 0.0,
+        "f_max": 11_025.0, "window": "hamming", "compression": "log", "floor": 1e-6, "gain": 10_000.0,
     }  # fmt: skip
-    assert own["window"] == 128
+    assert own["windows"] == {"frames": 128, "hop": 0, "padding": "silence", "placement": "grid"}
+    assert (own["exclusive"], own["temperature"], own["thresholds"], own["requires"]) == (True, 1.0, {}, [])
     assert own["recipe"]["training"] == {"epochs": 3}
     assert own["scores"] == {}
-    assert "training data" in own["licence"]
-    assert (own["data"], own["made_with"]) == ("0123456789abcdef", "0.1.0")
+    assert own["weights"] == {"licence": "unspecified", "citation": ""}
+    assert own["data"] == {"licence": "unspecified", "citation": "", "name": "", "fingerprint": "0123456789abcdef"}
+    assert own["made_with"] == "0.1.0"
 
 
 def test_peers_can_read_the_weights(path: Path, model: nn.Module) -> None:
@@ -146,21 +151,78 @@ def test_peers_can_read_the_weights(path: Path, model: nn.Module) -> None:
     assert set(load_file(path)) == set(model.state_dict())
 
 
-def test_other_front_ends_make_the_round_trip(tmp_path: Path, model: nn.Module) -> None:
-    spec = LogMelSpec(n_mels=64, f_min=30.0)
-    modelfile.save(tmp_path / "m.safetensors", model, header(front_end=spec))
-    assert modelfile.read_header(tmp_path / "m.safetensors").front_end == spec
+def returned(path: Path, network: nn.Module, **changes: Any) -> modelfile.Header:
+    """Return the header that comes back from a file."""
+    modelfile.save(path, network, header(**changes))
+    return modelfile.load(path).header
 
 
-def test_how_windows_lie_makes_the_round_trip_and_older_files_lie_side_by_side(tmp_path: Path, path: Path) -> None:
-    modelfile.save(tmp_path / "m.safetensors", tiny(3), header(window=430, hop=215, padding="repeat"))
-    found = modelfile.read_header(tmp_path / "m.safetensors")
-    assert (found.window, found.hop, found.padding) == (430, 215, "repeat")
-    values, _ = raw(path)
-    own = json.loads(values["__metadata__"]["genrescope"])
-    values["__metadata__"]["genrescope"] = json.dumps({k: v for k, v in own.items() if k not in ("hop", "padding")})
-    older = modelfile.load(rewritten(path, values)).header
-    assert (older.window, older.hop, older.padding) == (128, 0, "silence")
+@pytest.mark.parametrize(
+    "spec",
+    [
+        LogMelSpec(n_mels=64, f_min=30.0),
+        LogMelSpec(16_000, 512, 256, 96, f_max=8000, window="hann", compression="log10"),
+        KaldiSpec(n_mels=64, mean=-3.5),
+        WaveSpec(24_000),
+    ],
+    ids=lambda spec: spec.kind,
+)
+def test_every_kind_of_front_end_makes_the_round_trip(tmp_path: Path, model: nn.Module, spec: Spec) -> None:
+    found = returned(tmp_path / "m.safetensors", model, front_end=spec).front_end
+    assert type(found) is type(spec)
+    assert found == spec
+
+
+def test_how_windows_lie_makes_the_round_trip(tmp_path: Path, model: nn.Module) -> None:
+    windows = WindowSpec(frames=430, hop=215, padding="repeat", placement="spread")
+    assert returned(tmp_path / "m.safetensors", model, windows=windows).windows == windows
+
+
+def test_labels_that_do_not_exclude_each_other_make_the_round_trip(tmp_path: Path, model: nn.Module) -> None:
+    thresholds = {"blues": 0.25, "rock": 1.0}
+    found = returned(
+        tmp_path / "m.safetensors", model, exclusive=False, temperature=1.75, thresholds=thresholds
+    )  # fmt: skip
+    assert (found.exclusive, found.temperature, found.thresholds) == (False, 1.75, thresholds)
+
+
+def test_terms_make_the_round_trip(tmp_path: Path, model: nn.Module) -> None:
+    weights = Terms(licence="CC BY 4.0", citation="A. Author, Title, 2020")
+    data = TrainingData(name="Müsic", fingerprint="0123456789abcdef", licence="CC0", citation="B. Author, 2019")
+    found = returned(tmp_path / "m.safetensors", model, weights=weights, data=data)
+    assert (found.weights, found.data) == (weights, data)
+
+
+# -- weights that lie elsewhere -----------------------------------------------------------------------------------
+
+
+NEED = Requirement(name="owner/net", revision="0f" * 20, identity="0123456789abcdef", parameters=99, prefix="3.")
+
+
+def test_weights_that_are_named_are_not_copied(tmp_path: Path, model: nn.Module) -> None:
+    from safetensors.torch import load_file
+
+    modelfile.save(tmp_path / "m.safetensors", model, header(requires=(NEED,)))
+    assert modelfile.read_header(tmp_path / "m.safetensors").requires == (NEED,)
+    assert set(load_file(tmp_path / "m.safetensors")) == {key for key in model.state_dict() if key[:2] != "3."}
+
+
+def test_weights_that_are_named_come_with_the_network(
+    tmp_path: Path, model: nn.Module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def with_own_weights(genres: int, **options: Any) -> nn.Module:
+        made = tiny(genres, **options)
+        with torch.device("cpu"):
+            made[3] = nn.Linear(32, genres)
+        made[3].load_state_dict(model[3].state_dict())  # type: ignore[index]
+        return made
+
+    path = tmp_path / "m.safetensors"
+    modelfile.save(path, model, header(requires=(NEED,)))
+    refused(path, "neither it nor what it requires holds the weights 3.weight and 1 more")
+    monkeypatch.setitem(registry._VARIANTS, "tiny", with_own_weights)
+    images = torch.randn(2, 1, 128, 128)
+    assert torch.equal(modelfile.load(path).network(images), model.eval()(images))
 
 
 # -- scores -----------------------------------------------------------------------------------------------------
@@ -244,8 +306,9 @@ def test_nothing_at_the_path_is_told(tmp_path: Path) -> None:
     refused(tmp_path, "has its training ended")
 
 
-def test_a_newer_format_asks_for_a_newer_genrescope(path: Path) -> None:
-    refused(with_header(path, format=2), "use a newer genrescope")
+@pytest.mark.parametrize("number", [1, 3, "2", None])
+def test_another_format_is_told_with_the_one_that_is_read(path: Path, number: object) -> None:
+    refused(with_header(path, format=number), f"it has the model format {number!r}; this version reads format 2")
 
 
 @pytest.mark.parametrize(
@@ -259,15 +322,28 @@ def test_a_newer_format_asks_for_a_newer_genrescope(path: Path) -> None:
         {"labels": ["one"]},
         {"labels": 5},
         {"labels": [*LABELS, "one more"]},
-        {"front_end": {"n_mels": -1}},
-        {"front_end": {"hop": 0}},
-        {"front_end": {"colour": 1}},
+        {"labels": []},
+        {"labels": ["one", "one", "two"]},
+        {"labels": ["one", "", "two"]},
+        {"front_end": {"n_mels": 64}},
+        {"front_end": {"kind": "constant-q"}},
+        {"front_end": {"kind": "log-mel", "n_mels": -1}},
+        {"front_end": {"kind": "log-mel", "hop": 0}},
+        {"front_end": {"kind": "log-mel", "colour": 1}},
         {"front_end": []},
-        {"window": 0},
-        {"window": 128.5},
-        {"hop": -1},
-        {"hop": "64"},
-        {"padding": "mirror"},
+        {"windows": 128},
+        {"windows": {"frames": 0}},
+        {"windows": {"frames": 128.5}},
+        {"windows": {"hop": -1}},
+        {"windows": {"hop": "64"}},
+        {"windows": {"padding": "mirror"}},
+        {"windows": {"placement": "random"}},
+        {"windows": {"surprise": 1}},
+        {"exclusive": 1},
+        {"thresholds": {"polka": 0.5}},
+        {"thresholds": {"rock": 1.5}},
+        {"requires": [{"name": "owner/net"}]},
+        {"weights": "CC0"},
         {"surprise": 1},
     ],
 )
@@ -275,13 +351,57 @@ def test_a_header_that_does_not_hold_together_is_refused(path: Path, changes: di
     refused(with_header(path, **changes))
 
 
-@pytest.mark.parametrize("key", ["model", "labels", "front_end", "window", "format"])
+@pytest.mark.parametrize("key", ["model", "labels", "front_end", "windows", "format"])
 def test_a_header_that_lacks_something_is_refused(path: Path, key: str) -> None:
     values, _ = raw(path)
     own = json.loads(values["__metadata__"]["genrescope"])
     del own[key]
     values["__metadata__"]["genrescope"] = json.dumps(own)
     refused(rewritten(path, values), key)
+
+
+def log_mel(**changes: Any) -> dict[str, Any]:
+    return {"front_end": to_dict(LogMelSpec()) | changes}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (log_mel(n_fft=10**9), "n_fft 1000000000; accepted is a whole number"),
+        (log_mel(hop=0), "hop 0; accepted"),
+        (log_mel(sample_rate=10**9), "sample_rate 1000000000; accepted"),
+        ({"front_end": {"kind": "wave", "sample_rate": 10**9}}, "sample_rate 1000000000; accepted"),
+        ({"windows": {"frames": 10**12}}, "frames 1000000000000; accepted"),
+        ({"labels": [str(number) for number in range(1_000_000)]}, "labels: "),
+        ({"temperature": 0}, "temperature: "),
+        ({"temperature": -1.0}, "temperature: "),
+        ({"temperature": float("nan")}, "temperature: "),
+        ({"temperature": float("inf")}, "temperature: "),
+    ],
+)
+def test_absurd_numbers_are_refused_before_a_network_is_made(
+    path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], words: str
+) -> None:
+    def forbidden(*_: object, **__: object) -> None:
+        pytest.fail("a network was made")
+
+    with_header(path, **changes)
+    monkeypatch.setattr(registry, "create", forbidden)
+    refused(path, words)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
+def test_weights_that_are_not_finite_are_refused(path: Path, model: nn.Module, number: float) -> None:
+    before = path.read_bytes()
+    state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    state["4.running_var"][1] = number
+    model.load_state_dict(state)
+    with pytest.raises(ModelFileError, match=r"not finite \(4\.running_var\); train the model again") as caught:
+        modelfile.save(path, model, header())
+    assert str(path) in str(caught.value)
+    assert path.read_bytes() == before
+    save_file(state, path, {"genrescope": header().to_json()})
+    refused(path, r"not finite \(4\.running_var\)")
 
 
 @given(place=st.integers(0, 10_000), bit=st.integers(0, 7))

@@ -12,24 +12,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from training_support import dealt, linear, small_store
+from training_support import dealt, linear, small_store, trained
 
 from genrescope import modelfile
 from genrescope.errors import DataError
-from genrescope.inference import scorer
+from genrescope.features.windows import WindowSpec
 from genrescope.models import registry
 from genrescope.splits import Split
-from genrescope.training import loop, recipe, run_folder
+from genrescope.training import recipe, run_folder, validation
 from genrescope.training.checkpoints import TrainingState, make_optimizer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from genrescope.features.windows import Padding
     from genrescope.store.store import Store
-    from genrescope.training.loop import Step
+    from genrescope.training.job import Step
     from genrescope.training.recipe import Recipe
     from genrescope.training.run_folder import Epoch
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def settings(**changes: Any) -> Recipe:
@@ -279,31 +282,28 @@ def test_a_run_with_everything_on_ends_the_same_however_often_it_was_torn(
     store: Store, split: Split, tmp_path: Path
 ) -> None:
     wanted = settings(**EVERYTHING)
-    loop.train(store, wanted, split, tmp_path / "whole", seed=2)
+    trained(store, wanted, split, tmp_path / "whole", seed=2)
     torn = stopping({1, 4, 9, 14})  # in the first epoch, and in the middle of later ones
     for _ in range(4):
         with pytest.raises(_StopError):
-            loop.train(store, wanted, split, tmp_path / "torn", seed=2, resume=True, on_step=torn)
+            trained(store, wanted, split, tmp_path / "torn", seed=2, resume=True, on_step=torn)
     ended = stopping({1})  # between two epochs
     with pytest.raises(_StopError):
-        loop.train(store, wanted, split, tmp_path / "torn", seed=2, resume=True, on_epoch=ended)
-    loop.train(store, wanted, split, tmp_path / "torn", seed=2, resume=True)
+        trained(store, wanted, split, tmp_path / "torn", seed=2, resume=True, on_epoch=ended)
+    trained(store, wanted, split, tmp_path / "torn", seed=2, resume=True)
     assert same(tmp_path / "torn", tmp_path / "whole")
     assert history(tmp_path / "torn") == history(tmp_path / "whole")
 
 
 def worsening(monkeypatch: pytest.MonkeyPatch, losses: list[float]) -> None:
     """Let validation find these losses, epoch by epoch, whatever the network does."""
-    scored = scorer.loss_and_error
-    row_of: dict[int, float] = {}
+    scored, scripted = validation.loss_and_error, iter(losses)
 
-    def scripted(*arguments: Any) -> tuple[float | None, float | None]:
-        _, error = scored(*arguments)
-        epoch = len(row_of) + 1
-        row_of[epoch] = losses[epoch - 1]
-        return row_of[epoch], error
+    def found(*arguments: Any, **options: Any) -> tuple[float, float]:
+        _, error = scored(*arguments, **options)
+        return next(scripted), error
 
-    monkeypatch.setattr(scorer, "loss_and_error", scripted)
+    monkeypatch.setattr(validation, "loss_and_error", found)
 
 
 def test_a_run_that_was_stopped_at_its_early_stop_is_finished_by_resuming(
@@ -313,15 +313,15 @@ def test_a_run_that_was_stopped_at_its_early_stop_is_finished_by_resuming(
     steps: list[Step] = []
     with monkeypatch.context() as patch:
         worsening(patch, [1.5, 1.2, 1.3, 1.4, 0.1])
-        loop.train(store, wanted, split, tmp_path / "whole", on_step=steps.append)
+        trained(store, wanted, split, tmp_path / "whole", on_step=steps.append)
     assert [row.epoch for row in history(tmp_path / "whole")] == [1, 2, 3, 4]
     assert steps[-1].steps == 9 * 5  # 18 windows, four at a time; the schedule is that of nine epochs
     with monkeypatch.context() as patch:
         worsening(patch, [1.5, 1.2, 1.3, 1.4, 0.1])
         with pytest.raises(_StopError):
-            loop.train(store, wanted, split, tmp_path / "torn", on_epoch=stopping({4}))
+            trained(store, wanted, split, tmp_path / "torn", on_epoch=stopping({4}))
     again: list[object] = []
-    loop.train(store, wanted, split, tmp_path / "torn", resume=True, on_step=again.append, on_epoch=again.append)
+    trained(store, wanted, split, tmp_path / "torn", resume=True, on_step=again.append, on_epoch=again.append)
     assert again == []
     assert same(tmp_path / "torn", tmp_path / "whole")
     assert history(tmp_path / "torn") == history(tmp_path / "whole")
@@ -338,7 +338,7 @@ def test_a_run_that_was_stopped_at_its_early_stop_is_finished_by_resuming(
 
         patch.setattr(TrainingState, "after_epoch", noted)
         with pytest.raises(_StopError):
-            loop.train(store, wanted, split, tmp_path / "short", on_epoch=stopping({2}))
+            trained(store, wanted, split, tmp_path / "short", on_epoch=stopping({2}))
     found = weights(tmp_path / "whole")
     assert all(torch.equal(tensor, found[name]) for name, tensor in shorter[1].items())  # the best epoch's
     assert not all(torch.equal(tensor, found[name]) for name, tensor in shorter[0].items())
@@ -349,9 +349,9 @@ def test_patience_needs_a_validation_part(store: Store, split: Split, tmp_path: 
     without = Split({track: part for track, part in split.parts.items() if part == "train"}, "")
     for its, parts in ((without, ("train",)), (split, ("train", "validation"))):
         with pytest.raises(DataError, match=r"patience is 4, but there is no validation part.*training\.patience=0"):
-            loop.train(store, wanted, its, tmp_path / "run", parts=parts)
+            trained(store, wanted, its, tmp_path / "run", parts=parts)
     assert not (tmp_path / "run").exists()
-    loop.train(store, settings(**EVERYTHING | {"training__patience": 0}), without, tmp_path / "run")
+    trained(store, settings(**EVERYTHING | {"training__patience": 0}), without, tmp_path / "run")
 
 
 def test_the_averaged_network_is_the_one_that_is_kept_and_scored(store: Store, split: Split, tmp_path: Path) -> None:
@@ -365,7 +365,7 @@ def test_the_averaged_network_is_the_one_that_is_kept_and_scored(store: Store, s
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TrainingState, "after_step", noted)
-        loop.train(store, settings(**plain, training__weight_average=0.5), split, tmp_path / "averaged")
+        trained(store, settings(**plain, training__weight_average=0.5), split, tmp_path / "averaged")
     torch.manual_seed(0)
     expected = {name: tensor.double() for name, tensor in linear(3).state_dict().items()}
     for number, each in enumerate(seen, start=1):
@@ -374,7 +374,7 @@ def test_the_averaged_network_is_the_one_that_is_kept_and_scored(store: Store, s
     for name, tensor in weights(tmp_path / "averaged").items():
         if tensor.is_floating_point():
             torch.testing.assert_close(tensor.double(), expected[name], rtol=1e-4, atol=1e-6)
-    loop.train(store, settings(**plain), split, tmp_path / "plain")
+    trained(store, settings(**plain), split, tmp_path / "plain")
     for name, tensor in weights(tmp_path / "plain").items():
         assert torch.equal(tensor, seen[-1][name])  # averaging does not disturb the training itself
     losses = [[row.validation_loss for row in history(tmp_path / name)] for name in ("averaged", "plain")]
@@ -384,10 +384,11 @@ def test_the_averaged_network_is_the_one_that_is_kept_and_scored(store: Store, s
 
 
 def test_windows_longer_than_every_track_are_trained_on(store: Store, split: Split, tmp_path: Path) -> None:
-    for padding in ("silence", "repeat"):
+    paddings: tuple[Padding, ...] = ("silence", "repeat")
+    for padding in paddings:
         changes = {"model.name": "vgg-16", "windows.train": "random", "windows.frames": 400, "training.epochs": 1,
                    "windows.padding": padding, "windows.overlap": 0.5, "evaluation.verdict": "vote"}  # fmt: skip
-        done = loop.train(store, recipe.load("mgcc", changes), split, tmp_path / padding)
+        done = trained(store, recipe.load("mgcc", changes), split, tmp_path / padding)
         header = modelfile.read_header(done)
-        assert (header.window, header.hop, header.padding) == (400, 200, padding)
+        assert header.windows == WindowSpec(400, 200, padding)
         assert all(row.validation_loss is not None for row in history(done))

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
+from conftest import genre_folders, noise, sweep, write
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from training_support import GENRES, dealt, linear, small_store
+from training_support import GENRES, dealt, linear, small_store, trained
 
 from genrescope import modelfile, splits
 from genrescope.devices import choose_device
@@ -18,16 +20,21 @@ from genrescope.errors import DataError, GenrescopeError, RecipeError, TrainingE
 from genrescope.features.windows import FrameBank, Windows
 from genrescope.models import registry
 from genrescope.splits import Split
-from genrescope.training import recipe, recipe_sections, run_folder
-from genrescope.training.loop import Step, train
+from genrescope.splits.duplicates import Pair
+from genrescope.store.prepare import prepare
+from genrescope.training import recipe, run_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from genrescope.store.store import Store
+    from genrescope.training.job import Step
     from genrescope.training.recipe import Recipe
     from genrescope.training.run_folder import Epoch
+
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(autouse=True)
@@ -84,12 +91,12 @@ SMALL_NETWORK = {"model__name": "mgcc-small", "windows__order": "shuffled", "tra
 
 def test_the_same_seed_gives_the_same_network_also_when_interrupted(store: Store, split: Split, tmp_path: Path) -> None:
     wanted = small(**SMALL_NETWORK)
-    train(store, wanted, split, tmp_path / "whole", seed=3)
+    trained(store, wanted, split, tmp_path / "whole", seed=3)
     with pytest.raises(_StopError):
-        train(store, wanted, split, tmp_path / "torn", seed=3, on_epoch=stop_after(1))
+        trained(store, wanted, split, tmp_path / "torn", seed=3, on_epoch=stop_after(1))
     assert not (tmp_path / "torn" / modelfile.FILE_NAME).exists()
     assert len(history(tmp_path / "torn")) == 1
-    train(store, wanted, split, tmp_path / "torn", seed=3, resume=True)
+    trained(store, wanted, split, tmp_path / "torn", seed=3, resume=True)
     assert same(weights(tmp_path / "torn"), weights(tmp_path / "whole"))
     assert history(tmp_path / "torn") == history(tmp_path / "whole")
     assert run_folder.read_run(tmp_path / "torn")["resumed"] == 1
@@ -107,11 +114,11 @@ def test_a_run_torn_in_the_middle_of_an_epoch_ends_the_same(
         if len(steps) in (2, 5, 9):
             raise _StopError
 
-    train(store, wanted, split, tmp_path / "whole")
+    trained(store, wanted, split, tmp_path / "whole")
     for _ in range(3):
         with pytest.raises(_StopError):
-            train(store, wanted, split, tmp_path / "torn", resume=True, on_step=stop_at)
-    train(store, wanted, split, tmp_path / "torn", resume=True)
+            trained(store, wanted, split, tmp_path / "torn", resume=True, on_step=stop_at)
+    trained(store, wanted, split, tmp_path / "torn", resume=True)
     assert same(weights(tmp_path / "torn"), weights(tmp_path / "whole"))
     assert history(tmp_path / "torn") == history(tmp_path / "whole")
 
@@ -120,7 +127,7 @@ def test_the_same_seed_twice_is_the_same_and_another_is_not(store: Store, split:
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
         torch.manual_seed(99)  # what was drawn before does not count
         torch.rand(len(name) + seed)
-        train(store, small(), split, tmp_path / name, seed=seed)
+        trained(store, small(), split, tmp_path / name, seed=seed)
     assert same(weights(tmp_path / "a"), weights(tmp_path / "b"))
     assert not same(weights(tmp_path / "a"), weights(tmp_path / "c"))
 
@@ -137,7 +144,7 @@ def orders(store: Store, split: Split, out: Path, monkeypatch: pytest.MonkeyPatc
 
         patch.setattr(FrameBank, "cut", noted)
         parts = ("train", "validation")  # so that nothing but training windows is cut
-        train(store, small(windows__order=order, windows__train="all"), split, out, parts=parts,
+        trained(store, small(windows__order=order, windows__train="all"), split, out, parts=parts,
               on_epoch=lambda _: met.append([]))  # fmt: skip
     return [epoch for epoch in met if epoch]
 
@@ -178,7 +185,7 @@ def test_the_first_steps_are_those_of_the_formula(
     steps: list[Step] = []
     # Without a validation part every batch that is cut is a step's.
     only = Split({track: part for track, part in split.parts.items() if part != "validation"}, "by hand")
-    train(store, wanted, only, tmp_path / "run", seed=5, on_step=steps.append)
+    trained(store, wanted, only, tmp_path / "run", seed=5, on_step=steps.append)
     assert len(steps) == len(batches) == 2
 
     torch.manual_seed(5)
@@ -204,7 +211,7 @@ def test_rates_follow_the_schedule_and_steps_are_counted(store: Store, split: Sp
 
     steps: list[Step] = []
     wanted = small(schedule__half_cycle_epochs=1.0, training__batch_size=4)
-    train(store, wanted, split, tmp_path / "run", on_step=steps.append)
+    trained(store, wanted, split, tmp_path / "run", on_step=steps.append)
     assert [step.step for step in steps] == [1, 2, 3, 4, 5, 6]  # six windows, four at a time
     assert {step.steps for step in steps} == {6}
     assert [step.epoch for step in steps] == [1, 1, 2, 2, 3, 3]
@@ -216,7 +223,7 @@ def test_rates_follow_the_schedule_and_steps_are_counted(store: Store, split: Sp
 def test_a_network_learns_what_is_easy(store: Store, split: Split, tmp_path: Path) -> None:
     wanted = small(training__epochs=15, schedule__name="constant", schedule__max_rate=0.05, windows__train="all")
     rows: list[Epoch] = []
-    train(store, wanted, split, tmp_path / "run", on_epoch=rows.append)
+    trained(store, wanted, split, tmp_path / "run", on_epoch=rows.append)
     assert rows[-1].train_loss < rows[0].train_loss
     assert rows[-1].train_error < 0.2
 
@@ -237,22 +244,22 @@ def test_the_test_part_is_never_touched(
         return cut(bank, windows, **options)
 
     monkeypatch.setattr(FrameBank, "cut", noted)
-    train(store, small(windows__train="all", evaluation__verdict=verdict), split, tmp_path / "run")
+    trained(store, small(windows__train="all", evaluation__verdict=verdict), split, tmp_path / "run")
     for track in store.tracks:
         frames = set(range(track.first_frame, track.first_frame + track.frames))
         assert bool(frames & touched) == (split.parts[track.id] != "test")
 
 
 def test_validation_is_scored_when_it_is_not_learnt(store: Store, split: Split, tmp_path: Path) -> None:
-    train(store, small(), split, tmp_path / "held out")
-    train(store, small(), split, tmp_path / "learnt", parts=("train", "validation"))
+    trained(store, small(), split, tmp_path / "held out")
+    trained(store, small(), split, tmp_path / "learnt", parts=("train", "validation"))
     assert all(row.validation_loss is not None for row in history(tmp_path / "held out"))
     assert all(row.validation_loss is None for row in history(tmp_path / "learnt"))
     assert run_folder.read_run(tmp_path / "learnt")["tracks"] == 9
 
 
 def test_a_run_folder_tells_everything(store: Store, split: Split, tmp_path: Path) -> None:
-    train(store, small(), split, tmp_path / "run", seed=4)
+    trained(store, small(), split, tmp_path / "run", seed=4)
     files = {path.name for path in (tmp_path / "run").iterdir()}
     assert files == {"recipe.toml", "split.csv", "run.json", "history.csv", "tensorboard", modelfile.FILE_NAME}
     told = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))
@@ -264,31 +271,58 @@ def test_a_run_folder_tells_everything(store: Store, split: Split, tmp_path: Pat
     header = modelfile.read_header(tmp_path / "run")
     assert header.labels == GENRES
     assert header.front_end == store.spec
-    assert header.data == store.fingerprint
+    assert header.data.fingerprint == store.fingerprint
     assert header.recipe == small().model_dump()
     assert [row.epoch for row in history(tmp_path / "run")] == [1, 2, 3]
+
+
+def test_every_run_is_audited_although_nobody_asked(store: Store, split: Split, tmp_path: Path) -> None:
+    """The same song stands in the training part and in the test part, and one artist too."""
+    learnt, held_out = split.ids("train")[0], split.ids("test")[0]
+    tracks = [dataclasses.replace(t, group="The Same") if t.id == held_out else t for t in store.tracks]
+    tracks = [dataclasses.replace(t, group="The Same") if t.id == split.ids("train")[1] else t for t in tracks]
+    leaky = dataclasses.replace(store, tracks=tuple(tracks))
+    audits = []
+    for name, pairs in (("leaky", (Pair(learnt, held_out, "exact"),)), ("clean", ())):
+        out = trained(leaky if pairs else store, small(training__epochs=1), split, tmp_path / name, pairs=pairs)
+        audits.append(run_folder.read_run(out)["audit"])
+    assert [audit["clean"] for audit in audits] == [False, True]
+    test = next(part for part in audits[0]["held_out"] if part["part"] == "test")
+    assert (test["touched"], test["exact"], test["same_group"]) == (1, 1, 1)
+    assert test["told"] in audits[0]["summary"]
+
+
+def test_duplicates_are_searched_for_where_none_are_given(split: Split, tmp_path: Path) -> None:
+    data = genre_folders(tmp_path / "music", GENRES, tracks=2, seconds=6.0)
+    song = write(data / "rock" / "rock-00.wav", sweep() + noise(6.0, level=0.05))
+    shutil.copy(song, data / "rock" / "rock-01.wav")
+    store = prepare(str(data), tmp_path / "store", jobs=1).store
+    dealt = Split({track.id: "train" if "-00" in track.id else "test" for track in store.tracks}, "by hand")
+    run = run_folder.read_run(trained(store, small(training__epochs=1), dealt, tmp_path / "run"))
+    assert not run["audit"]["clean"]
+    assert [part["exact"] for part in run["audit"]["held_out"]] == [1]
 
 
 # -- what is refused --------------------------------------------------------------------------------------------
 
 
 def test_a_run_is_not_written_over(store: Store, split: Split, tmp_path: Path) -> None:
-    train(store, small(), split, tmp_path / "run")
+    trained(store, small(), split, tmp_path / "run")
     before = (tmp_path / "run" / modelfile.FILE_NAME).read_bytes()
     with pytest.raises(DataError, match="holds a run already; go on with it by --resume"):
-        train(store, small(), split, tmp_path / "run")
-    train(store, small(), split, tmp_path / "run", resume=True)  # finished: nothing is left to do
+        trained(store, small(), split, tmp_path / "run")
+    trained(store, small(), split, tmp_path / "run", resume=True)  # finished: nothing is left to do
     assert (tmp_path / "run" / modelfile.FILE_NAME).read_bytes() == before
 
 
 @pytest.mark.parametrize("other", ["recipe", "seed", "split", "parts"])
 def test_another_run_is_not_resumed(store: Store, split: Split, tmp_path: Path, other: str) -> None:
     with pytest.raises(_StopError):
-        train(store, small(), split, tmp_path / "run", on_epoch=stop_after(1))
+        trained(store, small(), split, tmp_path / "run", on_epoch=stop_after(1))
     wanted = small(training__epochs=9) if other == "recipe" else small()
     shifted = Split(dict(zip(split.parts, list(split.parts.values())[::-1], strict=True)), "other")
     with pytest.raises(DataError, match="a run of another recipe, split, seed or data"):
-        train(
+        trained(
             store,
             wanted,
             shifted if other == "split" else split,
@@ -302,40 +336,40 @@ def test_another_run_is_not_resumed(store: Store, split: Split, tmp_path: Path, 
 def test_a_loss_that_is_no_number_stops_the_run_and_says_what_to_do(store: Store, split: Split, tmp_path: Path) -> None:
     wanted = small(schedule__name="constant", schedule__max_rate=1e30, training__epochs=20)
     with pytest.raises(TrainingError, match=r"the loss is .* at step .*--set schedule\.max_rate"):
-        train(store, wanted, split, tmp_path / "run")
+        trained(store, wanted, split, tmp_path / "run")
     assert not (tmp_path / "run" / modelfile.FILE_NAME).exists()
 
 
 def test_a_damaged_checkpoint_is_told(store: Store, split: Split, tmp_path: Path) -> None:
     with pytest.raises(_StopError):
-        train(store, small(), split, tmp_path / "run", on_epoch=stop_after(1))
+        trained(store, small(), split, tmp_path / "run", on_epoch=stop_after(1))
     checkpoint = tmp_path / "run" / "checkpoint" / "last.safetensors"
     checkpoint.write_bytes(checkpoint.read_bytes()[:50])
     with pytest.raises(GenrescopeError, match="damaged or truncated"):
-        train(store, small(), split, tmp_path / "run", resume=True)
+        trained(store, small(), split, tmp_path / "run", resume=True)
 
 
 def test_a_network_that_does_not_exist_leaves_no_run_behind(store: Store, split: Split, tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match='did you mean "mgcc-small"'):
-        train(store, small(model__name="mgcc-smal"), split, tmp_path / "run")
+        trained(store, small(model__name="mgcc-smal"), split, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
 def test_windows_that_a_network_cannot_take_leave_no_run_behind(store: Store, split: Split, tmp_path: Path) -> None:
     for name, frames in (("mgcc-small", 256), ("vgg-16", 16)):
         with pytest.raises(RecipeError, match=rf'"{name}" does not take windows of {frames} frames.*windows\.frames'):
-            train(store, small(model__name=name, windows__frames=frames), split, tmp_path / "run")
+            trained(store, small(model__name=name, windows__frames=frames), split, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
 def test_splits_that_do_not_suit_are_refused(store: Store, split: Split, tmp_path: Path) -> None:
     with pytest.raises(DataError, match='no part "fold 1"'):
-        train(store, small(), split, tmp_path / "a", parts=("fold 1",))
+        trained(store, small(), split, tmp_path / "a", parts=("fold 1",))
     with pytest.raises(DataError, match="none of the split's 1 tracks"):
-        train(store, small(), Split({"ghost": "train", **{t.id: "test" for t in store.tracks}}, ""), tmp_path / "b")
+        trained(store, small(), Split({"ghost": "train", **{t.id: "test" for t in store.tracks}}, ""), tmp_path / "b")
     rock = Split({track.id: "train" for track in store.tracks if track.genre == "rock"}, "")
     with pytest.raises(DataError, match='one genre only, "rock"'):
-        train(store, small(), rock, tmp_path / "c")
+        trained(store, small(), rock, tmp_path / "c")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -350,13 +384,13 @@ def test_devices_are_chosen_by_name() -> None:
                 choose_device(name)
 
 
-FITTED = [name for name in recipe.names() if recipe.load(name).model.name == recipe_sections.FITTED]
+FITTED = [name for name in recipe.names() if recipe.load(name).kind == "svm"]
 
 
 @pytest.mark.parametrize("name", FITTED)
 def test_every_recipe_without_steps_is_fitted(store: Store, split: Split, tmp_path: Path, name: str) -> None:
     rows: list[Epoch] = []
-    train(store, recipe.load(name), split, tmp_path / "run", on_epoch=rows.append)
+    trained(store, recipe.load(name), split, tmp_path / "run", on_epoch=rows.append)
     assert [row.epoch for row in rows] == [1]
     assert rows[0].train_error == 0
 
@@ -375,7 +409,7 @@ def test_every_recipe_takes_its_steps(store: Store, split: Split, tmp_path: Path
             raise _StopError
 
     with pytest.raises(_StopError):
-        train(store, recipe.load(name, changes), few, tmp_path / "run", on_step=stop)
+        trained(store, recipe.load(name, changes), few, tmp_path / "run", on_step=stop)
     assert len(steps) == 2
     assert all(step.loss > 0 for step in steps)
 
@@ -383,8 +417,8 @@ def test_every_recipe_takes_its_steps(store: Store, split: Split, tmp_path: Path
 def test_precision_is_a_switch_of_the_recipe(store: Store, split: Split, tmp_path: Path) -> None:
     """Other arithmetic, nearly the same first epoch."""
     changes = {"model__name": "mgcc-small", "training__epochs": 1}
-    plain = history(train(store, small(**changes), split, tmp_path / "plain", device="cpu"))
+    plain = history(trained(store, small(**changes), split, tmp_path / "plain"))
     other = small(**changes, training__precision="bf16-mixed")
-    mixed = history(train(store, other, split, tmp_path / "mixed", device="cpu"))
+    mixed = history(trained(store, other, split, tmp_path / "mixed"))
     assert mixed[0].train_loss == pytest.approx(plain[0].train_loss, rel=0.1)
     assert mixed[0].train_loss != plain[0].train_loss

@@ -3,38 +3,43 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pytest
 import torch
 from conftest import genre_folders, noise, stored
-from genrescope.models.committee import Committee
 from hypothesis import given
 from hypothesis import strategies as st
+from training_support import trained
 
 import genrescope
 from genrescope import modelfile
 from genrescope.errors import RecipeError
 from genrescope.evaluation.evaluate import evaluate
 from genrescope.features.spec import LogMelSpec
-from genrescope.features.windows import FrameBank, place
-from genrescope.inference import scorer
+from genrescope.features.windows import FrameBank, WindowSpec, place
+from genrescope.inference.scorer import Scorer
+from genrescope.models.ensemble import NetworkAndSVM
 from genrescope.models.pooled import PooledStatistics, PooledSVM
 from genrescope.splits import Split
 from genrescope.store.prepare import prepare
-from genrescope.training import loop, recipe, run_folder, svm
+from genrescope.training import pooled_svm, recipe, run_folder
+from genrescope.training.job import Job, Material
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import numpy.typing as npt
+    from torch import nn
 
+    from genrescope.features.windows import Windows
     from genrescope.store.store import Frames, Store, StoredTrack
     from genrescope.training.recipe import Recipe
 
 LABELS = ("blues", "jazz", "rock")
 LENGTH = 130
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def settings(**changes: Any) -> Recipe:
@@ -46,7 +51,13 @@ def settings(**changes: Any) -> Recipe:
 def fitted(
     bank: FrameBank, tracks: list[StoredTrack], labels: tuple[str, ...], its: Recipe, seed: int = 0
 ) -> PooledSVM:
-    return svm.fit(bank, tracks, labels, its, spec=LogMelSpec(), seed=seed)
+    job = Job(cast("Store", SimpleNamespace(spec=LogMelSpec())), its, Split({}, "none"), Path(), seed=seed)
+    return pooled_svm.fit(bank, job, Material(tracks, [], labels), its)
+
+
+def probabilities(model: nn.Module, bank: FrameBank, placed: Windows) -> torch.Tensor:
+    """Return what a model makes of windows, as everything that scores does."""
+    return Scorer(model, front_end=LogMelSpec(), windows=WindowSpec(LENGTH)).window_scores(bank, placed)
 
 
 # -- the table, in plain numpy --------------------------------------------------------------------------------------
@@ -199,7 +210,7 @@ def test_what_is_learnt_is_known_and_the_unheard_better_than_by_chance() -> None
     for seed, least in ((0, 1.0), (5, 0.6)):
         its, where = library(tracks=8, seed=seed)
         placed = place(its, length=LENGTH)
-        scores = scorer.window_scores(model, where, placed, length=LENGTH)
+        scores = probabilities(model, where, placed)
         truth = torch.tensor([LABELS.index(its[at].genre) for at in placed.tracks.tolist()])
         assert float((scores.argmax(dim=1) == truth).double().mean()) >= least
 
@@ -232,7 +243,7 @@ def test_a_genre_without_a_track_to_learn_is_never_the_answer(kernel: str, there
     tracks, bank = library(genres=there)
     model = fitted(bank, tracks, LABELS, settings(classifier__kernel=kernel)).eval()
     placed = place(tracks, length=LENGTH)
-    answers = scorer.window_scores(model, bank, placed, length=LENGTH).argmax(dim=1)
+    answers = probabilities(model, bank, placed).argmax(dim=1)
     assert [LABELS[at] for at in answers.tolist()] == [tracks[at].genre for at in placed.tracks.tolist()]
 
 
@@ -266,7 +277,7 @@ def test_only_first_windows_are_learnt_when_the_recipe_says_so() -> None:
     alone = [stored(t.id, t.genre, t.group, first_frame=t.first_frame, frames=LENGTH) for t in tracks]
     expected = fitted(bank, alone, LABELS, settings())
     assert torch.equal(first.centre, expected.centre)
-    assert len(svm.learnt_windows(tracks, settings(windows__overlap=0.5))) == 3 * 18
+    assert len(pooled_svm.learnt_windows(tracks, settings(windows__overlap=0.5))) == 3 * 18
 
 
 # -- whole runs -----------------------------------------------------------------------------------------------------
@@ -291,13 +302,13 @@ def split_of(store: Store, *parts: str) -> Split:
 def test_a_run_is_fitted_saved_loaded_asked_and_scored(store: Store, tmp_path: Path, kernel: str) -> None:
     rows: list[run_folder.Epoch] = []
     split = split_of(store, "train", "train", "train", "validation", "test")
-    out = loop.train(store, settings(classifier__kernel=kernel), split, tmp_path / "run", on_epoch=rows.append)
+    out = trained(store, settings(classifier__kernel=kernel), split, tmp_path / "run", on_epoch=rows.append)
     assert [row.epoch for row in run_folder.read_history(out)] == [row.epoch for row in rows] == [1]
     assert rows[0].validation_loss is not None
     told = run_folder.read_run(out)
     assert (told["status"], told["windows"], told["tracks"]) == ("finished", 9, 9)
     header = modelfile.read_header(out)
-    assert (header.model, header.window, header.hop, header.padding) == ("pooled-svm", LENGTH, LENGTH, "repeat")
+    assert (header.model, header.windows) == ("pooled-svm", WindowSpec(LENGTH, LENGTH, "repeat"))
     assert header.options["kernel"] == kernel
 
     classifier = genrescope.load(out, device="cpu")
@@ -306,9 +317,9 @@ def test_a_run_is_fitted_saved_loaded_asked_and_scored(store: Store, tmp_path: P
     right = [each.genre == song.parent.name for each, song in zip(found, songs, strict=True)]
     assert all(right[number] for number in range(15) if number % 5 < 3)  # those that were learnt
     assert all(sum(each.scores.values()) == pytest.approx(1, abs=1e-5) for each in found)
-    short = classifier.predict(noise(1.0), rate=22_050)
-    assert short.uncertain is not None
-    assert short.uncertain.endswith("repeated to fill it")
+    short = classifier.predict(noise(1.0), sample_rate=22_050)
+    assert short.warning is not None
+    assert short.warning.endswith("repeated to fill it")
 
     scored = evaluate(out, device="cpu").result
     assert scored.accuracy.vote.value == pytest.approx(np.mean(right[4::5]))
@@ -317,18 +328,18 @@ def test_a_run_is_fitted_saved_loaded_asked_and_scored(store: Store, tmp_path: P
 
 def test_a_run_needs_no_validation_part_and_ends_the_same_when_it_is_done_again(store: Store, tmp_path: Path) -> None:
     split = split_of(store, "train", "train", "train", "test", "test")
-    runs = [loop.train(store, settings(), split, tmp_path / name, seed=seed) for name, seed in (("a", 0), ("b", 7))]
+    runs = [trained(store, settings(), split, tmp_path / name, seed=seed) for name, seed in (("a", 0), ("b", 7))]
     assert run_folder.read_history(runs[0])[0].validation_loss is None
-    one, other = (modelfile.load(each).model.state_dict() for each in runs)
+    one, other = (modelfile.load(each).network.state_dict() for each in runs)
     assert all(torch.equal(one[name], other[name]) for name in one)
     before = (runs[0] / modelfile.FILE_NAME).read_bytes()
-    loop.train(store, settings(), split, runs[0], resume=True)
+    trained(store, settings(), split, runs[0], resume=True)
     assert (runs[0] / modelfile.FILE_NAME).read_bytes() == before
 
 
 def test_a_model_file_gives_back_the_machine_to_the_bit(tmp_path: Path, store: Store) -> None:
-    out = loop.train(store, settings(), split_of(store, *["train"] * 5), tmp_path / "run")
-    loaded = modelfile.load(out).model
+    out = trained(store, settings(), split_of(store, *["train"] * 5), tmp_path / "run")
+    loaded = modelfile.load(out).network
     bank = FrameBank(store.frames, silence=store.spec.silence, device=torch.device("cpu"), padding="repeat")
     fresh = fitted(bank, list(store.tracks), LABELS, settings())
     images = torch.randn(3, 1, 128, LENGTH)
@@ -338,7 +349,7 @@ def test_a_model_file_gives_back_the_machine_to_the_bit(tmp_path: Path, store: S
 
 def test_windows_too_short_to_change_are_refused_before_anything_is_written(store: Store, tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=r'"pooled-svm" does not take windows of 2 frames'):
-        loop.train(store, settings(classifier__frames=2), split_of(store, *["train"] * 5), tmp_path / "run")
+        trained(store, settings(classifier__frames=2), split_of(store, *["train"] * 5), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
@@ -362,12 +373,12 @@ def test_settings_that_contradict_each_other_are_refused_in_a_line(changes: dict
 def test_a_network_and_its_colleague_are_one_model(store: Store, tmp_path: Path) -> None:
     changes = {"training.epochs": 2, "windows.frames": 64, "windows.overlap": 0.5, "classifier.frames": 128}
     its = recipe.load("default", changes)
-    out = loop.train(store, its, split_of(store, "train", "train", "train", "validation", "test"), tmp_path / "run")
+    out = trained(store, its, split_of(store, "train", "train", "train", "validation", "test"), tmp_path / "run")
     header = modelfile.read_header(out)
-    assert (header.model, header.window, header.hop) == ("committee", 128, 64)
+    assert (header.model, header.windows) == ("network-and-svm", WindowSpec(128, 64, its.windows.padding))
     assert header.options["network"] == its.model.name
-    loaded = modelfile.load(out).model
-    assert isinstance(loaded, Committee)
+    loaded = modelfile.load(out).network
+    assert isinstance(loaded, NetworkAndSVM)
     assert loaded.frames == 64
     assert run_folder.read_history(out)[1].validation_loss is not None
     song = next(store.path.parent.glob("music/blues/*.wav"))

@@ -1,4 +1,4 @@
-"""A network that can be worked out by hand, and a store that it learns in a moment."""
+"""A network that can be worked out by hand, a store that it learns in a moment, and training in a line."""
 
 from __future__ import annotations
 
@@ -9,12 +9,17 @@ from torch import nn
 
 from genrescope.splits import Split
 from genrescope.store.prepare import prepare
+from genrescope.training.job import Job, Watch
+from genrescope.training.train import train
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from genrescope.store.store import Store
+    from genrescope.training.job import Step
+    from genrescope.training.recipe import Recipe
+    from genrescope.training.run_folder import Epoch
 
 GENRES = ("blues", "jazz", "rock")
 
@@ -39,3 +44,18 @@ def dealt(store: Store, parts: Sequence[str]) -> Split:
         ids = sorted(track.id for track in store.tracks if track.genre == genre)
         dealt |= dict(zip(ids, parts, strict=True))
     return Split(dealt, "by hand")
+
+
+def trained(
+    store: Store,
+    recipe: Recipe,
+    split: Split,
+    out: Path,
+    *,
+    on_step: Callable[[Step], None] = lambda _: None,
+    on_epoch: Callable[[Epoch], None] = lambda _: None,
+    **options: Any,
+) -> Path:
+    """Train on the CPU by a job with these options; return the run folder."""
+    job = Job(store, recipe, split, out, **{"device": "cpu", **options})
+    return train(job, watch=Watch(on_step, on_epoch))

@@ -8,11 +8,20 @@ from typing import TYPE_CHECKING, Any
 from cli_support import Done, assert_refused
 from conftest import noise, tone, write
 
+from genrescope.splits import Split
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from genrescope.models.published import Body
+    from genrescope.results import Evaluation
+    from genrescope.store.store import Store
+    from genrescope.training.recipe_transfer import ProbeRecipe, TuningRecipe
 
 GENRES = ("drone", "hiss")
 ARTISTS, TRACKS = 4, 2
+SECONDS = 3
 
 SMALL: dict[str, Any] = {
     "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 16,
@@ -46,16 +55,18 @@ def music(root: Path) -> Path:
     for genre in GENRES:
         for number in range(ARTISTS * TRACKS):
             artist = f"{genre}-{number // TRACKS}"
-            sound = noise(4, level=0.2, seed=number) if genre == "hiss" else tone(150 + 20 * number, seconds=4)
-            write(root / artist / f"{number}.wav", sound + noise(4, level=0.01, seed=50 + number))
+            sound = noise(SECONDS, level=0.2, seed=number)
+            if genre == "drone":
+                sound = tone(150 + 20 * number, seconds=SECONDS)
+            write(root / artist / f"{number}.wav", sound + noise(SECONDS, level=0.01, seed=50 + number))
             lines.append(f"{artist}/{number}.wav,{genre},{artist}")
     (root / "songs.csv").write_text("\n".join(lines) + "\n")
     return root / "songs.csv"
 
 
 def assert_refused_last(done: Done, *words: str) -> None:
-    """As `assert_refused`; the features may have been told of before."""
-    kept = [line for line in done.messages if not line.startswith(("tiny-ast: ", "timing "))]
+    """As `assert_refused`; what was computed before may have been told of."""
+    kept = [line for line in done.messages if not line.startswith("tiny-ast: ")]
     assert_refused(Done(done.code, done.out, "\n".join(kept)), *words)
 
 
@@ -124,3 +135,54 @@ def change(folder: Path, **values: Any) -> None:
     """Change a network's configuration."""
     path = folder / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+KINDS: dict[str, Callable[[Path], Path]] = {
+    "ast": ast,
+    "hubert": hubert,
+    "wav2vec2": wav2vec2,
+    "clap": clap,
+    "clap_audio": clap_audio,
+}
+
+
+def write_all(root: Path) -> Path:
+    """Write a network of each kind."""
+    import torch
+
+    for name, write_network in KINDS.items():
+        torch.manual_seed(0)
+        write_network(root / name)
+    return root
+
+
+def opened(saved: Path, kind: str) -> Body:
+    """Load one of them; those that take windows of any length get 1 s."""
+    from genrescope.models.published_loading import load
+
+    return load(str(saved / kind), seconds=1.0 if kind in ("hubert", "wav2vec2") else None)
+
+
+def by_hand(store: Store) -> Split:
+    """Give every artist's tracks one part: one artist of each genre to test, one to validation."""
+    parts = {"0": "test", "1": "validation"}
+    return Split({track.id: parts.get(track.group[-1], "train") for track in store.tracks}, "by hand")
+
+
+def recipe_of(body: Body, way: str, *, layer: str = "mean") -> ProbeRecipe | TuningRecipe:
+    """Return the recipe of a probe (`linear` or `rbf`), or of a short fine-tuning (`tuned`)."""
+    from genrescope.training import fine_tuning, probe
+
+    if way == "tuned":
+        return fine_tuning.recipe_of(body, layer=layer, epochs=1, rate=3e-3, batch=4)
+    return probe.recipe_of(body.spec, layer=layer, kernel=way)
+
+
+def hold_out(store: Store, body: Body, way: str, out: Path, *, layer: str = "mean") -> Evaluation:
+    """Learn from the training part and score the test part."""
+    from genrescope.evaluation import transfer
+    from genrescope.training.job import Job
+
+    recipe = recipe_of(body, way, layer=layer)
+    job = Job(store, recipe, by_hand(store), out, device="cpu", pairs=())
+    return transfer.hold_out(job, transfer.gather(store, body, recipe))[0]

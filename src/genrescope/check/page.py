@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from genrescope.check.check import Checked
+    from genrescope.check.checked import Checked
     from genrescope.splits.duplicates import Pair
 
 SHOWN = 200

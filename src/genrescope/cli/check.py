@@ -12,7 +12,7 @@ import typer
 from genrescope.cli.console import Jobs, Quiet, out, progress, resumable, say, table
 
 if TYPE_CHECKING:
-    from genrescope.check.check import Checked
+    from genrescope.check.checked import Checked
     from genrescope.check.listen import FileMeasurements
     from genrescope.progress import Progress
 

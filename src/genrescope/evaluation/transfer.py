@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from genrescope.errors import DataError
 from genrescope.evaluation.crossval import cross_validate
 from genrescope.evaluation.evaluate import evaluate
-from genrescope.evaluation.sound import EmbeddingSound
+from genrescope.evaluation.sound import EmbeddingSound, FileSound
 from genrescope.results import CROSSVAL_NAME, EVALUATION_NAME
 from genrescope.store import embeddings, waves
 from genrescope.training.fine_tuning import TuningLearner
@@ -40,11 +40,13 @@ class Transfer:
         body: the network.
         recipe: a probe, or fine-tuning.
         gathered: embeddings of the tracks, or their waves.
+        sound: what is scored: the embeddings of a probe; for a network that changes, the files.
     """
 
     body: Body
     recipe: ProbeRecipe | TuningRecipe
     gathered: Gathered[Any]
+    sound: Sound
 
     @property
     def learner(self) -> Learner:
@@ -52,11 +54,6 @@ class Transfer:
         if isinstance(self.recipe, ProbeRecipe):
             return ProbeLearner(self.recipe, self.body, self.gathered.found)
         return TuningLearner(self.recipe, self.body, self.gathered.found)
-
-    @property
-    def sound(self) -> Sound | None:
-        """What is scored: the embeddings of a probe; None for a network that has changed, which takes the files."""
-        return EmbeddingSound(self.gathered.found) if isinstance(self.recipe, ProbeRecipe) else None
 
     def applied(self, job: Job) -> Job:
         """Return a job with this recipe, without the tracks that could not be used, which are noted."""
@@ -100,14 +97,12 @@ def gather(
         DataError: the audio cannot be found, or none of it can be used.
         OutputError: something cannot be written; what was finished is kept.
     """
-    found: Gathered[Any]
     if isinstance(recipe, ProbeRecipe):
         layer = recipe.network.layer
-        found = embeddings.extract(store, body, layer=layer, data=data, cache=cache, on_track=on_track)
-    else:
-        rate = body.spec.spec.sample_rate
-        found = waves.keep(store, rate, data=data, cache=cache, on_track=on_track)
-    return Transfer(body, recipe, found)
+        embedded = embeddings.extract(store, body, layer=layer, data=data, cache=cache, on_track=on_track)
+        return Transfer(body, recipe, embedded, EmbeddingSound(embedded.found))
+    decoded = waves.keep(store, body.spec.spec.sample_rate, data=data, cache=cache, on_track=on_track)
+    return Transfer(body, recipe, decoded, FileSound.of(store, data))
 
 
 def refuse_begun(out: Path) -> None:

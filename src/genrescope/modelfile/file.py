@@ -181,6 +181,8 @@ def _fill(network: nn.Module, tensors: dict[str, Tensor], header: Header) -> Non
     if missing or keys.unexpected_keys:
         odd = [*missing, *keys.unexpected_keys]
         raise RuntimeError(f"its tensors are not those of {header.model}: {odd[0]} and {len(odd) - 1} more")
+    if empty := [name for name, tensor in network.state_dict().items() if tensor.is_meta]:
+        raise RuntimeError(f"neither it nor what it requires holds the weights {empty[0]} and {len(empty) - 1} more")
 
 
 def _refuse_infinite(tensors: dict[str, Tensor], name: str) -> None:

@@ -22,8 +22,6 @@ from torch import Tensor, nn
 from genrescope.errors import DataError
 from genrescope.features.spec import from_dict
 from genrescope.features.windows import WindowSpec
-from genrescope.models.registry import register
-from genrescope.models.svm import OneVsRestSVM
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -234,41 +232,6 @@ def front_end_of(kind: Kind, extractor: dict[str, Any]) -> Spec:
     else:
         values |= {"mean": 0.0, "std": 0.5}
     return from_dict(values)
-
-
-@register
-def published(
-    genres: int,
-    *,
-    network: dict[str, Any],
-    layer: str,
-    head: str,
-    copied: bool,
-    vectors: int = 1,
-    kernel: str = "linear",
-) -> Published:
-    """A published network under a head.
-
-    Args:
-        genres: number of logits.
-        network: a `PublishedSpec` as plain values.
-        layer: what the head takes.
-        head: `linear` or `svm`.
-        copied: whether the file has the network's weights; else they come from the hub.
-        vectors: support vectors.
-        kernel: of the SVM.
-    """
-    from genrescope.models import published_loading
-
-    spec = PublishedSpec(**network)
-    if head not in ("linear", "svm"):
-        raise ValueError(f'head "{head}"; accepted are linear and svm')
-    top: nn.Module = nn.Linear(spec.width, genres)
-    if head == "svm":
-        top = OneVsRestSVM(genres, features=spec.width, vectors=vectors, kernel=kernel)
-    with torch.device("cpu"):  # a network of transformers keeps buffers that no file holds
-        body = published_loading.rebuild(spec) if copied else published_loading.load_same(spec)
-    return Published(body, top, layer=layer)
 
 
 def transformer_layers(body: Body) -> Sequence[nn.Module]:

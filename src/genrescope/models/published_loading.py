@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from genrescope.errors import DataError, ModelFileError, TrainingError
 from genrescope.features.spec import to_dict
 from genrescope.files import fingerprint
-from genrescope.models.published import KINDS, Body, PublishedSpec, front_end_of
+from genrescope.models.published import KINDS, Body, Published, PublishedSpec, front_end_of
+from genrescope.models.registry import register
+from genrescope.models.svm import OneVsRestSVM
 
 if TYPE_CHECKING:
     from genrescope.models.published import Kind
@@ -82,12 +85,12 @@ def rebuild(spec: PublishedSpec) -> Body:
     }
     configuration, kind = classes[spec.model_type]
     with warnings.catch_warnings(action="ignore"):
-        return Body(spec, kind(configuration(**spec.config)).eval())
+        return Body(spec, kind(configuration(**_plain(spec.config))).eval())
 
 
 @functools.lru_cache(maxsize=2)
-def _from_hub(name: str, revision: str, seconds: float) -> Body:
-    return load(name, revision=revision or None, seconds=seconds)
+def _from_hub(name: str, revision: str) -> Body:
+    return load(name, revision=revision or None)
 
 
 def load_same(spec: PublishedSpec) -> Body:
@@ -96,12 +99,45 @@ def load_same(spec: PublishedSpec) -> Body:
     Raises:
         ModelFileError: it cannot be had, or is no longer the same.
     """
-    body = _from_hub(spec.name, spec.revision, round(spec.seconds, 6))
+    body = _from_hub(spec.name, spec.revision)
     if body.spec.identity != spec.identity:
         raise ModelFileError(
             f"{spec.name} has other weights or another input than the network that the model was trained on"
         )
-    return body
+    return Body(spec, body.network)
+
+
+@register
+def published(
+    genres: int,
+    *,
+    network: dict[str, Any],
+    layer: str,
+    head: str,
+    copied: bool,
+    vectors: int = 1,
+    kernel: str = "linear",
+) -> Published:
+    """A published network under a head.
+
+    Args:
+        genres: number of logits.
+        network: a `PublishedSpec` as plain values.
+        layer: what the head takes.
+        head: `linear` or `svm`.
+        copied: whether the file has the network's weights; else they come from the hub.
+        vectors: support vectors.
+        kernel: of the SVM.
+    """
+    spec = PublishedSpec(**network)
+    if head not in ("linear", "svm"):
+        raise ValueError(f'head "{head}"; accepted are linear and svm')
+    top: nn.Module = nn.Linear(spec.width, genres)
+    if head == "svm":
+        top = OneVsRestSVM(genres, features=spec.width, vectors=vectors, kernel=kernel)
+    with torch.device("cpu"):  # a network of transformers keeps buffers that no file holds
+        body = rebuild(spec) if copied else load_same(spec)
+    return Published(body, top, layer=layer)
 
 
 def _spec_of(name: str, network: Any, extractor: Any, *, model_type: str, seconds: float | None) -> PublishedSpec:
@@ -141,12 +177,12 @@ def _settings(extractor: Any) -> dict[str, Any]:
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what is private, of one version, or no plain value."""
+    """Leave out what is private, of one version, no plain value, or the name of attention's code."""
     return {
         key: list(value) if isinstance(value, tuple) else value
         for key, value in values.items()
-        if not key.startswith(("_", "transformers"))
-        and isinstance(value, str | int | float | bool | list | tuple | dict)
+        if not key.startswith(("_", "transformers", "attn_implementation"))
+        and (value is None or isinstance(value, str | int | float | bool | list | tuple | dict))
     }
 
 

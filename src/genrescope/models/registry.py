@@ -32,7 +32,7 @@ Variant: TypeAlias = Callable[..., nn.Module]
 ENTRY_POINTS = "genrescope.models"
 """The group of entry points by which other packages add variants."""
 
-_FAMILIES = ("ensemble", "mgcc", "pooled", "published", "vgg")
+_FAMILIES = ("ensemble", "mgcc", "pooled", "published_loading", "vgg")
 _VARIANTS: dict[str, Variant] = {}
 
 
