@@ -25,11 +25,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from genrescope.audio import Wave
-    from genrescope.evaluation.changed_sound import Sound
+    from genrescope.evaluation.changed_sound import ChangedSound
     from genrescope.progress import Progress
 
 FEW = "mp3-64,noise-10,middle-3"
 PNG = b"\x89PNG\r\n\x1a\n"
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def changed(name: str, wave: Wave) -> Wave:
@@ -190,7 +191,7 @@ def test_what_was_heard_is_not_heard_again(result: RobustnessResult, own: World,
     out = shutil.copytree(own.run / "robustness", tmp_path / "out")
     lines = (out / "heard.jsonl").read_text().splitlines()
     (out / "heard.jsonl").write_text("\n".join(lines[:2]) + "\n" + lines[2][:40])  # killed in the middle of a line
-    told: list[Progress[Sound]] = []
+    told: list[Progress[ChangedSound]] = []
     again = robustness(own.run, conditions=FEW, device="cpu", jobs=1, out=out, on_track=told.append)
     assert (told[0].done, told[-1].done, told[-1].total) == (2, 6, 6)
     assert again.result == result
@@ -236,13 +237,14 @@ def test_bad_files_are_named_and_the_others_scored(own: World, tmp_path: Path) -
 def test_each_fold_of_a_cross_validation_is_scored_by_its_own_model(made: World, tmp_path: Path) -> None:
     from genrescope.evaluation.crossval import cross_validate
     from genrescope.training import recipe
+    from genrescope.training.job import Job
 
     store = open_store(made.store)
     wanted = recipe.load("pooled-svm", {"classifier.kernel": "linear"})  # fitted at once
     split = splits.make(store.tracks, "stratified", folds=2)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("genrescope.reports.figures.draw", lambda *_: [])
-        scored = cross_validate(store, wanted, split, tmp_path / "cv", device="cpu").result
+        scored = cross_validate(Job(store, wanted, split, tmp_path / "cv", device="cpu")).result
     found = robustness(tmp_path / "cv", conditions="quiet-20", device="cpu", jobs=1).result
     assert found.data.part is None
     for row, expected in zip(found.tracks, scored.tracks, strict=True):

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 GENRES = ("blues", "jazz")
-CHANGES = {"windows.padding": "silence"}
+CHANGES = {"windows.padding": "silence", "classifier.copies": 0}
 SPACE = {
     "classifier.c": Range(low=1e-2, high=1e2, log=True),
     "classifier.gamma": Range(low=1e-3, high=1e3, log=True),
@@ -50,6 +50,12 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 @pytest.fixture(scope="module")
 def split(store: Store) -> Split:
     return splits.make(store.tracks, "stratified", shares={"train": 0.5, "validation": 0.2, "test": 0.3})
+
+
+@pytest.fixture(autouse=True)
+def _plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the picture out: drawing takes most of the time; `done` has one, since it is made before."""
+    monkeypatch.setattr("genrescope.research.tune_figure.write", lambda *_: None)
 
 
 def search(store: Store, out: Path, *, trials: int = 3, **options: Any) -> Tuned:

@@ -288,7 +288,7 @@ def test_every_run_is_audited_although_nobody_asked(store: Store, split: Split, 
         audits.append(run_folder.read_run(out)["audit"])
     assert [audit["clean"] for audit in audits] == [False, True]
     test = next(part for part in audits[0]["held_out"] if part["part"] == "test")
-    assert (test["touched"], test["exact"], test["same_group"]) == (1, 1, 1)
+    assert (test["touched"], test["exact"], test["group"]) == (1, 1, 1)
     assert test["told"] in audits[0]["summary"]
 
 

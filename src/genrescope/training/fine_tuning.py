@@ -185,8 +185,8 @@ class TuningLearner:
         validation = _WaveValidation(self, material)
         history = loop.run(folder, course, batches, validation, watch)
         found = learnt(network, layer, {"head": "linear"}, history, len(material.learnt), changed=True)
-        learning = sum(weight.numel() for weight in network.parameters() if weight.requires_grad)
-        found.facts["parameters_learnt"] = learning
+        stepped = course.state.optimizer.state  # weights that had a gradient: not all that may learn take part
+        found.facts["parameters_learnt"] = sum(weight.numel() for weight in stepped)
         return found
 
 
