@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.measure import Compared, main_of, process
 
 if TYPE_CHECKING:
-    from genrescope.training.job import Job, Step
+    from genrescope.training.job import Job
+    from genrescope.training.progress import Step
     from genrescope.training.recipe import Recipe
 
 RUNS = 5
@@ -143,7 +144,7 @@ def profile(folder: str) -> dict[str, Any]:
     from torch.profiler import ProfilerActivity
     from torch.profiler import profile as profiler
 
-    from genrescope.training.job import Watch
+    from genrescope.training.progress import Watch
     from genrescope.training.train import train
 
     profiles: list[profiler] = []

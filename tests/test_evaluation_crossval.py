@@ -23,7 +23,8 @@ from genrescope.sources.cards import card
 from genrescope.splits.duplicates import Pair
 from genrescope.store.store import Store, open_store
 from genrescope.training import recipe
-from genrescope.training.job import Job, Watch
+from genrescope.training.job import Job
+from genrescope.training.progress import Watch
 from genrescope.training.run_folder import read_run
 from genrescope.training.train import train
 
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from genrescope.splits import Split
+    from genrescope.training.progress import Epoch
     from genrescope.training.recipe import Recipe
-    from genrescope.training.run_folder import Epoch
 
 FOLDS = 3
 pytestmark = pytest.mark.usefixtures("one_thread")

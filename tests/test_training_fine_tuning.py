@@ -24,7 +24,8 @@ from genrescope.store import waves
 from genrescope.store.prepare import prepare
 from genrescope.training import fine_tuning
 from genrescope.training import recipe as recipes
-from genrescope.training.job import Job, Material, Watch
+from genrescope.training.job import Job, Material
+from genrescope.training.progress import Watch
 from genrescope.training.recipe_transfer import TuningRecipe
 from genrescope.training.run_folder import read_history, read_run
 

@@ -29,9 +29,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from genrescope.store.store import Store
-    from genrescope.training.job import Step
+    from genrescope.training.progress import Epoch, Step
     from genrescope.training.recipe import Recipe
-    from genrescope.training.run_folder import Epoch
 
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from genrescope.evaluation.crossval import Fold
     from genrescope.results import CrossValidation
-    from genrescope.training.job import Job, Step, Watch
+    from genrescope.training.job import Job
+    from genrescope.training.progress import Epoch, Step, Watch
     from genrescope.training.recipe import Recipe
-    from genrescope.training.run_folder import Epoch
 
 
 def add_to(app: typer.Typer) -> None:
@@ -157,7 +157,7 @@ def begin_fold(bar: Progress, fold: Fold, *, quiet: bool) -> None:
 @contextlib.contextmanager
 def showing(epochs: int, *, quiet: bool) -> Iterator[tuple[Progress, Watch]]:
     """Yield a progress bar, and what shows a step on its last task and an epoch, of so many, as a line."""
-    from genrescope.training.job import Watch
+    from genrescope.training.progress import Watch
 
     with progress("steps", quiet=quiet) as bar:
 

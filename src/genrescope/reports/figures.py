@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from genrescope.pages.drawing import Drawn, Theme
     from genrescope.results import Evaluation, TrackRow
     from genrescope.store.store import Store, StoredTrack
-    from genrescope.training.run_folder import Epoch
+    from genrescope.training.progress import Epoch
 
 _WORST = 6
 

@@ -30,7 +30,7 @@ from genrescope.research import collect, experiments, side_by_side, tables
 from genrescope.results import CROSSVAL_NAME, EVALUATION_NAME, read_evaluation
 from genrescope.splits import duplicates
 from genrescope.store.store import open_store
-from genrescope.training.job import Watch
+from genrescope.training.progress import Watch
 from genrescope.training.train import train
 
 if TYPE_CHECKING:

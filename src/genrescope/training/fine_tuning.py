@@ -36,7 +36,9 @@ if TYPE_CHECKING:
 
     from genrescope.models.published import Body, PublishedSpec
     from genrescope.store.waves import StoredWave
-    from genrescope.training.job import Job, Learnt, Material, Watch
+    from genrescope.training.job import Job, Material
+    from genrescope.training.learner import Learnt
+    from genrescope.training.progress import Watch
     from genrescope.training.run_folder import RunFolder
 
 _PLACES = 1 << 32  # what the numbers of an epoch's order and places are counted from

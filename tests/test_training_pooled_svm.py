@@ -28,6 +28,7 @@ from genrescope.splits import Split
 from genrescope.store.prepare import prepare
 from genrescope.training import pooled_svm, recipe, run_folder
 from genrescope.training.job import Job, Material
+from genrescope.training.progress import Epoch
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -300,7 +301,7 @@ def split_of(store: Store, *parts: str) -> Split:
 
 @pytest.mark.parametrize("kernel", ["rbf", "linear"])
 def test_a_run_is_fitted_saved_loaded_asked_and_scored(store: Store, tmp_path: Path, kernel: str) -> None:
-    rows: list[run_folder.Epoch] = []
+    rows: list[Epoch] = []
     split = split_of(store, "train", "train", "train", "validation", "test")
     out = trained(store, settings(classifier__kernel=kernel), split, tmp_path / "run", on_epoch=rows.append)
     assert [row.epoch for row in run_folder.read_history(out)] == [row.epoch for row in rows] == [1]
