@@ -28,7 +28,6 @@ from genrescope.splits import Split
 from genrescope.store.prepare import prepare
 from genrescope.training import pooled_svm, recipe, run_folder
 from genrescope.training.job import Job, Material
-from genrescope.training.progress import Epoch
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
 
     from genrescope.features.windows import Windows
     from genrescope.store.store import Frames, Store, StoredTrack
+    from genrescope.training.progress import Epoch
     from genrescope.training.recipe import Recipe
 
 LABELS = ("blues", "jazz", "rock")
