@@ -16,8 +16,8 @@ from genrescope import modelfile, splits
 from genrescope.errors import DataError
 from genrescope.evaluation import cost
 from genrescope.evaluation.metrics import resampled_interval
-from genrescope.research import collect, experiments, side_by_side, study_page, tables
-from genrescope.research.study import Ended, Estimate, Studied, StudyProgress, study
+from genrescope.research import collect, experiments, side_by_side, study_file, study_page, tables
+from genrescope.research.study import Ended, Studied, StudyProgress, study
 from genrescope.splits import Split, subsets
 from genrescope.splits.duplicates import Pair
 from genrescope.store.prepare import prepare
@@ -265,8 +265,8 @@ def test_a_study_leaves_runs_table_page_and_figures(done: tuple[Studied, list[St
     assert [(each.run.name, each.run.seed, each.reason) for each in ended] == [
         ("folds", 0, None), ("folds", 1, None), ("half", 0, None), ("half", 1, None), ("parts", 0, None),
     ]  # fmt: skip
-    assert (told[0].done, told[0].total, told[0].seconds_left) == (0, 5, None)
-    assert (told[-1].done, told[-1].share, told[-1].running, told[-1].seconds_left) == (5, 5, (), 0)
+    assert (told[0].done, told[0].total) == (0, 5)
+    assert (told[-1].done, told[-1].share, told[-1].running) == (5, 5, ())
     assert [row["name"] for row in result.result["experiments"]] == ["folds", "half", "parts"]
     assert (result.out / "study.md").read_text() == result.table + "\n"
     assert len(result.table.splitlines()) == 5
@@ -408,51 +408,42 @@ def work(item: int, tell: Callable[[float], None]) -> None:
     tell(0.5)
 
 
+class Witness:
+    """Remembers what it is told."""
+
+    def __init__(self) -> None:
+        self.began: list[int] = []
+        self.fractions: list[tuple[int, float]] = []
+        self.ended: dict[int, str | None] = {}
+
+    def begin(self, item: int) -> None:
+        self.began.append(item)
+
+    def tell(self, item: int, share: float) -> None:
+        self.fractions.append((item, share))
+
+    def end(self, item: int, reason: str | None) -> None:
+        self.ended[item] = reason
+
+
 def test_processes_tell_how_far_they_are_and_how_they_ended() -> None:
-    began: list[int] = []
-    fractions: list[tuple[int, float]] = []
-    ended: dict[int, str | None] = {}
-    side_by_side.run(
-        [0, 1, 2], work, jobs=2, threads=1, on_begin=began.append,
-        on_fraction=lambda item, share: fractions.append((item, share)), on_end=ended.__setitem__,
-    )  # fmt: skip
-    assert began == [0, 1, 2]
-    assert fractions == [(0, 0.5)]
-    assert (ended[0], ended[1]) == (None, "one is wrong")
-    assert ended[2] is not None
-    assert "its process died with code 7" in ended[2]
+    witness = Witness()
+    side_by_side.run([0, 1, 2], work, witness, jobs=2, threads=1)
+    assert witness.began == [0, 1, 2]
+    assert witness.fractions == [(0, 0.5)]
+    assert (witness.ended[0], witness.ended[1]) == (None, "one is wrong")
+    assert "its process died with code 7" in str(witness.ended[2])
 
 
 def test_one_job_works_in_this_process() -> None:
-    ended: dict[int, str | None] = {}
+    witness = Witness()
 
     def here(item: int, _: Callable[[float], None]) -> None:
         if item:
             raise MemoryError("too large")
 
-    side_by_side.run(
-        [0, 1], here, jobs=1, threads=1, on_begin=lambda _: None, on_fraction=lambda *_: None, on_end=ended.__setitem__
-    )
-    assert ended == {0: None, 1: "MemoryError: too large"}
-
-
-# -- estimates --------------------------------------------------------------------------------------------------
-
-
-def test_an_estimate_takes_the_nearest_that_is_known() -> None:
-    estimate = Estimate(2, [("a", "mgcc"), ("b", "mgcc"), ("c", "svm")])
-    assert estimate.left([]) is None
-    estimate.learn(("a", "mgcc"), 10)
-    assert estimate.left([]) == (10 + 10 + 10) / 2
-    estimate.learn(("c", "svm"), 2)
-    assert estimate.left([]) == (10 + 10 + 2) / 2
-    assert estimate.left([(("c", "svm"), 30.0, 0.25)]) == 90, "one that runs on is waited for"
-
-
-def test_an_estimate_grows_from_the_first_run_itself() -> None:
-    estimate = Estimate(1, [("a", "mgcc")])
-    assert estimate.left([(("a", "mgcc"), 5.0, 0.0)]) is None
-    assert estimate.left([(("a", "mgcc"), 5.0, 0.5)]) == 5 + 10
+    side_by_side.run([0, 1], here, witness, jobs=1, threads=1)
+    assert witness.ended == {0: None, 1: "MemoryError: too large"}
 
 
 # -- collected rows ---------------------------------------------------------------------------------------------
@@ -546,7 +537,7 @@ def test_curves_are_of_rows_that_differ_in_their_share_alone() -> None:
 
 @pytest.mark.parametrize("path", DOCS, ids=lambda path: path.stem)
 def test_what_a_study_in_the_docs_sets_is_a_change_of_its_recipe(path: Path) -> None:
-    entries, faults = experiments._entries(path)
+    entries, faults = study_file.read_experiments(path)
     assert faults == []
     assert len(entries) > 1
     for _, entry in entries:

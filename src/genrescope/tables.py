@@ -1,11 +1,12 @@
-"""CSV and TSV files with a header line."""
+"""CSV and TSV files with a header line, and TOML files, as people write them."""
 
 from __future__ import annotations
 
 import csv
 import dataclasses
 import io
-from typing import TYPE_CHECKING
+import tomllib
+from typing import TYPE_CHECKING, Any
 
 from genrescope.errors import DataError
 from genrescope.files import csv_line, read_text, write_text
@@ -53,3 +54,17 @@ def write_table(path: Path, kind: type, rows: Iterable[object]) -> None:
     names = [field.name for field in dataclasses.fields(kind)]
     lines = [csv_line([getattr(row, name) for name in names]) for row in rows]
     write_text(path, csv_line(names) + "".join(lines))
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file.
+
+    Raises:
+        DataError: it cannot be read, or is none.
+    """
+    try:
+        return tomllib.loads(read_text(path, strict=True))
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise DataError(f"{path} is not valid TOML: {error}") from error

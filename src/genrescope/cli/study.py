@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from genrescope.research.study import Ended, StudyProgress
 
 _STEPS = 1000  # of a run, on the bar
+_LOOK_BACK = 3600  # seconds from whose speed the time left is told: runs differ
 
 
 def add_to(app: typer.Typer) -> None:
@@ -96,35 +97,27 @@ def _list() -> None:
 @contextlib.contextmanager
 def _showing(*, quiet: bool) -> Iterator[tuple[Callable[[StudyProgress], None], Callable[[Ended], None]]]:
     """Yield what shows progress on a bar, and what tells of a run that has ended on a line."""
-    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
+
+    from genrescope.research.tables import duration
 
     bar = Bar(
         TextColumn("{task.description}"), BarColumn(bar_width=24), TextColumn("{task.fields[detail]}"),
-        TextColumn("gone"), TimeElapsedColumn(),
-        console=err(), disable=quiet or not sys.stderr.isatty(), transient=True,
+        TextColumn("left"), TimeRemainingColumn(), TextColumn("gone"), TimeElapsedColumn(),
+        console=err(), disable=quiet or not sys.stderr.isatty(), transient=True, speed_estimate_period=_LOOK_BACK,
     )  # fmt: skip
     task = bar.add_task("runs", total=None, detail="", visible=False)
-    left = ""
 
     def on_progress(at: StudyProgress) -> None:
-        nonlocal left
-        left = f"about {_told(at.seconds_left)} left" if at.seconds_left is not None else ""
-        detail = "  ".join(part for part in (f"{at.done} of {at.total}", left, "; ".join(at.running)) if part)
+        detail = "  ".join([f"{at.done} of {at.total}", *at.running])
         ahead = at.total - at.done + at.share
         bar.update(task, completed=_STEPS * at.share, total=_STEPS * ahead, detail=detail, visible=True)
 
     def on_end(ended: Ended) -> None:
-        how = f"{_told(ended.seconds)}" if ended.reason is None else f"failed: {ended.reason}"
+        how = duration(ended.seconds) if ended.reason is None else f"failed: {ended.reason}"
         if not quiet:
-            more = f"  {left}" if left else ""
-            bar.console.print(f"{ended.run.name}, seed {ended.run.seed}: {how}{more}", markup=False)
+            bar.console.print(f"{ended.run.name}, seed {ended.run.seed}: {how}", markup=False)
 
     with bar:
         yield on_progress, on_end
-
-
-def _told(seconds: float) -> str:
-    from genrescope.research.tables import duration
-
-    return duration(seconds)

@@ -8,8 +8,9 @@ import signal
 import threading
 import time
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection, wait
-from typing import TYPE_CHECKING, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar
 
 from genrescope import workers
 from genrescope.errors import GenrescopeError
@@ -19,61 +20,65 @@ if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
 
 _Item = TypeVar("_Item")
+_Item_contra = TypeVar("_Item_contra", contravariant=True)
+Work: TypeAlias = "Callable[[_Item, Callable[[float], None]], None]"
+"""Works on an item, and may tell how far it is, 0 to 1."""
 
 _PATIENCE = 5.0  # seconds until a process that was asked to end is made to
 _TOLD_EVERY = 0.5  # seconds between two words of a process on how far it is
 
 
-@dataclass
+class Watch(Protocol[_Item_contra]):
+    """Who is told what happens."""
+
+    def begin(self, item: _Item_contra) -> None:
+        """An item begins."""
+
+    def tell(self, item: _Item_contra, share: float) -> None:
+        """An item is so far done, 0 to 1."""
+
+    def end(self, item: _Item_contra, reason: str | None) -> None:
+        """An item has ended, with None or the reason why it failed."""
+
+
+@dataclass(frozen=True)
 class _Running(Generic[_Item]):
     item: _Item
     process: BaseProcess
-    heard: Connection
-    ended: bool = False
+    received: Connection
 
 
-def run(
-    items: Sequence[_Item],
-    work: Callable[[_Item, Callable[[float], None]], None],
-    *,
-    jobs: int,
-    threads: int,
-    on_begin: Callable[[_Item], None],
-    on_fraction: Callable[[_Item, float], None],
-    on_end: Callable[[_Item, str | None], None],
-) -> None:
+def run(items: Sequence[_Item], work: Work[_Item], watch: Watch[_Item], *, jobs: int, threads: int) -> None:
     """Do each item's work, `jobs` at a time; with one, in this process.
 
     Args:
         items: what to work on; can be pickled.
-        work: does it, and may tell how far it is, 0 to 1; can be pickled.
+        work: does it; can be pickled.
+        watch: is told of each item's begin, progress and end.
         jobs: processes.
         threads: threads of each process where there are several.
-        on_begin: called before each item.
-        on_fraction: called when an item has told how far it is.
-        on_end: called after each item, with None or the reason why it failed.
     """
     if jobs <= 1:
         for item in items:
-            on_begin(item)
-            on_end(item, reason_of(work, item, lambda share, item=item: on_fraction(item, share)))  # type: ignore[misc]
+            watch.begin(item)
+            watch.end(item, _reason_of(work, item, partial(watch.tell, item)))
         return
-    waiting, running = list(items), list[_Running[_Item]]()
+    waiting = list(items)
+    running: dict[Connection, _Running[_Item]] = {}
     try:
         while waiting or running:
             while waiting and len(running) < jobs:
-                on_begin(waiting[0])
-                running.append(_start(waiting.pop(0), work, threads))
-            for each in _told(running):
-                _listen(each, on_fraction, on_end)
-            running = [each for each in running if not each.ended]
+                watch.begin(waiting[0])
+                started = _start(waiting.pop(0), work, threads)
+                running[started.received] = started
+            for ready in wait(list(running)):
+                assert isinstance(ready, Connection)
+                _listen(running, ready, watch)
     finally:
-        _stop(running)
+        _stop([each.process for each in running.values()])
 
 
-def reason_of(
-    work: Callable[[_Item, Callable[[float], None]], None], item: _Item, tell: Callable[[float], None]
-) -> str | None:
+def _reason_of(work: Work[_Item], item: _Item, tell: Callable[[float], None]) -> str | None:
     """Do the work; return None, or why it failed: one item's failure must not stop the others."""
     try:
         work(item, tell)
@@ -84,55 +89,46 @@ def reason_of(
     return None
 
 
-def _start(item: _Item, work: Callable[[_Item, Callable[[float], None]], None], threads: int) -> _Running[_Item]:
+def _start(item: _Item, work: Work[_Item], threads: int) -> _Running[_Item]:
     """Start a process for an item; it leaves Ctrl-C to this one."""
     context = multiprocessing.get_context("spawn")
-    heard, told = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(item, work, threads, told), daemon=True)
+    received, sent = context.Pipe(duplex=False)
+    process = context.Process(target=_work, args=(item, work, threads, sent), daemon=True)
     with workers.interrupt_held():
         process.start()
-    told.close()
-    return _Running(item, process, heard)
+    sent.close()
+    return _Running(item, process, received)
 
 
-def _told(running: Sequence[_Running[_Item]]) -> list[_Running[_Item]]:
-    """Wait until processes have something to tell, or have ended."""
-    ready = cast("list[Connection]", wait([each.heard for each in running]))
-    return [each for each in running if each.heard in ready]
-
-
-def _listen(
-    each: _Running[_Item],
-    on_fraction: Callable[[_Item, float], None],
-    on_end: Callable[[_Item, str | None], None],
-) -> None:
+def _listen(running: dict[Connection, _Running[_Item]], ready: Connection, watch: Watch[_Item]) -> None:
     """Take one word of a process; silence is its end."""
+    each = running[ready]
     try:
-        share, reason = each.heard.recv()
+        share, reason = ready.recv()
     except (EOFError, OSError):
         each.process.join()
         share, reason = None, f"its process died with code {each.process.exitcode}; there may be too little memory"
     if share is not None:
-        on_fraction(each.item, share)
+        watch.tell(each.item, share)
         return
-    each.ended = True
-    each.heard.close()
+    del running[ready]
+    ready.close()
     each.process.join()
-    on_end(each.item, reason)
+    watch.end(each.item, reason)
 
 
-def _stop(running: Sequence[_Running[_Item]]) -> None:
+def _stop(processes: Sequence[BaseProcess]) -> None:
     """End all processes now: what they had finished is on the disk, whole."""
-    for each in running:
-        each.process.terminate()
-    for each in running:
-        each.process.join(_PATIENCE)
-        if each.process.is_alive():
-            each.process.kill()
-            each.process.join()
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.join(_PATIENCE)
+        if process.is_alive():
+            process.kill()
+            process.join()
 
 
-def _work(item: _Item, work: Callable[[_Item, Callable[[float], None]], None], threads: int, told: Connection) -> None:
+def _work(item: _Item, work: Work[_Item], threads: int, sent: Connection) -> None:
     """What a process does."""
     import torch
     from threadpoolctl import threadpool_limits
@@ -145,8 +141,8 @@ def _work(item: _Item, work: Callable[[_Item, Callable[[float], None]], None], t
     def tell(share: float) -> None:
         nonlocal last
         if time.monotonic() - last > _TOLD_EVERY:
-            told.send((share, None))
+            sent.send((share, None))
             last = time.monotonic()
 
     with threadpool_limits(threads), contextlib.suppress(BrokenPipeError):
-        told.send((None, reason_of(work, item, tell)))
+        sent.send((None, _reason_of(work, item, tell)))

@@ -10,7 +10,6 @@ DIR/study.json            what came out; and study.md, study.html, figures/
 from __future__ import annotations
 
 import json
-import statistics
 import time
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -52,16 +51,14 @@ class StudyProgress:
     Attributes:
         done: runs that have ended, now or before.
         total: all runs.
-        share: runs that have ended now and the shares done of those in progress, of those that were to do.
+        share: runs that have ended now, and the shares done of those in progress.
         running: names of the runs in progress.
-        seconds_left: until all are done, as far as can be told; None before anything is known.
     """
 
     done: int
     total: int
     share: float
     running: tuple[str, ...]
-    seconds_left: float | None
 
 
 @dataclass(frozen=True)
@@ -134,20 +131,17 @@ def study(
     refuse_changed(runs)
     write_text(out / TOML_NAME, read_text(path))
     threads = max(1, workers.cores() // jobs) if jobs > 1 else torch.get_num_threads()
-    watch = _Watch(runs, min(jobs, len(runs)), on_progress, on_end)
-    side_by_side.run(
-        watch.todo, _Work(device), jobs=jobs, threads=threads,
-        on_begin=watch.begin, on_fraction=watch.tell, on_end=watch.end,
-    )  # fmt: skip
+    watch = _Watch(runs, on_progress, on_end)
+    side_by_side.run(watch.todo, partial(perform, device), watch, jobs=jobs, threads=threads)
     return _results(path, out, runs, watch.failed, {"jobs": jobs, "threads": threads, "device": device})
 
 
 def is_done(run: Run) -> bool:
     """Whether a run has ended and its part has been scored."""
-    if run.folds:
+    if run.experiment.folds:
         return (run.path / CROSSVAL_NAME).exists()
     path = run.path / EVALUATION_NAME
-    return path.exists() and read_evaluation(path).data.part == run.score
+    return path.exists() and read_evaluation(path).data.part == run.experiment.score
 
 
 def refuse_changed(runs: Sequence[Run]) -> None:
@@ -168,18 +162,12 @@ def refuse_changed(runs: Sequence[Run]) -> None:
         )
 
 
-def perform(run: Run, *, device: str, tell: Callable[[float], None]) -> None:
-    """Train and score one run, or go on with it.
-
-    Args:
-        run: what to do.
-        device: where.
-        tell: called with the share that is done.
-    """
+def perform(device: str, run: Run, tell: Callable[[float], None]) -> None:
+    """Train and score one run, or go on with it; `tell` is called with the share that is done."""
     store = open_store(run.store)
-    about = {"name": run.name, "share": run.share, "by": run.by, "identity": run.identity}
+    about = {"name": run.name, "share": run.share, "by": run.experiment.by, "identity": run.identity}
     write_json(run.path / collect.NOTE, about)
-    if run.folds:
+    if run.experiment.folds:
         fold = 0
 
         def on_fold(at: Any) -> None:
@@ -193,17 +181,7 @@ def perform(run: Run, *, device: str, tell: Callable[[float], None]) -> None:
         return
     watch = Watch(on_step=lambda at: tell(at.step / at.steps))
     train(run.job(store, run.thin(run.split, store), device), watch=watch)
-    evaluate(run.path, part=run.score, store=run.store, device=device)
-
-
-@dataclass(frozen=True)
-class _Work:
-    """`perform` as `side_by_side` calls it, in another process if need be."""
-
-    device: str
-
-    def __call__(self, run: Run, tell: Callable[[float], None]) -> None:
-        perform(run, device=self.device, tell=tell)
+    evaluate(run.path, part=run.experiment.score, store=run.store, device=device)
 
 
 @dataclass
@@ -211,104 +189,43 @@ class _Watch:
     """What is known of the runs while they go on."""
 
     runs: Sequence[Run]
-    jobs: int
     on_progress: Callable[[StudyProgress], None]
     on_end: Callable[[Ended], None]
     failed: list[Ended] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.todo = [run for run in self.runs if not is_done(run)]
-        self.estimate = Estimate(self.jobs, [(run.name, run.recipe.name) for run in self.todo])
-        for run in self.runs:
-            if run not in self.todo:
-                self.estimate.learn((run.name, run.recipe.name), collect.read(run.path).result_seconds)
+        self.ended = 0
         self.began: dict[Path, float] = {}
         self.share: dict[Path, float] = {}
-        self.ended = 0
         self._tell()
 
     def begin(self, run: Run) -> None:
         self.began[run.path] = time.monotonic()
-        self.share[run.path] = 0.0
-        self.estimate.waiting.remove((run.name, run.recipe.name))
-        self._tell()
+        self.tell(run, 0.0)
 
     def tell(self, run: Run, share: float) -> None:
         self.share[run.path] = share
         self._tell()
 
     def end(self, run: Run, reason: str | None) -> None:
-        ended = Ended(run, time.monotonic() - self.began.pop(run.path), reason)
+        ended = Ended(run, time.monotonic() - self.began[run.path], reason)
         del self.share[run.path]
         self.ended += 1
-        if reason is None:
-            self.estimate.learn((run.name, run.recipe.name), ended.seconds)
-        else:
+        if reason is not None:
             self.failed.append(ended)
         self._tell()
         self.on_end(ended)
 
     def _tell(self) -> None:
-        now = time.monotonic()
-        kinds = {run.path: (run.name, run.recipe.name) for run in self.todo if run.path in self.began}
-        going = [(kinds[path], now - self.began[path], self.share[path]) for path in self.began]
         self.on_progress(
             StudyProgress(
                 done=len(self.runs) - len(self.todo) + self.ended,
                 total=len(self.runs),
                 share=self.ended + sum(self.share.values()),
-                running=tuple(f"{run.name}, seed {run.seed}" for run in self.todo if run.path in self.began),
-                seconds_left=self.estimate.left(going),
+                running=tuple(f"{run.name}, seed {run.seed}" for run in self.todo if run.path in self.share),
             )
         )
-
-
-@dataclass
-class Estimate:
-    """How long the rest takes: what is known of the same experiment, else of the same recipe, else of all.
-
-    Attributes:
-        jobs: how many run at once.
-        waiting: experiment and recipe of each run that has not begun.
-    """
-
-    jobs: int
-    waiting: list[tuple[str, str]]
-
-    def __post_init__(self) -> None:
-        self._seconds: dict[str, list[float]] = defaultdict(list)
-
-    def learn(self, kind: tuple[str, str], seconds: float) -> None:
-        """Note how long a run took."""
-        for key in (f"experiment {kind[0]}", f"recipe {kind[1]}", "all"):
-            self._seconds[key].append(seconds)
-
-    def left(self, going: Sequence[tuple[tuple[str, str], float, float]]) -> float | None:
-        """Return the seconds left, or None where nothing is known.
-
-        Args:
-            going: of each run in progress its experiment and recipe, its seconds so far, and the share that is done.
-        """
-        whole = [(kind, seconds / share if share > 0 else None, seconds) for kind, seconds, share in going]
-        known = [total for _, total, _ in whole if total is not None]
-        rest = []
-        for kind, total, seconds in whole:
-            total = total if total is not None else self._expected(kind, known)  # noqa: PLW2901 - its best guess
-            if total is None:
-                return None
-            rest.append(max(0.0, total - seconds))
-        for kind in self.waiting:
-            expected = self._expected(kind, known)
-            if expected is None:
-                return None
-            rest.append(expected)
-        return max([sum(rest) / self.jobs, *rest[: len(going)]], default=0.0)
-
-    def _expected(self, kind: tuple[str, str], known: Sequence[float]) -> float | None:
-        for key in (f"experiment {kind[0]}", f"recipe {kind[1]}", "all"):
-            if self._seconds[key]:
-                return statistics.fmean(self._seconds[key])
-        return statistics.fmean(known) if known else None
 
 
 def _results(path: Path, out: Path, runs: Sequence[Run], failed: Sequence[Ended], machine: dict[str, Any]) -> Studied:

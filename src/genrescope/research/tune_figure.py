@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from genrescope.pages.drawing import Theme
-    from genrescope.research.tune import Tried
+    from genrescope.research.trials import Tried
     from genrescope.research.tune_space import Range
 
 _COLUMNS = 3
