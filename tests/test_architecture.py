@@ -50,7 +50,7 @@ LAYERS = (
 """Each may import what stands above it."""
 
 HEAVY = (
-    "av", "jinja2", "lightning_fabric", "matplotlib", "mutagen", "numpy", "pooch", "pydantic", "requests",
+    "av", "jinja2", "lightning_fabric", "matplotlib", "mutagen", "numpy", "pydantic", "requests",
     "safetensors", "scipy", "sklearn", "soundfile", "soxr", "tensorboardX", "torch",
     "transformers",
 )  # fmt: skip

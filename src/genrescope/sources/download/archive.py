@@ -3,7 +3,7 @@
 `tarfile` and `zipfile` read the archives, and `tarfile.data_filter` refuses what leads outside, devices and pipes. What
 they lack is here. The filter strips a leading slash instead of refusing it and lets links inside through; `zipfile`
 drops `..` silently; neither counts the bytes first. Members are written to numbered files, which no listing of audio
-files sees, and take their names when all are written. `pooch.Untar` and `pooch.Unzip` extract in place with no check.
+files sees, and take their names when all are written.
 """
 
 from __future__ import annotations
