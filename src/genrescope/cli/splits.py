@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from genrescope.splits import Split
-    from genrescope.splits.audit import Audit
     from genrescope.splits.duplicates import Pair
     from genrescope.splits.foreign import Matched
+    from genrescope.splits.leaks import Audit
     from genrescope.store.store import Store
 
 _PAIRS_OF_PARTS = 10  # lines of a table: the folds' pairs beyond are shown where they leak
@@ -160,7 +160,7 @@ def unmatched_told(names: Sequence[str]) -> str:
 
 def _show(found: Audit, split: str, *, most: int) -> None:
     """Print the counts, the leaks themselves, and the verdict."""
-    from genrescope.splits.audit import KINDS
+    from genrescope.splits.leaks import KINDS
 
     console = out()
     items = sum(found.items.values())
@@ -185,7 +185,7 @@ def _show(found: Audit, split: str, *, most: int) -> None:
 
 def _show_leaks(found: Audit, *, most: int) -> None:
     """Print the first leaks of each kind, and the recordings that are labelled differently."""
-    from genrescope.splits.audit import KINDS
+    from genrescope.splits.leaks import KINDS
 
     rows = table("leak", "between", "of the first", "and of the second")
     for kind, name in KINDS.items():

@@ -68,16 +68,14 @@ def read_table(path: Path) -> dict[str, list[str]]:
     Raises:
         DataError: it cannot be read, or lacks such columns.
     """
-    rows = _rows(path)
-    header = [cell.strip().casefold() for cell in rows[0]] if rows else []
-    name, part = _column(header, NAME_COLUMNS), _column(header, PART_COLUMNS)
+    name, part, rows = _columns(path)
     if name is None or part is None:
         raise DataError(
             f"{path} is no table of a split: its first line must name a column such as id, path or filename, and one "
             "such as part, split or fold. A list of one part's files is given as --part train=FILE"
         )
     names: dict[str, list[str]] = defaultdict(list)
-    for row in rows[1:]:
+    for row in rows:
         if len(row) > max(name, part) and row[name].strip() and row[part].strip():
             names[part_name(row[part])].append(row[name].strip())
     return dict(names)
@@ -89,11 +87,9 @@ def read_list(path: Path) -> list[str]:
     Raises:
         DataError: it cannot be read.
     """
-    rows = _rows(path)
-    header = [cell.strip().casefold() for cell in rows[0]] if rows else []
-    name = _column(header, NAME_COLUMNS)
+    name, _, rows = _columns(path)
     if name is not None:
-        return [row[name].strip() for row in rows[1:] if len(row) > name and row[name].strip()]
+        return [row[name].strip() for row in rows if len(row) > name and row[name].strip()]
     lines = (line.strip() for line in _text(path).split("\n"))
     return [name_in(line) for line in lines if line and not line.startswith("#")]
 
@@ -279,20 +275,21 @@ def _part_in(stem: str) -> str | None:
     return parts[0] if len(parts) == 1 else None
 
 
-def _column(header: Sequence[str], known: Iterable[str]) -> int | None:
-    return next((header.index(name) for name in known if name in header), None)
-
-
-def _rows(path: Path) -> list[list[str]]:
+def _columns(path: Path) -> tuple[int | None, int | None, list[list[str]]]:
+    """Return where a table names tracks and parts, as far as it does, and its rows below the header."""
     text = _text(path)
     while text.startswith("#"):
         text = text.partition("\n")[2]
-    header = text.partition("\n")[0]
-    mark = max("\t,;", key=header.count)
+    mark = max("\t,;", key=text.partition("\n")[0].count)
     try:
-        return [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=mark) if row]
+        header, *rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=mark) if row] or [[]]
     except csv.Error as error:
         raise DataError(f"{path} cannot be read as a table: {error}") from error
+    named = [cell.strip().casefold() for cell in header]
+    name, part = (
+        next((named.index(each) for each in known if each in named), None) for known in (NAME_COLUMNS, PART_COLUMNS)
+    )
+    return name, part, rows
 
 
 def _text(path: Path) -> str:

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from genrescope.features.windows import WindowSpec
     from genrescope.modelfile import Requirement
     from genrescope.splits import Split
-    from genrescope.splits.audit import Audit
     from genrescope.splits.duplicates import Pair
+    from genrescope.splits.leaks import Audit
     from genrescope.store.store import Store, StoredTrack
     from genrescope.training.recipe import Recipe
     from genrescope.training.recipe_transfer import TransferRecipe
