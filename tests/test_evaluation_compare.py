@@ -305,10 +305,16 @@ def test_what_cannot_be_compared_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_forest_fills_what_is_apart_from_zero() -> None:
+    def apart(interval: tuple[float, float], by_groups: tuple[float, float]) -> results.Difference:
+        return results.Difference(
+            difference=0.1, interval=interval, interval_by_groups=by_groups, won=1, lost=0, p=1.0,
+            interval_newcombe=None,
+        )  # fmt: skip
+
     lines = [
         charts.Line("reference", 0.7, (0.6, 0.8), runs=(0.68, 0.72)),
-        charts.Line("better", 0.9, (0.8, 0.95), 0.2, (0.1, 0.3), (0.05, 0.35)),
-        charts.Line("by tracks only", 0.8, (0.7, 0.9), 0.1, (0.02, 0.18), (-0.01, 0.2)),
+        charts.Line("better", 0.9, (0.8, 0.95), apart((0.1, 0.3), (0.05, 0.35))),
+        charts.Line("by tracks only", 0.8, (0.7, 0.9), apart((0.02, 0.18), (-0.01, 0.2))),
     ]
     figure = charts.forest(lines, drawing.LIGHT)
     left, right = figure.axes
@@ -318,8 +324,17 @@ def test_the_forest_fills_what_is_apart_from_zero() -> None:
 
 
 def test_more_parameters_are_a_larger_point() -> None:
-    costs = [charts.Cost("a", 12.0, 0.7, (0.6, 0.8), 1_000), charts.Cost("b", 900.0, 0.8, (0.7, 0.9), 20_000_000)]
-    (axis,) = charts.against_compute(costs, drawing.LIGHT).axes
+    accuracy = results.EntryAccuracy(
+        mean=0.7, interval=(0.6, 0.8), interval_by_groups=None, by_run=(0.7,), lowest=0.7, highest=0.7, deviation=None
+    )
+    small, large = (
+        results.Entry(
+            name="a", recipe="a", level="vote", parameters=parameters, runs=("a",), seeds=(0,), accuracy=accuracy,
+            milliseconds=milliseconds,
+        )
+        for parameters, milliseconds in ((1_000, 12.0), (20_000_000, 900.0))
+    )  # fmt: skip
+    (axis,) = charts.against_compute([small, large], drawing.LIGHT).axes
     sizes = [points.get_sizes()[0] for points in axis.collections if isinstance(points, PathCollection)]
     assert sizes == [pytest.approx(40.025), 540]
     assert axis.get_xscale() == "log"

@@ -123,11 +123,7 @@ def _sides(
     folds: int | None,
     quiet: bool,
 ) -> tuple[str, Matched]:
-    """Return what SPLIT or the lists are called, and which tracks they name.
-
-    Raises:
-        DataError: both or neither were given, or they cannot be read.
-    """
+    """Return what SPLIT or the lists are called, and which tracks they name."""
     from genrescope import splits
     from genrescope.errors import DataError
     from genrescope.splits import foreign

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from genrescope.cli.console import Device, Quiet, err, out, resumable, say, table
+from genrescope.cli.console import Device, Quiet, bar_of, out, resumable, say, table
 from genrescope.cli.splits import find_pairs
 
 if TYPE_CHECKING:
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from genrescope.research.study import Ended, StudyProgress
 
 _STEPS = 1000  # of a run, on the bar
-_LOOK_BACK = 3600  # seconds from whose speed the time left is told: runs differ
 
 
 def add_to(app: typer.Typer) -> None:
@@ -97,16 +95,9 @@ def _list() -> None:
 @contextlib.contextmanager
 def _showing(*, quiet: bool) -> Iterator[tuple[Callable[[StudyProgress], None], Callable[[Ended], None]]]:
     """Yield what shows progress on a bar, and what tells of a run that has ended on a line."""
-    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
     from genrescope.research.tables import duration
 
-    bar = Bar(
-        TextColumn("{task.description}"), BarColumn(bar_width=24), TextColumn("{task.fields[detail]}"),
-        TextColumn("left"), TimeRemainingColumn(), TextColumn("gone"), TimeElapsedColumn(),
-        console=err(), disable=quiet or not sys.stderr.isatty(), transient=True, speed_estimate_period=_LOOK_BACK,
-    )  # fmt: skip
+    bar = bar_of("{task.fields[detail]}", quiet=quiet)
     task = bar.add_task("runs", total=None, detail="", visible=False)
 
     def on_progress(at: StudyProgress) -> None:

@@ -139,16 +139,13 @@ def holm(p: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def difference(
-    own: npt.ArrayLike, reference: npt.ArrayLike, groups: Sequence[str] | None = None, *, seed: int = 0
-) -> Difference:
+def difference(own: npt.ArrayLike, reference: npt.ArrayLike, groups: Sequence[str] | None = None) -> Difference:
     """Compare a system with a reference on the same tracks.
 
     Args:
         own: for each track, in how many of its runs the system is right, as a share; 0 or 1 for one run.
         reference: the same of the reference.
         groups: the artist of each track, empty where unknown; None where no group is known.
-        seed: of the resampling.
     """
     mine, theirs = np.asarray(own, dtype=np.float64), np.asarray(reference, dtype=np.float64)
     apart = mine - theirs
@@ -157,8 +154,8 @@ def difference(
     both = int((mine * theirs).sum())
     return Difference(
         difference=float(apart.mean()),
-        interval=resampled_mean(apart, seed=seed),
-        interval_by_groups=None if groups is None else resampled_mean(apart, groups, seed=seed),
+        interval=resampled_mean(apart),
+        interval_by_groups=None if groups is None else resampled_mean(apart, groups),
         won=won,
         lost=lost,
         p=mcnemar(won, lost),

@@ -136,11 +136,7 @@ def read_rows(path: Path, *, also: Iterable[str] = ()) -> dict[str, dict[str, st
 
 
 def _read_listing(path: Path, required: Sequence[str]) -> list[dict[str, str]]:
-    """Read a table in UTF-8, in which only the names of files that are there may hold other bytes.
-
-    Raises:
-        DataError: it cannot be read, or is in another encoding.
-    """
+    """Read a table in UTF-8, in which only the names of files that are there may hold other bytes."""
     try:
         return read_table(path, required=required, strict=True)
     except DataError as error:

@@ -163,10 +163,6 @@ def name_in(line: str) -> str:
 def match(tracks: Sequence[StoredTrack], names: Mapping[str, Iterable[str]]) -> Matched:
     """Look up names, by part, among the tracks of a store.
 
-    Args:
-        tracks: the tracks of a store.
-        names: names by part.
-
     Raises:
         DataError: not one of them is known.
     """

@@ -125,12 +125,7 @@ def choose(
 
 
 def recordings(tracks: Sequence[StoredTrack], pairs: Sequence[Pair]) -> dict[str, str]:
-    """Name the recording of every track: equal for duplicates, and for duplicates of duplicates.
-
-    Args:
-        tracks: the tracks.
-        pairs: the duplicates among them.
-    """
+    """Name the recording of every track by its id: equal for duplicates, and for duplicates of duplicates."""
     joined = groups.join([replace(track, group="") for track in tracks], pairs)
     return {track.id: f"recording {joined[track.id]}" if joined[track.id] else f"track {track.id}" for track in tracks}
 

@@ -113,11 +113,7 @@ def write_dataset(
 
 
 def _remember(root: Path, collection: Collection) -> None:
-    """Note what music the folder holds, or check that it holds this.
-
-    Raises:
-        DataError: it holds another.
-    """
+    """Note what music the folder holds, or check that it holds this."""
     kind = {"seed": collection.seed, "seconds": collection.seconds}
     kind |= {"crossover": collection.crossover} if collection.crossover else {}
     note = root / "synth.json"

@@ -106,11 +106,7 @@ def _opened(archive: Path) -> tarfile.TarFile | zipfile.ZipFile:
 def _checked(
     opened: tarfile.TarFile | zipfile.ZipFile, name: str, folder: Path
 ) -> dict[PurePosixPath, tuple[tarfile.TarInfo | zipfile.ZipInfo, int]]:
-    """Return the members that are files, each with its size in bytes; of two with one path the last counts.
-
-    Raises:
-        DataError: a member is refused.
-    """
+    """Return the members that are files, each with its size in bytes; of two with one path the last counts."""
     members = {}
     for info in opened if isinstance(opened, tarfile.TarFile) else opened.infolist():
         member, size = (info.name, info.size) if isinstance(info, tarfile.TarInfo) else (info.filename, info.file_size)

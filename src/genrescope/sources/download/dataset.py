@@ -205,11 +205,7 @@ class _Run:
         return None if found == expected.lower() else f"its {algorithm} is {found}, and the data set's is {expected}"
 
     def _from_mirrors(self, archive: Archive) -> Path:
-        """Download an archive from the first mirror that has it, and return its place.
-
-        Raises:
-            DataError: none has; it names each with its reason.
-        """
+        """Download an archive from the first mirror that has it, and return its place."""
         reasons = []
         for url in archive.urls:
             try:
@@ -224,11 +220,7 @@ class _Run:
         )
 
     def _from_mirror(self, archive: Archive, url: str) -> Path:
-        """Download an archive from one mirror; only when it is verified does it get its name.
-
-        Raises:
-            DataError: the mirror does not have it; the message is the reason.
-        """
+        """Download an archive from one mirror; only when it is verified does it get its name."""
 
         def show(done: int, total: int | None) -> None:
             self.on_progress(Progress(archive.file, "downloading", done, total))
