@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from conftest import genre_folders, stored
@@ -16,7 +16,7 @@ from genrescope import modelfile, splits
 from genrescope.errors import DataError
 from genrescope.evaluation import cost
 from genrescope.evaluation.metrics import resampled_interval
-from genrescope.research import collect, experiments, side_by_side, study_file, study_page, tables
+from genrescope.research import collect, experiments, study_file, study_page, tables
 from genrescope.research.study import Ended, Studied, StudyProgress, study
 from genrescope.splits import Split, subsets
 from genrescope.splits.duplicates import Pair
@@ -24,9 +24,6 @@ from genrescope.store.prepare import prepare
 from genrescope.store.store import open_store
 from genrescope.training import recipe as recipes
 from genrescope.training.run_folder import read_run
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 DOCS = sorted((Path(__file__).parent.parent / "docs" / "studies").glob("*.toml"))
@@ -266,7 +263,8 @@ def test_a_study_leaves_runs_table_page_and_figures(done: tuple[Studied, list[St
         ("folds", 0, None), ("folds", 1, None), ("half", 0, None), ("half", 1, None), ("parts", 0, None),
     ]  # fmt: skip
     assert (told[0].done, told[0].total) == (0, 5)
-    assert (told[-1].done, told[-1].share, told[-1].running) == (5, 5, ())
+    assert (told[-1].done, told[-1].share, told[-1].run) == (5, 5, None)
+    assert any(at.run == ended[0].run and 0 < at.share < 1 for at in told)
     assert [row["name"] for row in result.result["experiments"]] == ["folds", "half", "parts"]
     assert (result.out / "study.md").read_text() == result.table + "\n"
     assert len(result.table.splitlines()) == 5
@@ -392,58 +390,6 @@ def test_an_interrupted_study_goes_on_and_ends_the_same(
     assert [(each.run.name, each.run.seed) for each in ended] == [("half", 1), ("parts", 0)]
     accuracies = [[row["accuracy"] for row in each.result["experiments"]] for each in (done[0], again)]
     assert accuracies[0] == accuracies[1]
-
-
-# -- side by side -----------------------------------------------------------------------------------------------
-
-
-def work(item: int, tell: Callable[[float], None]) -> None:
-    """Fail in two ways, or tell and succeed; a process must be able to find this by its name."""
-    if item == 1:
-        raise DataError("one is wrong")
-    if item == 2:
-        import os
-
-        os._exit(7)
-    tell(0.5)
-
-
-class Witness:
-    """Remembers what it is told."""
-
-    def __init__(self) -> None:
-        self.began: list[int] = []
-        self.fractions: list[tuple[int, float]] = []
-        self.ended: dict[int, str | None] = {}
-
-    def begin(self, item: int) -> None:
-        self.began.append(item)
-
-    def tell(self, item: int, share: float) -> None:
-        self.fractions.append((item, share))
-
-    def end(self, item: int, reason: str | None) -> None:
-        self.ended[item] = reason
-
-
-def test_processes_tell_how_far_they_are_and_how_they_ended() -> None:
-    witness = Witness()
-    side_by_side.run([0, 1, 2], work, witness, jobs=2, threads=1)
-    assert witness.began == [0, 1, 2]
-    assert witness.fractions == [(0, 0.5)]
-    assert (witness.ended[0], witness.ended[1]) == (None, "one is wrong")
-    assert "its process died with code 7" in str(witness.ended[2])
-
-
-def test_one_job_works_in_this_process() -> None:
-    witness = Witness()
-
-    def here(item: int, _: Callable[[float], None]) -> None:
-        if item:
-            raise MemoryError("too large")
-
-    side_by_side.run([0, 1], here, witness, jobs=1, threads=1)
-    assert witness.ended == {0: None, 1: "MemoryError: too large"}
 
 
 # -- collected rows ---------------------------------------------------------------------------------------------

@@ -101,7 +101,8 @@ def _showing(*, quiet: bool) -> Iterator[tuple[Callable[[StudyProgress], None], 
     task = bar.add_task("runs", total=None, detail="", visible=False)
 
     def on_progress(at: StudyProgress) -> None:
-        detail = "  ".join([f"{at.done} of {at.total}", *at.running])
+        running = f"  {at.run.name}, seed {at.run.seed}" if at.run is not None else ""
+        detail = f"{at.done} of {at.total}{running}"
         ahead = at.total - at.done + at.share
         bar.update(task, completed=_STEPS * at.share, total=_STEPS * ahead, detail=detail, visible=True)
 

@@ -9,10 +9,11 @@ DIR/study.json            what came out; and study.md, study.html, figures/
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,11 +22,11 @@ import torch
 
 from genrescope import workers
 from genrescope.devices import choose_device
-from genrescope.errors import DataError
+from genrescope.errors import DataError, GenrescopeError
 from genrescope.evaluation.crossval import cross_validate
 from genrescope.evaluation.evaluate import evaluate
 from genrescope.files import read_text, refuse_foreign, write_json, write_text
-from genrescope.research import collect, experiments, side_by_side, tables
+from genrescope.research import collect, experiments, tables
 from genrescope.results import CROSSVAL_NAME, EVALUATION_NAME, read_evaluation
 from genrescope.splits import duplicates
 from genrescope.store.store import open_store
@@ -51,14 +52,14 @@ class StudyProgress:
     Attributes:
         done: runs that have ended, now or before.
         total: all runs.
-        share: runs that have ended now, and the shares done of those in progress.
-        running: names of the runs in progress.
+        share: runs that have ended now, and the share done of the one in progress.
+        run: the one in progress; None where there are several, or none yet.
     """
 
     done: int
     total: int
     share: float
-    running: tuple[str, ...]
+    run: Run | None
 
 
 @dataclass(frozen=True)
@@ -130,10 +131,23 @@ def study(
     runs = experiments.read(path, out, find_pairs=find_pairs)
     refuse_changed(runs)
     write_text(out / TOML_NAME, read_text(path))
-    threads = max(1, workers.cores() // jobs) if jobs > 1 else torch.get_num_threads()
-    watch = _Watch(runs, on_progress, on_end)
-    side_by_side.run(watch.todo, partial(perform, device), watch, jobs=jobs, threads=threads)
-    return _results(path, out, runs, watch.failed, {"jobs": jobs, "threads": threads, "device": device})
+    todo, ended = [run for run in runs if not is_done(run)], list[Ended]()
+    several = min(jobs, len(todo)) > 1
+    threads = max(1, workers.cores() // jobs) if several else torch.get_num_threads()
+
+    def tell(run: Run | None = None, share: float = 0.0) -> None:
+        done = len(runs) - len(todo) + len(ended)
+        on_progress(StudyProgress(done, len(runs), len(ended) + share, run))
+
+    tell()
+    make = partial(_worker, device, threads) if several else lambda: partial(_attempt, device, tell)
+    with contextlib.closing(workers.results(todo, make, jobs=jobs, crashed=_crashed)) as endings:
+        for each in endings:
+            ended.append(each)
+            tell()
+            on_end(each)
+    failed = [each for each in ended if each.reason is not None]
+    return _results(path, out, runs, failed, {"jobs": jobs, "threads": threads, "device": device})
 
 
 def is_done(run: Run) -> bool:
@@ -184,48 +198,29 @@ def perform(device: str, run: Run, tell: Callable[[float], None]) -> None:
     evaluate(run.path, part=run.experiment.score, store=run.store, device=device)
 
 
-@dataclass
-class _Watch:
-    """What is known of the runs while they go on."""
+def _attempt(device: str, tell: Callable[[Run, float], None], run: Run) -> Ended:
+    """Perform a run; why it failed is told, not raised: one run's failure must not stop the others."""
+    began, reason = time.monotonic(), None
+    try:
+        perform(device, run, partial(tell, run))
+    except GenrescopeError as error:
+        reason = str(error)
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+    return Ended(run, time.monotonic() - began, reason)
 
-    runs: Sequence[Run]
-    on_progress: Callable[[StudyProgress], None]
-    on_end: Callable[[Ended], None]
-    failed: list[Ended] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        self.todo = [run for run in self.runs if not is_done(run)]
-        self.ended = 0
-        self.began: dict[Path, float] = {}
-        self.share: dict[Path, float] = {}
-        self._tell()
+def _worker(device: str, threads: int) -> Callable[[Run], Ended]:
+    """Return what a process does that has others beside it."""
+    from threadpoolctl import threadpool_limits
 
-    def begin(self, run: Run) -> None:
-        self.began[run.path] = time.monotonic()
-        self.tell(run, 0.0)
+    torch.set_num_threads(threads)
+    threadpool_limits(threads)
+    return partial(_attempt, device, lambda *_: None)
 
-    def tell(self, run: Run, share: float) -> None:
-        self.share[run.path] = share
-        self._tell()
 
-    def end(self, run: Run, reason: str | None) -> None:
-        ended = Ended(run, time.monotonic() - self.began[run.path], reason)
-        del self.share[run.path]
-        self.ended += 1
-        if reason is not None:
-            self.failed.append(ended)
-        self._tell()
-        self.on_end(ended)
-
-    def _tell(self) -> None:
-        self.on_progress(
-            StudyProgress(
-                done=len(self.runs) - len(self.todo) + self.ended,
-                total=len(self.runs),
-                share=self.ended + sum(self.share.values()),
-                running=tuple(f"{run.name}, seed {run.seed}" for run in self.todo if run.path in self.share),
-            )
-        )
+def _crashed(run: Run) -> Ended:
+    return Ended(run, 0.0, "its process died; there may be too little memory")
 
 
 def _results(path: Path, out: Path, runs: Sequence[Run], failed: Sequence[Ended], machine: dict[str, Any]) -> Studied:
