@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from typing import TYPE_CHECKING, Any
 
@@ -251,22 +250,6 @@ def test_known_artists_give_a_second_interval(tmp_path: Path) -> None:
     apart = np.array(B, dtype=float)[order] - np.array(A, dtype=float)[order]
     expected = paired.resampled_mean(apart, [artists[place] for place in order])
     assert result.pairs[0].interval_by_groups == expected
-
-
-@pytest.mark.usefixtures("plain")
-def test_artists_are_looked_up_in_the_store_where_rows_do_not_tell_them(made: World, tmp_path: Path) -> None:
-    store = shutil.copytree(made.store, tmp_path / "store")
-    text = (store / "index.csv").read_text()
-    lines = text.splitlines()
-    (store / "index.csv").write_text(
-        "\n".join([lines[0], *(line.replace(",drone,,", ",drone,Hum,") for line in lines[1:])]) + "\n"
-    )
-    ids = [line.split(",")[0] for line in lines[1:]]
-    facts = json.loads((made.run / "run.json").read_text()) | {"store": str(store)}
-    run = scored(tmp_path / "a", [True] * len(ids), names=ids, fingerprint=facts["data_fingerprint"])
-    (run / "run.json").write_text(json.dumps(facts))
-    other = scored(tmp_path / "b", [False] * len(ids), names=ids, recipe="large")
-    assert held([run, other], tmp_path / "out").groups == 1 + sum("drone" not in name for name in ids)
 
 
 def test_other_tracks_are_refused_and_named(tmp_path: Path) -> None:

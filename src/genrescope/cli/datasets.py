@@ -159,7 +159,6 @@ def _progress(*, quiet: bool) -> Iterator[tuple[Callable[[Progress], None], Call
 
 
 def _report(card: Card, folder: Path, done: Downloaded, *, quiet: bool) -> None:
-    """Say what is there now, and what to do next."""
     from genrescope.sources.download.fetch import size_text
 
     for path in done.kept:

@@ -56,7 +56,6 @@ def robustness(
 
 
 def _show(result: RobustnessResult) -> None:
-    """Print each condition with what it costs."""
     from genrescope.pages.render import percent
     from genrescope.reports.comparison_page import points, points_interval
 

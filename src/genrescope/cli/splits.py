@@ -155,7 +155,6 @@ def unmatched_told(names: Sequence[str]) -> str:
 
 
 def _show(found: Audit, split: str, *, most: int) -> None:
-    """Print the counts, the leaks themselves, and the verdict."""
     from genrescope.splits.leaks import KINDS
 
     console = out()
@@ -180,7 +179,6 @@ def _show(found: Audit, split: str, *, most: int) -> None:
 
 
 def _show_leaks(found: Audit, *, most: int) -> None:
-    """Print the first leaks of each kind, and the recordings that are labelled differently."""
     from genrescope.splits.leaks import KINDS
 
     rows = table("leak", "between", "of the first", "and of the second")
@@ -207,7 +205,6 @@ def _some(ids: Sequence[str]) -> str:
 
 
 def _shares(text: str | None) -> dict[str, float] | None:
-    """Read shares as the command line has them."""
     from genrescope.errors import DataError
 
     if text is None:

@@ -82,7 +82,6 @@ def recipes(
 
 
 def _list() -> None:
-    """Print every recipe and why it exists."""
     from genrescope.training import recipe
 
     rows = table("recipe", "model", "why it exists")

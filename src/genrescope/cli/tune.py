@@ -72,7 +72,6 @@ def tune(
 
 
 def _show(done: Tuned, *, quiet: bool) -> None:
-    """Print the best trials to stdout; say where the rest is."""
     from genrescope.errors import TrainingError
     from genrescope.pages.render import percent
     from genrescope.research.tune import BEST, PICTURE

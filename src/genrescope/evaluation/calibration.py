@@ -124,7 +124,6 @@ def _pieces(size: int) -> Iterator[int]:
 
 
 def _bins(sure: Floats, hits: Floats, place: Integers, ends: Sequence[tuple[float, float]] | None) -> tuple[Bin, ...]:
-    """Describe every bin that has tracks."""
     found = []
     for number in np.unique(place):
         own = sure[place == number]

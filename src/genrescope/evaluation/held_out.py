@@ -111,7 +111,6 @@ def held_out(run: Path, selection: Selection) -> HeldOutTracks:
 
 
 def _files(store: Store, data: str | None) -> dict[str, tuple[Path, str]]:
-    """Return the file of each track, and the checksum that it had when the store was made."""
     try:
         _, listed = read_data(data if data is not None else store.data)
     except DataError as error:

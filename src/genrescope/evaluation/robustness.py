@@ -166,11 +166,10 @@ def _heard(
         for done_now, sound in enumerate(sounds, start=done + 1):
             if sound.reason:
                 failed[sound.id] = sound.reason
-                on_track(Progress(done_now, total, sound))
-                continue
-            verdicts = models.judge(by_id[sound.id], sound)
-            kept[sound.id] = kept.get(sound.id, {}) | verdicts
-            log.add({"id": sound.id, "identity": identity[sound.id], "verdicts": verdicts})
+            else:
+                verdicts = models.judge(by_id[sound.id], sound)
+                kept[sound.id] = kept.get(sound.id, {}) | verdicts
+                log.add({"id": sound.id, "identity": identity[sound.id], "verdicts": verdicts})
             on_track(Progress(done_now, total, sound))
     return kept, failed
 

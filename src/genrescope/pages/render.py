@@ -67,7 +67,6 @@ _PICTURE = """<figure>
 
 
 def _picture(figure: Drawn) -> Markup:
-    """Return a figure in both themes, its bytes within the page."""
     from markupsafe import Markup
 
     light, dark = (f"data:image/png;base64,{base64.b64encode(png).decode()}" for png in (figure.light, figure.dark))

@@ -224,7 +224,6 @@ def _crashed(run: Run) -> Ended:
 
 
 def _results(path: Path, out: Path, runs: Sequence[Run], failed: Sequence[Ended], machine: dict[str, Any]) -> Studied:
-    """Write table, page and figures of what is there."""
     from genrescope.research import study_page
 
     done: dict[str, list[collect.Scored]] = defaultdict(list)

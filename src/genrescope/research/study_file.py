@@ -33,7 +33,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from genrescope.errors import DataError, nearest
 from genrescope.splits.subsets import By  # noqa: TC001 - pydantic reads the annotation
-from genrescope.tables import read_toml
+from genrescope.tables import flat, read_toml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -99,12 +99,19 @@ def read_experiments(path: Path) -> tuple[list[tuple[int, Experiment]], list[str
         raise DataError(f"{path} lists no experiments; write [[experiment]] above the keys of each")
     found = []
     for number, own in enumerate(listed, start=1):
-        merged = defaults | own | {"set": {**flat(defaults.get("set", {})), **flat(own.get("set", {}))}}
+        merged = defaults | own | {"set": _changes(defaults) | _changes(own)}
         try:
             found.append((number, Experiment.model_validate(merged)))
         except ValidationError as error:
             faults += [_words(problem, number, merged) for problem in error.errors()]
     return found, faults
+
+
+def _changes(values: Mapping[str, Any]) -> dict[str, Any]:
+    changes = values.get("set", {})
+    if not isinstance(changes, dict):
+        raise DataError(f"set = {changes!r}; accepted is a table of recipe keys, as {{ training.epochs = 5 }}")
+    return flat(changes)
 
 
 def _words(problem: Any, number: int, merged: Mapping[str, Any]) -> str:
@@ -115,18 +122,3 @@ def _words(problem: Any, number: int, merged: Mapping[str, Any]) -> str:
     if problem["type"] == "missing":
         return f'{where} lacks the key "{key}"'
     return f"{where}: {key} = {merged.get(key)!r}: {problem['msg']}"
-
-
-def flat(values: Any, prefix: str = "") -> dict[str, Any]:
-    """Return nested tables as one with dotted keys; TOML takes `a.b = 1` for a table in a table.
-
-    Example:
-        >>> flat({"model": {"dropout": 0.1}, "training.epochs": 2})
-        {'model.dropout': 0.1, 'training.epochs': 2}
-    """
-    if not isinstance(values, dict):
-        raise DataError(f"set = {values!r}; accepted is a table of recipe keys, as {{ training.epochs = 5 }}")
-    found: dict[str, Any] = {}
-    for key, value in values.items():
-        found |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
-    return found

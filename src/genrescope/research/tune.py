@@ -229,7 +229,6 @@ class _Running:
 
 
 def _results(study: Study, running: _Running) -> Tuned:
-    """Write what came out."""
     from genrescope.research import tune_figure
 
     search, out = running.search, running.out
@@ -259,7 +258,6 @@ def _results(study: Study, running: _Running) -> Tuned:
 
 
 def _best(running: _Running, best: Tried) -> str:
-    """Return a recipe with the best values, over the one that was tuned."""
     extends = running.search.recipe
     if extends.endswith(".toml"):
         extends = os.path.relpath(extends, running.out)

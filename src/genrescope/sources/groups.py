@@ -73,7 +73,6 @@ def assign(tracks: Sequence[Track], root: Path, source: str, *, table: Path | No
 
 
 def _finder(tracks: Sequence[Track], root: Path, source: str, table: Path | None) -> _Finder:
-    """Make what finds groups."""
     kind, colon, rest = source.partition(":")
     if source == "tags":
         return _from_tags, f"the artist in the tags of the files, the first of which is {tracks[0].path}"

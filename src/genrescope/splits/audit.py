@@ -142,7 +142,6 @@ def _held_out(part: str, learnt: tuple[str, ...], sides: Mapping[str, Sequence[s
 
 
 def _conflicts(tracks: Mapping[str, StoredTrack], keys: _Keys) -> tuple[Conflict, ...]:
-    """List the recordings whose tracks have two labels or more."""
     recordings: dict[str, list[StoredTrack]] = defaultdict(list)
     for track_id in sorted(tracks):
         recordings[keys.recording[track_id]].append(tracks[track_id])

@@ -218,7 +218,6 @@ class _Finder:
         return None
 
     def _by_official(self, name: str) -> str | None:
-        """Find the track that a published split would call the same."""
         return next((found for track_id, ids in self.official if (found := ids.get(track_id(name) or ""))), None)
 
 

@@ -193,7 +193,6 @@ def _grouped(tracks: Sequence[StoredTrack], pairs: Sequence[Pair], shares: Mappi
 def _dealt(
     tracks: Sequence[StoredTrack], unit_of: Mapping[str, str], targets: dealing.Targets, rng: random.Random
 ) -> dict[str, str]:
-    """Deal out tracks, those of a unit together."""
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for track in tracks:
         counts[unit_of[track.id]][track.genre] += 1
@@ -202,7 +201,6 @@ def _dealt(
 
 
 def _own(tracks: Sequence[StoredTrack]) -> Split:
-    """Take the split that the data set itself brings."""
     parts = {track.id: track.part for track in tracks if track.part}
     if not parts:
         raise DataError(
@@ -234,7 +232,6 @@ def _published(tracks: Sequence[StoredTrack], official: cards.Official) -> Split
 
 
 def _shares(method: str, shares: Mapping[str, float] | None, folds: int | None, tracks: int) -> dict[str, float]:
-    """Return the share of each part."""
     if folds is None:
         return _checked(dict(shares or (RANDOM_SHARES if method == "random" else SHARES)))
     if shares is not None:

@@ -125,7 +125,6 @@ def _remember(root: Path, collection: Collection) -> None:
 
 
 def _written(root: Path, collection: Collection, plan: Sequence[_Song], jobs: int) -> Iterator[_Song]:
-    """Write what is missing, in this process or in others; yield each track that is there."""
     there = {song: (root / song.path).exists() for song in plan}
     yield from (song for song in plan if there[song])
     missing = [song for song in plan if not there[song]]

@@ -78,7 +78,6 @@ class Style:
 
 
 def _style(values: dict[str, Any]) -> Style:
-    """Make a style of its table in `styles.toml`."""
     drums = {drum: tuple(patterns) for drum, patterns in values["drums"].items()}
     progressions = tuple(tuple(map(int, degrees)) for degrees in values["progressions"])
     lists = {key: tuple(value) for key, value in values.items() if isinstance(value, list)}

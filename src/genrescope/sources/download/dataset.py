@@ -183,11 +183,9 @@ class _Run:
         return self.folder / archive.file, self.work / archive.file
 
     def _partial(self, archive: Archive) -> Path:
-        """Return where an archive lies while it is downloaded."""
         return self.work / f"{archive.file}.partial"
 
     def _at_hand(self, archive: Archive) -> Path | None:
-        """Return the archive if it is there already and is the right one."""
         for path in self._places(archive):
             if path.is_file():
                 if (fault := self._checksum_fault(archive, path)) is None:
@@ -196,7 +194,6 @@ class _Run:
         return None
 
     def _checksum_fault(self, archive: Archive, path: Path) -> str | None:
-        """Return what is wrong with a file's checksum; None if it is right."""
         size = path.stat().st_size
         self.on_progress(Progress(archive.file, "checking", size, size))
         algorithm, _, expected = archive.checksum.partition(":")
