@@ -84,12 +84,9 @@ def mcnemar(won: int, lost: int) -> float:
         >>> round(mcnemar(12, 2), 4), mcnemar(0, 0)
         (0.0129, 1.0)
     """
-    discordant = won + lost
-    term = tail = 1
-    for k in range(min(won, lost)):  # C(n, k + 1) from C(n, k), in whole numbers: no rounding, whatever n is
-        term = term * (discordant - k) // (k + 1)
-        tail += term
-    return min(1.0, float(2 * tail / 2**discordant))
+    from scipy.stats import binomtest
+
+    return float(binomtest(won, won + lost).pvalue) if won + lost else 1.0
 
 
 def newcombe(both: int, won: int, lost: int, neither: int) -> tuple[float, float]:
