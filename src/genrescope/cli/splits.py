@@ -66,7 +66,7 @@ def audit(
     store: Annotated[Path, typer.Argument(help="Folder of the store.")],
     split: Annotated[
         str | None,
-        typer.Argument(help="Split file, table or folder of lists made elsewhere, or a method's name."),
+        typer.Argument(help="Split file, or table made elsewhere, or a method's name."),
     ] = None,
     part: Annotated[
         list[str] | None, typer.Option(help="A list of a part's files instead of SPLIT, as test=test.txt; repeat it.")
@@ -135,8 +135,6 @@ def _sides(
         return made.method, foreign.Matched(made.by_part)
     if split is None:
         names = foreign.read_lists(lists)
-    elif Path(split).is_dir():
-        names = foreign.read_folder(Path(split))
     else:
         names = foreign.read_table(Path(split))
         for note in splits.read(Path(split)).notes if splits.made_here(Path(split)) else ():

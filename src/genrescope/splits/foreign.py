@@ -38,7 +38,6 @@ _ALIASES = {
     "test": ("test", "testing", "tst", "eval", "evaluation"),
 }
 _ENDINGS = {*audio.SUFFIXES, ".png", ".jpg", ".jpeg", ".npy", ".npz", ".pt", ".pkl", ".csv", ".txt", ".json", ".mel"}
-_LISTS = {".txt", ".csv", ".tsv", ".lst", ".list", ""}
 _WINDOW = re.compile(
     r"[\s._#/:@,;(\[-]+"
     r"(?:(?:w|win|window|s|sec|seg|segment|t|c|chunk|clip|crop|ex|excerpt|f|frame|i|n|no|p|part|patch|slice)[\s._-]*)?"
@@ -92,31 +91,6 @@ def read_list(path: Path) -> list[str]:
         return [row[name].strip() for row in rows if len(row) > name and row[name].strip()]
     lines = (line.strip() for line in _text(path).split("\n"))
     return [name_in(line) for line in lines if line and not line.startswith("#")]
-
-
-def read_folder(folder: Path) -> dict[str, list[str]]:
-    """Read a folder of lists whose names tell their parts, as `train.txt` and `test_filtered.txt`.
-
-    Raises:
-        DataError: there are none, or two for a part.
-    """
-    files: dict[str, list[Path]] = defaultdict(list)
-    for path in sorted(folder.iterdir()):
-        part = _part_in(path.stem)
-        if path.is_file() and path.suffix.casefold() in _LISTS and part is not None:
-            files[part].append(path)
-    for part, found in files.items():
-        if len(found) > 1:
-            raise DataError(
-                f"{folder} has several lists for the part {part}: {', '.join(path.name for path in found)}; name the "
-                f"right one with --part {part}={found[0]}"
-            )
-    if len(files) < 2:
-        raise DataError(
-            f"{folder} holds no lists of two parts or more, such as train.txt and test.txt; name them with "
-            "--part train=FILE --part test=FILE"
-        )
-    return {part: read_list(files[part][0]) for part in splits.ordered(files)}
 
 
 def read_lists(named: Sequence[str]) -> dict[str, list[str]]:
@@ -260,16 +234,6 @@ def _official(tracks: Sequence[StoredTrack]) -> list[tuple[Callable[[str], str |
     return ways
 
 
-def _part_in(stem: str) -> str | None:
-    """Return the part that a file's name tells, if it tells just one."""
-    words = re.split(r"[\W_]+", stem.casefold())
-    parts = [part for part, aliases in _ALIASES.items() if set(words) & set(aliases)]
-    fold = re.search(r"fold[\W_]*(\d+)", stem.casefold())
-    if not parts and fold is not None:
-        return fold.group(1)
-    return parts[0] if len(parts) == 1 else None
-
-
 def _columns(path: Path) -> tuple[int | None, int | None, list[list[str]]]:
     """Return where a table names tracks and parts, as far as it does, and its rows below the header."""
     text = _text(path)
@@ -291,4 +255,5 @@ def _text(path: Path) -> str:
     try:
         return read_text(path).removeprefix("\ufeff")
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
+        told = f"{path} cannot be read: {error.strerror or error}"
+        raise DataError(f"{told}; give a file, or lists as --part train=FILE --part test=FILE") from error

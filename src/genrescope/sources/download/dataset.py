@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from genrescope.errors import DataError
 from genrescope.files import writing
 from genrescope.sources.download.archive import Staged, is_archive, place, unpack
-from genrescope.sources.download.fetch import USUAL, Patience, fetch, need_room
+from genrescope.sources.download.fetch import USUAL, Patience, fetch
 from genrescope.sources.download.record import WORK_FOLDER, add_to_record, key, missing_archives, read_record
 
 if TYPE_CHECKING:
@@ -108,7 +108,6 @@ def download(
         raise DataError(f"{folder} is a file; name a folder for the data set")
     run = _Run(card, folder, keep, patience, on_progress, on_note)
     missing = missing_archives(card, folder, on_note=on_note)
-    need_room(folder, sum(run.bytes_to_come(archive) for archive in missing))
     failed = []
     for archive in missing:
         try:
@@ -157,11 +156,6 @@ class _Run:
     def work(self) -> Path:
         """The folder of what is in the making."""
         return self.folder / WORK_FOLDER
-
-    def bytes_to_come(self, archive: Archive) -> int:
-        """Return what is known to be still to download of an archive."""
-        present = [*self._places(archive), self._partial(archive)]
-        return max(0, (archive.bytes or 0) - max(path.stat().st_size if path.is_file() else 0 for path in present))
 
     def bring(self, archive: Archive) -> None:
         """Fetch an archive if need be, verify it, unpack it, and note that."""
