@@ -16,6 +16,7 @@ from genrescope.errors import DataError
 from genrescope.evaluation import metrics, paired
 from genrescope.evaluation.conditions import CONDITIONS, UNCHANGED, chosen
 from genrescope.evaluation.evaluate import evaluate
+from genrescope.evaluation.held_out import Selection
 from genrescope.evaluation.robustness import robustness
 from genrescope.files import write_json
 from genrescope.results import RobustnessResult, Share, read_robustness
@@ -203,7 +204,7 @@ def test_what_was_heard_is_not_heard_again(result: RobustnessResult, own: World,
     try:
         write_json(own.run / "run.json", facts | {"started": "trained again"})
         told.clear()
-        robustness(own.run, conditions="loud-6", tracks=2, device="cpu", jobs=1, out=out, on_track=told.append)
+        robustness(own.run, Selection(most=2), conditions="loud-6", device="cpu", jobs=1, out=out, on_track=told.append)
         assert told[0].done == 0, "what another network said was taken for this one's"
     finally:
         write_json(own.run / "run.json", facts)
@@ -220,7 +221,8 @@ def test_bad_files_are_named_and_the_others_scored(own: World, tmp_path: Path) -
     test = splits.read(own.run / "split.csv").ids("test")
     (own.music / test[0]).write_bytes(b"no longer a song")
     (own.music / test[1]).unlink()
-    done = robustness(own.run, conditions="quiet-20", device="cpu", jobs=1, data=str(own.music), out=tmp_path / "out")
+    moved = Selection(data=str(own.music))
+    done = robustness(own.run, moved, conditions="quiet-20", device="cpu", jobs=1, out=tmp_path / "out")
     assert done.failed == {
         test[0]: "the file has changed since the store was made",
         test[1]: f"not in {own.music}",
@@ -230,7 +232,7 @@ def test_bad_files_are_named_and_the_others_scored(own: World, tmp_path: Path) -
     for name in test[2:]:
         (own.music / name).write_bytes(b"no longer a song")
     with pytest.raises(DataError, match="none of the 6 tracks could be used; drone"):
-        robustness(own.run, conditions="loud-6", device="cpu", jobs=1, data=str(own.music), out=tmp_path / "none")
+        robustness(own.run, moved, conditions="loud-6", device="cpu", jobs=1, out=tmp_path / "none")
 
 
 @pytest.mark.usefixtures("plain")
@@ -252,7 +254,7 @@ def test_each_fold_of_a_cross_validation_is_scored_by_its_own_model(made: World,
         assert row.predicted[UNCHANGED] == expected.predicted
         assert row.confidence[UNCHANGED] == pytest.approx(expected.confidence, abs=1e-5)
     few = robustness(
-        tmp_path / "cv", conditions="quiet-20", tracks=5, device="cpu", jobs=1, out=tmp_path / "few"
+        tmp_path / "cv", Selection(most=5), conditions="quiet-20", device="cpu", jobs=1, out=tmp_path / "few"
     ).result
     assert few.data.tracks == 5
     assert few.notes == ("only 5 of 24 tracks, spread evenly",)

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from genrescope.splits import Split
-    from genrescope.splits.audit import Audit
     from genrescope.splits.duplicates import Pair
+    from genrescope.splits.leaks import Audit
     from genrescope.store.store import Store, StoredTrack
     from genrescope.training.recipe import Recipe
     from genrescope.training.recipe_transfer import TransferRecipe
