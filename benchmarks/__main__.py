@@ -57,7 +57,7 @@ def _sections(page: str) -> dict[str, str]:
 def _synthesised(folder: Path) -> str:
     from genrescope import synth
 
-    synth.write_dataset(folder, artists=6, tracks=3, seconds=30.0, on_track=lambda done, total: None)
+    synth.write_dataset(folder, synth.Collection(artists=6, tracks=3, seconds=30.0))
     return f"synth:{folder}"
 
 

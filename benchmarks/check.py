@@ -110,7 +110,7 @@ def _synthesised() -> Path:
 
     folder = Path(tempfile.gettempdir()) / "genrescope-benchmark"
     jobs = os.cpu_count() or 1
-    synth.write_dataset(folder, artists=10, tracks=10, seconds=SECONDS, jobs=jobs, on_track=lambda *_: None)
+    synth.write_dataset(folder, synth.Collection(artists=10, tracks=10, seconds=SECONDS), jobs=jobs)
     originals = [path for path in sorted(folder.rglob("*.flac")) if "-x" not in path.name]
     with ProcessPoolExecutor(jobs) as pool:
         list(pool.map(_at_other_speeds, originals, chunksize=10))

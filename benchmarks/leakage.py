@@ -24,6 +24,7 @@ from genrescope.pages.drawing import drawn, panels
 from genrescope.splits import duplicates, groups
 from genrescope.store.store import Store, open_store
 from genrescope.training import recipe
+from genrescope.training.job import Job
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,9 +67,8 @@ def _verdicts(store: Store, protocol: str, seed: int, out: Path) -> dict[str, bo
         pairs = duplicates.in_store(store) if protocol == "artists" else []
         split = splits.make(dealt.tracks, PROTOCOLS[protocol], seed=seed, folds=FOLDS, pairs=pairs)
         print(protocol, seed, split.counts, flush=True)
-        result = cross_validate(
-            dealt, recipe.load(RECIPE, {"training.epochs": EPOCHS}), split, out, pairs=pairs, seed=seed, resume=True
-        ).result
+        wanted = recipe.load(RECIPE, {"training.epochs": EPOCHS})
+        result = cross_validate(Job(dealt, wanted, split, out, seed=seed, resume=True, pairs=tuple(pairs))).result
         write_json(done, _votes(result))
     verdicts: dict[str, bool] = json.loads(done.read_text(encoding="utf-8"))
     return verdicts

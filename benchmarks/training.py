@@ -7,9 +7,14 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.measure import Compared, main_of, process
+
+if TYPE_CHECKING:
+    from genrescope.training.job import Job
+    from genrescope.training.progress import Step
+    from genrescope.training.recipe import Recipe
 
 RUNS = 5
 WINDOWS = 160  # five steps of 32
@@ -69,13 +74,11 @@ def store(data: str, folder: str) -> dict[str, Any]:
 
 def ours(folder: str) -> dict[str, Any]:
     """Train two epochs by the product's own loop; return the seconds of the second."""
-    from genrescope.training import loop
     from genrescope.training.run_folder import read_history
+    from genrescope.training.train import train
 
-    opened, split, recipe = _setting(folder)
     with tempfile.TemporaryDirectory() as out:
-        loop.train(opened, recipe, split, out, device="cpu")
-        history = read_history(Path(out))
+        history = read_history(train(_job(folder, Path(out))))
     return {"seconds": WINDOWS / history[1].windows_per_second, "losses": [row.train_loss for row in history]}
 
 
@@ -89,7 +92,8 @@ def plain(folder: str) -> dict[str, Any]:
     from genrescope.models import registry
     from genrescope.training import batches, schedule
 
-    opened, split, recipe = _setting(folder)
+    job = _job(folder, Path())
+    opened, split = job.store, job.split
     tracks = [track for track in opened.tracks if track.id in split.parts]
     labels = sorted({track.genre for track in tracks})
     bank = windows.FrameBank(opened.frames, silence=opened.spec.silence, device=torch.device("cpu"))
@@ -109,7 +113,7 @@ def plain(folder: str) -> dict[str, Any]:
         shown = iter(loader)  # which draws a number of its own, so the seed of the dropout comes after it
         torch.manual_seed(batches.epoch_seed(0, epoch))
         for batch, target in shown:
-            rate = schedule.rate_at(step, recipe.schedule, steps_per_epoch=len(loader), epochs=2)
+            rate = schedule.rate_at(step, _recipe().schedule, steps_per_epoch=len(loader), epochs=2)
             optimizer.param_groups[0]["lr"] = rate
             optimizer.zero_grad()
             loss = F.cross_entropy(model(batch), target)
@@ -140,12 +144,12 @@ def profile(folder: str) -> dict[str, Any]:
     from torch.profiler import ProfilerActivity
     from torch.profiler import profile as profiler
 
-    from genrescope.training import loop
+    from genrescope.training.progress import Watch
+    from genrescope.training.train import train
 
-    opened, split, recipe = _setting(folder)
     profiles: list[profiler] = []
 
-    def on_step(at: loop.Step) -> None:
+    def on_step(at: Step) -> None:
         if at.step == 2:  # the first steps fill the heap
             profiles.append(profiler(activities=[ProfilerActivity.CPU]))
             profiles[0].start()
@@ -153,18 +157,18 @@ def profile(folder: str) -> dict[str, Any]:
             profiles[0].stop()
 
     with tempfile.TemporaryDirectory() as out:
-        loop.train(opened, recipe, split, out, device="cpu", on_step=on_step)
+        train(_job(folder, Path(out)), watch=Watch(on_step))
     events = profiles[0].key_averages()
     total = sum(event.self_cpu_time_total for event in events)
     ranked = sorted(events, key=lambda event: -event.self_cpu_time_total)[:10]
     return {"shares": [(event.key, event.self_cpu_time_total / total) for event in ranked]}
 
 
-def _setting(folder: str) -> Any:
-    """Return the store, a split whose train part has the wanted number of tracks, and the recipe for two epochs."""
+def _job(folder: str, out: Path) -> Job:
+    """Return the training of two epochs on the wanted number of tracks; their duplicates are not searched for."""
     from genrescope.splits import Split
     from genrescope.store.store import open_store
-    from genrescope.training import recipe
+    from genrescope.training.job import Job
 
     opened = open_store(folder)
     every = max(1, len(opened.tracks) // WINDOWS)
@@ -172,7 +176,13 @@ def _setting(folder: str) -> Any:
     if len(chosen) < WINDOWS:
         raise ValueError(f"DATA has {len(opened.tracks)} tracks; this measurement needs {WINDOWS}")
     split = Split({track.id: "train" for track in chosen}, "benchmark")
-    return opened, split, recipe.load("mgcc", {"training.epochs": 2})
+    return Job(opened, _recipe(), split, out, device="cpu", pairs=())
+
+
+def _recipe() -> Recipe:
+    from genrescope.training import recipe
+
+    return recipe.load("mgcc", {"training.epochs": 2})
 
 
 if __name__ == "__main__":

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before anything loads torch: tests run side by side, a file a process
+
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any

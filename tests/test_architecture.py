@@ -1,14 +1,15 @@
 """The package's order: what may import what, what is loaded when, and what every public thing carries.
 
 Imports are read with `ast`, those under `if TYPE_CHECKING:` and those inside functions included: the order of layers
-holds for all of them. Only the search for cycles leaves out `TYPE_CHECKING`, where two modules may name each other's
-types.
+holds for all of them, and no modules name each other in a circle, not even each other's types.
 """
 
 from __future__ import annotations
 
 import ast
+import importlib.util
 import json
+import os
 import re
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from cli_support import GENRES, world
 
 import genrescope
 
@@ -44,13 +46,16 @@ LAYERS = (
     {"results"},
     {"reports"},
     {"evaluation"},
-    {"export", "integrations", "library", "research", "scale", "serve", "tags", "transfer"},
+    {"research"},
     {"cli"},
 )
 """Each may import what stands above it."""
 
+MODULES_FOR_A_PREDICTION = 37
+"""Modules of genrescope in a process that only classifies a song; a further one is looked at before it is let in."""
+
 HEAVY = (
-    "av", "jinja2", "lightning_fabric", "matplotlib", "mutagen", "numpy", "pooch", "pydantic", "requests",
+    "av", "jinja2", "lightning_fabric", "matplotlib", "mutagen", "numpy", "pydantic", "requests",
     "safetensors", "scipy", "sklearn", "soundfile", "soxr", "tensorboardX", "torch",
     "transformers",
 )  # fmt: skip
@@ -124,8 +129,10 @@ def layer(module: str) -> int:
     return next(number for number, names in enumerate(LAYERS) if unit(module) in names)
 
 
-def in_subprocess(code: str) -> str:
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+def in_subprocess(code: str, *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True, timeout=180
+    )
     return done.stdout
 
 
@@ -133,13 +140,14 @@ def test_every_module_is_in_a_layer() -> None:
     known = {name for names in LAYERS for name in names}
     strangers = [module for module in modules() if module not in ("", "__main__", "recipes")]
     assert [module for module in strangers if unit(module) not in known] == []
+    assert known == {unit(module) for module in strangers}
 
 
 def test_the_imports_are_read() -> None:
     """Guards the tests below: a reader that finds nothing would hold every order."""
     seen = {(each.importer, each.imported) for each in imports()}
     assert ("store.prepare", "store.journal") in seen
-    assert ("cli.predict", "inference.many") in seen
+    assert ("cli.predict", "inference.classifier") in seen
     assert ("evaluation.evaluate", "modelfile") in seen
     assert any(each.typing_only for each in imports())
     assert len(seen) > 80
@@ -170,7 +178,7 @@ def test_the_package_imports_its_parts_for_type_checkers_only() -> None:
 def test_no_modules_import_each_other_in_a_circle() -> None:
     graph: dict[str, set[str]] = {module: set() for module in modules()}
     for each in imports():
-        if not each.typing_only and each.imported not in (each.importer, ""):
+        if each.imported not in (each.importer, "") and each.importer:
             graph[each.importer].add(each.imported)
     done: set[str] = set()
 
@@ -206,6 +214,74 @@ print("\\n" + json.dumps(sorted(sys.modules)))
     # Typer itself takes pydantic where it is installed; genrescope's own use of it waits for a recipe.
     assert [name for name in HEAVY if name in loaded and name != "pydantic"] == []
     assert not any(name.startswith("genrescope.training") for name in loaded)
+
+
+NOT_FOR_PREDICTION = (
+    "check", "cli", "evaluation", "reports", "research", "results", "sources", "splits", "store", "synth", "training",
+)  # fmt: skip
+
+PREDICTION = """
+import json, sys
+import genrescope
+found = genrescope.load(sys.argv[1], device="cpu").predict(sys.argv[2])
+print(json.dumps([found.genre, sorted(name for name in sys.modules if name.partition(".")[0] == "genrescope")]))
+"""
+
+
+def test_a_prediction_loads_what_it_needs_and_no_more(tmp_path_factory: pytest.TempPathFactory) -> None:
+    made = world(tmp_path_factory)
+    genre, loaded = json.loads(in_subprocess(PREDICTION, str(made.run), str(made.songs()[0])))
+    assert genre in GENRES
+    own = [name.partition(".")[2] for name in loaded]
+    assert {"inference.classifier", "modelfile.file", "audio.decoding"} <= set(own)  # the reader works
+    assert [name for name in own if unit(name) in NOT_FOR_PREDICTION] == []
+    assert len(own) <= MODULES_FOR_A_PREDICTION, own
+
+
+CLIENT = """
+from pathlib import Path
+
+import genrescope
+from genrescope import Classifier, Failure, ModelInfo, Prediction
+
+classifier: Classifier = genrescope.load(Path("run"), device="cpu")
+with Path("song.mp3").open("rb") as file:
+    found: Prediction = classifier.predict(file)
+best: tuple[str, float] = found.top(1)[0]
+width: int = classifier.embed(b"bytes").shape[0]
+info: ModelInfo = classifier.info
+for each in classifier.predict_many([Path("song.mp3"), "song.mp3", b"bytes"]):
+    print(each.name, each.reason if isinstance(each, Failure) else each.genre, width, best, info.licence)
+"""
+
+
+MYPY = """
+[mypy]
+strict = True
+follow_imports = silent
+[mypy-torch.*,pydantic.*,transformers.*,safetensors.*,sklearn.*,scipy.*,av.*,soxr.*,soundfile.*]
+follow_imports = skip
+ignore_missing_imports = True
+"""
+"""What the client does not see is left out: torch alone takes a minute to read."""
+
+
+def test_a_client_program_is_typed(tmp_path: Path) -> None:
+    """What `py.typed` promises: a strict type checker knows the public names."""
+    if importlib.util.find_spec("mypy") is None:
+        pytest.skip("mypy is not installed")
+    (tmp_path / "client.py").write_text(CLIENT)
+    (tmp_path / "wrong.py").write_text(CLIENT.replace("best: tuple[str, ", "best: tuple[int, "))
+    (tmp_path / "mypy.ini").write_text(MYPY)
+    environment = {**os.environ, "MYPYPATH": str(ROOT.parent)}
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "client.py", "wrong.py"],
+        capture_output=True, text=True, check=False, timeout=300, cwd=tmp_path, env=environment,
+    )  # fmt: skip
+    assert done.stderr == ""
+    assert re.findall(r"^(\w+)\.py:\d+: error: .*\[([\w-]+)\]$", done.stdout, re.MULTILINE) == [
+        ("wrong", "assignment")
+    ], done.stdout
 
 
 def test_every_public_name_resolves() -> None:

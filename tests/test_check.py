@@ -793,7 +793,7 @@ def test_the_page_tells_every_finding_and_loads_nothing(checked: Checked) -> Non
         assert (" = ".join(finding.tracks) or "genre") in cells
         assert finding.reason in cells
     assert len(cells) == 2 * len(checked.findings)
-    assert len(seen.resources) == 2 * seen.tags.count("figure") == 2 * 5  # light and dark
+    assert len(seen.resources) == 2 * seen.tags.count("figure") == 2 * 4  # light and dark
     assert all(resource.startswith("data:image/png;base64,") for resource in seen.resources)
     assert not {"script", "link", "iframe"} & set(seen.tags)
     assert "url(" not in checked.page.read_text(encoding="utf-8")

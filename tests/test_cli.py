@@ -20,7 +20,7 @@ from conftest import write
 import genrescope as package
 from genrescope import cli
 from genrescope.cli import predict as predict_command
-from genrescope.inference.classifier import Prediction
+from genrescope.inference.prediction import Prediction
 from genrescope.sources import cards
 
 if TYPE_CHECKING:
@@ -187,7 +187,7 @@ def test_an_interruption_at_any_moment_has_its_code(monkeypatch: pytest.MonkeyPa
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("genrescope.inference.library.find_songs", interrupted)
+    monkeypatch.setattr("genrescope.inference.songs.find_songs", interrupted)
     done = here("predict", made.run, made.songs()[0])
     assert done.code == 130
     assert "Traceback" not in done.err
@@ -301,8 +301,8 @@ def test_names_in_brackets_stand_in_the_table_as_they_are(
     monkeypatch.setenv("COLUMNS", "200")
     scores = {"[unsorted]": 0.6, "[/b]": 0.4}
     with predict_command._writer(predict_command.Format.table, None, tuple(scores), top=2) as writer:
-        writer.write(Prediction("[live] song.mp3", "[unsorted]", 0.6, scores, (), 3.0, "[bold]short"))
-        writer.write(Prediction("song.mp3", "[/b]", 0.6, scores, (), 3.0))
+        for name, genre, warning in (("[live] song.mp3", "[unsorted]", "[bold]short"), ("song.mp3", "[/b]", None)):
+            writer.write(Prediction(Path(name), name, genre, 0.6, scores, (), 3.0, warning))
     shown = capsys.readouterr().out
     for text in ("[live] song.mp3", "[unsorted]", "[/b]", "[bold]short"):
         assert text in shown
@@ -319,12 +319,12 @@ def test_a_table_in_a_pipe_keeps_a_song_on_one_line(made: World, tmp_path: Path)
 def test_csv_has_a_column_for_every_genre(made: World) -> None:
     done = here("predict", made.run, *made.songs()[:2], "--format", "csv")
     rows = list(csv.DictReader(io.StringIO(done.out)))
-    assert list(rows[0]) == ["path", "genre", "confidence", "seconds", "uncertain", *GENRES]
+    assert list(rows[0]) == ["path", "genre", "confidence", "seconds", "warning", *GENRES]
     assert [row["path"] for row in rows] == list(map(str, made.songs()[:2]))
     for row in rows:
         assert sum(float(row[genre]) for genre in GENRES) == pytest.approx(1, abs=1e-5)
         assert float(row["confidence"]) == max(float(row[genre]) for genre in GENRES)
-        assert row["uncertain"] == ""
+        assert row["warning"] == ""
 
 
 @pytest.mark.parametrize("ending", ["jsonl", "csv"])

@@ -193,7 +193,9 @@ def test_odd_names_come_through_to_the_store(tmp_path: Path) -> None:
 def test_bytes_that_are_no_utf_8_are_taken_for_nothing_but_names_of_files(tmp_path: Path) -> None:
     tagged(tmp_path / "caf\udce9.flac", genre="Rock")
     (tmp_path / "songs.csv").write_bytes(b"path,genre,group\ncaf\xe9.flac,rock,B\xe9\n")
-    assert_refused(here("prepare", tmp_path / "songs.csv", "--out", tmp_path / "store"), "cannot be read", "UTF-8")
+    assert_refused(
+        here("prepare", tmp_path / "songs.csv", "--out", tmp_path / "store"), "line 2: the group is not UTF-8"
+    )
     (tmp_path / "songs.csv").write_bytes(b"path,genre\ncaf\xe9.flac,rock\n")
     assert len(list_tracks(tmp_path / "songs.csv")) == 1
 

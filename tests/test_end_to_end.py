@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 GENRES = ("classical", "metal")
-CLIPS = 6
+CLIPS = 4
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def test_real_clips_go_the_whole_way(clips: Path, tmp_path: Path) -> None:
     assert here("split", store, "--method", "stratified", "--shares", shares, "--out", split).code == 0
     trained = here(
         "train", store, "--recipe", "mgcc", "--set", "windows.train=all", "--set", "evaluation.verdict=vote",
-        "--set", "model.name=mgcc-small", "--set", "training.epochs=2",
+        "--set", "model.name=mgcc-small", "--set", "training.epochs=1",
         "--split", split, "--out", run,
     )  # fmt: skip
     assert trained.code == 0, trained.err
@@ -110,7 +110,7 @@ def test_the_wheel_carries_everything_that_is_not_code(wheel: Path) -> None:
     names = names_in(wheel)
     assert missing([f"genrescope/recipes/{name}.toml" for name in recipe.names()], names) == []
     assert missing(["genrescope/py.typed", "genrescope/reports/template.html"], names) == []
-    facts = sorted((ROOT / "src" / "genrescope" / "data" / "cards" / "facts").glob("*.txt"))
+    facts = sorted((ROOT / "src" / "genrescope" / "sources" / "cards" / "facts").glob("*.txt"))
     assert facts
     assert missing([f"genrescope/sources/cards/facts/{path.name}" for path in facts], names) == []
     assert any(name.endswith("licenses/LICENSE") for name in names)

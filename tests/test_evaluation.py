@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from cli_support import GENRES, sound, world, write_music
 from conftest import write
+from training_support import trained
 
 from genrescope import modelfile, splits
 from genrescope.errors import DataError, ModelFileError
@@ -23,7 +24,7 @@ from genrescope.files import write_json
 from genrescope.results import ModelFacts, read_evaluation
 from genrescope.store.prepare import prepare
 from genrescope.store.store import open_store
-from genrescope.training import loop, recipe
+from genrescope.training import recipe
 
 if TYPE_CHECKING:
     from cli_support import World
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from genrescope.evaluation.evaluate import Evaluated
 
 PNG = b"\x89PNG\r\n\x1a\n"
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="session")
@@ -53,6 +55,12 @@ def weights_before(run: Path) -> str:
 def done(run: Path, weights_before: str) -> Evaluated:
     assert weights_before
     return evaluate(run, part="test", device="cpu")
+
+
+@pytest.fixture
+def plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the figures out: they take most of the time, and other tests look at them."""
+    monkeypatch.setattr("genrescope.reports.figures.draw", lambda *_: [])
 
 
 def weights(path: Path) -> str:
@@ -219,8 +227,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     store = prepare(str(root / "music"), root / "store", jobs=1).store
     split = splits.Split({track.id: "train" for track in store.tracks}, "all")
     changes = {"model.name": "mgcc-small", "training.epochs": 1}
-    loop.train(store, recipe.load("mgcc", changes), split, root / "run", device="cpu")
-    return root / "run"
+    return trained(store, recipe.load("mgcc", changes), split, root / "run")
 
 
 def test_hostile_names_are_shown_as_they_are(hostile: Path) -> None:
@@ -259,6 +266,7 @@ def test_scores_enter_the_model_file_and_weights_stay(done: Evaluated, run: Path
     assert modelfile.load(run).header.scores == scores
 
 
+@pytest.mark.usefixtures("plain")
 def test_scores_of_another_part_stand_beside(done: Evaluated, run: Path, weights_before: str) -> None:
     evaluate(run, part="validation", device="cpu", out=run / "validation")
     assert {key.rpartition(" / ")[2] for key in modelfile.read_header(run).scores} == {"test", "validation"}
@@ -269,6 +277,7 @@ def test_scores_of_another_part_stand_beside(done: Evaluated, run: Path, weights
 # -- what is noted, and what is refused ---------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("plain")
 def test_scores_on_what_was_learnt_are_noted(run: Path, tmp_path: Path) -> None:
     done = evaluate(run, part="train", device="cpu", out=tmp_path)
     assert done.result.notes[0].startswith("the model was trained on the part train")
@@ -290,6 +299,7 @@ def test_a_store_that_has_changed_is_refused(made: World, tmp_path: Path) -> Non
     assert not (tmp_path / "results").exists()
 
 
+@pytest.mark.usefixtures("plain")
 def test_a_store_that_has_moved_is_used_where_it_is(made: World, tmp_path: Path, done: Evaluated) -> None:
     run = shutil.copytree(made.run, tmp_path / "run")
     facts = json.loads((run / "run.json").read_text(encoding="utf-8"))
@@ -300,6 +310,7 @@ def test_a_store_that_has_moved_is_used_where_it_is(made: World, tmp_path: Path,
     assert evaluate(run, store=moved, device="cpu").result.accuracy == done.result.accuracy
 
 
+@pytest.mark.usefixtures("plain")
 def test_other_data_is_scored_without_the_genres_that_the_model_does_not_know(made: World, tmp_path: Path) -> None:
     music = write_music(tmp_path / "music", tracks=2)
     for number in range(2):
@@ -317,6 +328,7 @@ def test_other_data_is_scored_without_the_genres_that_the_model_does_not_know(ma
     assert (made.run / "model.safetensors").stat() == before
 
 
+@pytest.mark.usefixtures("plain")
 def test_a_store_can_be_scored_as_data(made: World, tmp_path: Path) -> None:
     done = evaluate(made.run, data=str(made.store), out=tmp_path, device="cpu")
     assert done.result.data.tracks == 24

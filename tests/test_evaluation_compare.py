@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from typing import TYPE_CHECKING, Any
 
@@ -86,7 +85,8 @@ def test_resampling_holds_the_mean_and_stays_within_the_values(values: list[floa
     low, high = paired.resampled_mean(values)
     assert min(values) - 1e-9 <= low <= high <= max(values) + 1e-9
     assert low - 1e-9 <= np.mean(values) <= high + 1e-9
-    assert paired.resampled_mean([-value for value in values]) == pytest.approx((-high, -low), abs=0.12)
+    step = max(0.12, 2 / len(values))  # means of few values lie this far apart, and chance decides between two
+    assert paired.resampled_mean([-value for value in values]) == pytest.approx((-high, -low), abs=step)
 
 
 def test_drawing_kinds_is_drawing_tracks_one_by_one() -> None:
@@ -253,22 +253,6 @@ def test_known_artists_give_a_second_interval(tmp_path: Path) -> None:
     assert result.pairs[0].interval_by_groups == expected
 
 
-@pytest.mark.usefixtures("plain")
-def test_artists_are_looked_up_in_the_store_where_rows_do_not_tell_them(made: World, tmp_path: Path) -> None:
-    store = shutil.copytree(made.store, tmp_path / "store")
-    text = (store / "index.csv").read_text()
-    lines = text.splitlines()
-    (store / "index.csv").write_text(
-        "\n".join([lines[0], *(line.replace(",drone,,", ",drone,Hum,") for line in lines[1:])]) + "\n"
-    )
-    ids = [line.split(",")[0] for line in lines[1:]]
-    facts = json.loads((made.run / "run.json").read_text()) | {"store": str(store)}
-    run = scored(tmp_path / "a", [True] * len(ids), names=ids, fingerprint=facts["data_fingerprint"])
-    (run / "run.json").write_text(json.dumps(facts))
-    other = scored(tmp_path / "b", [False] * len(ids), names=ids, recipe="large")
-    assert held([run, other], tmp_path / "out").groups == 1 + sum("drone" not in name for name in ids)
-
-
 def test_other_tracks_are_refused_and_named(tmp_path: Path) -> None:
     run = scored(tmp_path / "a", A)
     fewer = scored(tmp_path / "b", A[:18], recipe="large")
@@ -305,10 +289,16 @@ def test_what_cannot_be_compared_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_forest_fills_what_is_apart_from_zero() -> None:
+    def apart(interval: tuple[float, float], by_groups: tuple[float, float]) -> results.Difference:
+        return results.Difference(
+            difference=0.1, interval=interval, interval_by_groups=by_groups, won=1, lost=0, p=1.0,
+            interval_newcombe=None,
+        )  # fmt: skip
+
     lines = [
         charts.Line("reference", 0.7, (0.6, 0.8), runs=(0.68, 0.72)),
-        charts.Line("better", 0.9, (0.8, 0.95), 0.2, (0.1, 0.3), (0.05, 0.35)),
-        charts.Line("by tracks only", 0.8, (0.7, 0.9), 0.1, (0.02, 0.18), (-0.01, 0.2)),
+        charts.Line("better", 0.9, (0.8, 0.95), apart((0.1, 0.3), (0.05, 0.35))),
+        charts.Line("by tracks only", 0.8, (0.7, 0.9), apart((0.02, 0.18), (-0.01, 0.2))),
     ]
     figure = charts.forest(lines, drawing.LIGHT)
     left, right = figure.axes
@@ -318,8 +308,17 @@ def test_the_forest_fills_what_is_apart_from_zero() -> None:
 
 
 def test_more_parameters_are_a_larger_point() -> None:
-    costs = [charts.Cost("a", 12.0, 0.7, (0.6, 0.8), 1_000), charts.Cost("b", 900.0, 0.8, (0.7, 0.9), 20_000_000)]
-    (axis,) = charts.against_compute(costs, drawing.LIGHT).axes
+    accuracy = results.EntryAccuracy(
+        mean=0.7, interval=(0.6, 0.8), interval_by_groups=None, by_run=(0.7,), lowest=0.7, highest=0.7, deviation=None
+    )
+    small, large = (
+        results.Entry(
+            name="a", recipe="a", level="vote", parameters=parameters, runs=("a",), seeds=(0,), accuracy=accuracy,
+            milliseconds=milliseconds,
+        )
+        for parameters, milliseconds in ((1_000, 12.0), (20_000_000, 900.0))
+    )  # fmt: skip
+    (axis,) = charts.against_compute([small, large], drawing.LIGHT).axes
     sizes = [points.get_sizes()[0] for points in axis.collections if isinstance(points, PathCollection)]
     assert sizes == [pytest.approx(40.025), 540]
     assert axis.get_xscale() == "log"
@@ -332,7 +331,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 def test_the_command_shows_tables_and_times_models(made: World, tmp_path: Path) -> None:
     run = shutil.copytree(made.run, tmp_path / "run")
-    assert here("evaluate", run, "--quiet").code == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("genrescope.reports.figures.draw", lambda *_: [])  # those of a single run are not looked at
+        assert here("evaluate", run, "--quiet").code == 0
     done = here("compare", run, f"{run}@first", "--compute", "--out", tmp_path / "out")
     assert done.code == 0, done.err
     assert "mgcc @vote" in done.out

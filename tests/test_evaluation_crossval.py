@@ -5,31 +5,43 @@ from __future__ import annotations
 import csv
 import dataclasses
 import statistics
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from cli_support import world
 
-from genrescope import splits
+import genrescope
+from genrescope import modelfile, splits
 from genrescope.errors import DataError
 from genrescope.evaluation import metrics
 from genrescope.evaluation.crossval import CrossValidated, Fold, cross_validate
 from genrescope.evaluation.evaluate import evaluate
+from genrescope.modelfile import TrainingData
 from genrescope.results import read_result
+from genrescope.sources.cards import card
 from genrescope.splits.duplicates import Pair
 from genrescope.store.store import Store, open_store
-from genrescope.training import loop, recipe
+from genrescope.training import recipe
+from genrescope.training.job import Job
+from genrescope.training.progress import Watch
 from genrescope.training.run_folder import read_run
+from genrescope.training.train import train
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from genrescope.splits import Split
+    from genrescope.training.progress import Epoch
     from genrescope.training.recipe import Recipe
-    from genrescope.training.run_folder import Epoch
 
 FOLDS = 3
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def job(store: Store, recipe: Recipe, split: Split, out: Path, **options: Any) -> Job:
+    """Return a job on the CPU, for a store without duplicates."""
+    return Job(store, recipe, split, out, **{"device": "cpu", "pairs": (), **options})
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +68,7 @@ def split(store: Store) -> Split:
 
 @pytest.fixture(scope="module")
 def done(store: Store, wanted: Recipe, split: Split, tmp_path_factory: pytest.TempPathFactory) -> CrossValidated:
-    return cross_validate(store, wanted, split, tmp_path_factory.mktemp("crossval") / "cv", seed=1, device="cpu")
+    return cross_validate(job(store, wanted, split, tmp_path_factory.mktemp("crossval") / "cv", seed=1))
 
 
 @pytest.fixture
@@ -127,7 +139,8 @@ def test_what_is_finished_is_not_trained_again(
 ) -> None:
     before = {path: path.stat().st_mtime_ns for path in done.out.glob("fold-*/model.safetensors")}
     epochs: list[Epoch] = []
-    again = cross_validate(store, wanted, split, done.out, seed=1, device="cpu", resume=True, on_epoch=epochs.append)
+    wished = job(store, wanted, split, done.out, seed=1, resume=True)
+    again = cross_validate(wished, watch=Watch(on_epoch=epochs.append))
     assert epochs == []
     assert again.result == done.result
     assert {path: path.stat().st_mtime_ns for path in before} == before
@@ -146,9 +159,7 @@ def test_an_interrupted_cross_validation_goes_on_and_ends_the_same(
             raise _StopError
 
     def run(on_fold: Callable[[Fold], None], *, resume: bool) -> Any:
-        return cross_validate(
-            store, wanted, split, tmp_path / "cv", seed=1, device="cpu", resume=resume, on_fold=on_fold
-        ).result
+        return cross_validate(job(store, wanted, split, tmp_path / "cv", seed=1, resume=resume), on_fold=on_fold).result
 
     with pytest.raises(_StopError):
         run(stop, resume=False)
@@ -167,9 +178,8 @@ def test_leaks_between_folds_are_noted(store: Store, wanted: Recipe, tmp_path: P
     split = splits.make(store.tracks, "random", folds=2)
     pair = Pair(split.ids("1")[0], split.ids("2")[0], "exact")
     tracks = tuple(dataclasses.replace(track, group="") for track in store.tracks)
-    done = cross_validate(
-        dataclasses.replace(store, tracks=tracks), wanted, split, tmp_path / "cv", pairs=[pair], device="cpu"
-    )
+    unknown = dataclasses.replace(store, tracks=tracks)
+    done = cross_validate(job(unknown, wanted, split, tmp_path / "cv", pairs=(pair,)))
     assert done.result.notes[0] == "audit: 2 of 24 tracks repeat a training track exactly (8 %)"
     assert done.result.audit is not None
     assert not done.result.audit.clean
@@ -199,14 +209,14 @@ def test_folds_have_folders_by_their_names(
     tracks = store.tracks[::2]
     split = splits.Split({track.id: parts[place % 2] for place, track in enumerate(tracks)}, "by hand")
     with pytest.raises(_StopError):
-        cross_validate(store, quick, split, tmp_path, device="cpu", on_fold=stop)
+        cross_validate(job(store, quick, split, tmp_path), on_fold=stop)
     assert sorted(told) == sorted(folders)
 
 
 def test_parts_that_are_no_folds_are_refused(store: Store, wanted: Recipe, tmp_path: Path) -> None:
     split = splits.make(store.tracks, "stratified")
     with pytest.raises(DataError, match=r"has the parts train, validation, test, which are no folds; .*--folds 5"):
-        cross_validate(store, wanted, split, tmp_path / "cv", device="cpu")
+        cross_validate(job(store, wanted, split, tmp_path / "cv"))
     assert not (tmp_path / "cv").exists()
 
 
@@ -214,11 +224,11 @@ def test_a_folder_of_something_else_is_refused(
     done: CrossValidated, store: Store, wanted: Recipe, split: Split
 ) -> None:
     with pytest.raises(DataError, match="holds a run; choose another --out"):
-        cross_validate(store, wanted, split, done.out / "fold-1", device="cpu", resume=True)
+        cross_validate(job(store, wanted, split, done.out / "fold-1", resume=True))
     other = splits.make(store.tracks, "stratified-group", folds=FOLDS, seed=5)
     assert other.fingerprint != split.fingerprint
     with pytest.raises(DataError, match="over other folds"):
-        cross_validate(store, wanted, other, done.out, device="cpu", resume=True)
+        cross_validate(job(store, wanted, other, done.out, resume=True))
 
 
 @pytest.mark.usefixtures("plain")
@@ -226,8 +236,8 @@ def test_training_does_not_depend_on_the_fold_held_out(store: Store, wanted: Rec
     """A run whose test tracks are moved out of the split altogether learns the same network."""
     split = splits.make(store.tracks, "stratified", folds=2)
     kept = dict.fromkeys(split.ids("2"), "train")
-    done = cross_validate(store, wanted, split, tmp_path / "cv", seed=3, device="cpu")
-    alone = loop.train(store, wanted, splits.Split(kept, "alone"), tmp_path / "alone", seed=3, device="cpu")
+    done = cross_validate(job(store, wanted, split, tmp_path / "cv", seed=3))
+    alone = train(job(store, wanted, splits.Split(kept, "alone"), tmp_path / "alone", seed=3))
     assert (done.out / "fold-1" / "history.csv").exists()
 
     def learnt(run: Path) -> list[str]:
@@ -235,3 +245,61 @@ def test_training_does_not_depend_on_the_fold_held_out(store: Store, wanted: Rec
             return [row["train_loss"] for row in csv.DictReader(file)]
 
     assert learnt(done.out / "fold-1") == learnt(alone)
+
+
+# -- the folder as a model ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def fitted(store: Store, split: Split, tmp_path_factory: pytest.TempPathFactory) -> CrossValidated:
+    wanted = recipe.load("pooled-svm", {"classifier.copies": 0, "classifier.frames": 128})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("genrescope.reports.figures.draw", lambda *_: [])
+        return cross_validate(job(store, wanted, split, tmp_path_factory.mktemp("fitted") / "cv"))
+
+
+@pytest.mark.parametrize("name", ["done", "fitted"])
+def test_a_folds_model_predicts_its_held_out_files_as_they_were_scored(
+    name: str, store: Store, split: Split, request: pytest.FixtureRequest
+) -> None:
+    validated: CrossValidated = request.getfixturevalue(name)
+    rows = {row.id: row for row in validated.result.tracks}
+    for fold in validated.result.crossval.folds:
+        classifier = genrescope.load(validated.out / fold.run, device="cpu")
+        for track_id in split.ids(fold.fold):
+            found = classifier.predict(Path(store.data) / track_id)
+            assert found.scores == pytest.approx(rows[track_id].scores, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", ["done", "fitted"])
+def test_the_folder_predicts_as_an_ensemble_of_its_folds(
+    name: str, store: Store, request: pytest.FixtureRequest
+) -> None:
+    validated: CrossValidated = request.getfixturevalue(name)
+    ensemble = genrescope.load(validated.out, device="cpu")
+    folds = [genrescope.load(validated.out / fold.run, device="cpu") for fold in validated.result.crossval.folds]
+    for track in store.tracks[::5]:
+        song = Path(store.data) / track.id
+        apart = [fold.predict(song).scores for fold in folds]
+        assert len({tuple(sorted(scores.items())) for scores in apart}) == FOLDS
+        mean = {genre: statistics.fmean(scores[genre] for scores in apart) for genre in store.genres}
+        assert ensemble.predict(song).scores == pytest.approx(mean, abs=1e-6)
+
+
+@pytest.mark.usefixtures("plain")
+@pytest.mark.parametrize("data", ["synth:music", "music"])
+def test_a_folds_model_file_carries_the_terms_of_a_public_data_set(
+    data: str, store: Store, split: Split, tmp_path: Path
+) -> None:
+    wanted = recipe.load("pooled-svm", {"classifier.kernel": "linear", "classifier.copies": 0})
+    named = dataclasses.replace(store, data=data)
+    out = cross_validate(job(named, wanted, split, tmp_path / "cv")).out
+    found = modelfile.read_header(out / "fold-1").data
+    public = card("synth")
+    if data.startswith("synth:"):
+        assert found == TrainingData(
+            name=public.title, fingerprint=named.fingerprint, licence=public.terms, citation=public.citation
+        )
+    else:
+        assert found == TrainingData(fingerprint=named.fingerprint)
+        assert (found.name, found.licence, found.citation) == ("", "unspecified", "")

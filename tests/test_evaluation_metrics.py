@@ -167,12 +167,12 @@ def test_figures_agree_with_those_of_scikit_learn(pairs: list[tuple[int, int]]) 
 
 @given(verdicts)
 def test_confused_pairs_are_the_cells_off_the_diagonal_the_largest_first(pairs: list[tuple[int, int]]) -> None:
-    counts = confusion([t for t, _ in pairs], [p for _, p in pairs], 4)
-    found = confused_pairs(counts, LABELS, most=100)
+    counts = confusion([t % 3 for t, _ in pairs], [p % 3 for _, p in pairs], 3)
+    found = confused_pairs(counts, LABELS)
     assert sum(pair.count for pair in found) == counts.sum() - counts.trace()
     assert [pair.count for pair in found] == sorted((pair.count for pair in found), reverse=True)
     for pair in found:
         row, column = LABELS.index(pair.truth), LABELS.index(pair.predicted)
         assert row != column
         assert pair.share == pytest.approx(counts[row, column] / counts[row].sum())
-    assert confused_pairs(counts, LABELS, most=2) == found[:2]
+    assert len(confused_pairs(np.ones((5, 5), np.int64), "abcde")) == 10

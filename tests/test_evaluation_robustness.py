@@ -16,6 +16,7 @@ from genrescope.errors import DataError
 from genrescope.evaluation import metrics, paired
 from genrescope.evaluation.conditions import CONDITIONS, UNCHANGED, chosen
 from genrescope.evaluation.evaluate import evaluate
+from genrescope.evaluation.held_out import Selection
 from genrescope.evaluation.robustness import robustness
 from genrescope.files import write_json
 from genrescope.results import RobustnessResult, Share, read_robustness
@@ -25,11 +26,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from genrescope.audio import Wave
-    from genrescope.evaluation.changed_sound import Sound
+    from genrescope.evaluation.changed_sound import ChangedSound
     from genrescope.progress import Progress
 
 FEW = "mp3-64,noise-10,middle-3"
 PNG = b"\x89PNG\r\n\x1a\n"
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def changed(name: str, wave: Wave) -> Wave:
@@ -190,7 +192,7 @@ def test_what_was_heard_is_not_heard_again(result: RobustnessResult, own: World,
     out = shutil.copytree(own.run / "robustness", tmp_path / "out")
     lines = (out / "heard.jsonl").read_text().splitlines()
     (out / "heard.jsonl").write_text("\n".join(lines[:2]) + "\n" + lines[2][:40])  # killed in the middle of a line
-    told: list[Progress[Sound]] = []
+    told: list[Progress[ChangedSound]] = []
     again = robustness(own.run, conditions=FEW, device="cpu", jobs=1, out=out, on_track=told.append)
     assert (told[0].done, told[-1].done, told[-1].total) == (2, 6, 6)
     assert again.result == result
@@ -202,7 +204,7 @@ def test_what_was_heard_is_not_heard_again(result: RobustnessResult, own: World,
     try:
         write_json(own.run / "run.json", facts | {"started": "trained again"})
         told.clear()
-        robustness(own.run, conditions="loud-6", tracks=2, device="cpu", jobs=1, out=out, on_track=told.append)
+        robustness(own.run, Selection(most=2), conditions="loud-6", device="cpu", jobs=1, out=out, on_track=told.append)
         assert told[0].done == 0, "what another network said was taken for this one's"
     finally:
         write_json(own.run / "run.json", facts)
@@ -219,7 +221,8 @@ def test_bad_files_are_named_and_the_others_scored(own: World, tmp_path: Path) -
     test = splits.read(own.run / "split.csv").ids("test")
     (own.music / test[0]).write_bytes(b"no longer a song")
     (own.music / test[1]).unlink()
-    done = robustness(own.run, conditions="quiet-20", device="cpu", jobs=1, data=str(own.music), out=tmp_path / "out")
+    moved = Selection(data=str(own.music))
+    done = robustness(own.run, moved, conditions="quiet-20", device="cpu", jobs=1, out=tmp_path / "out")
     assert done.failed == {
         test[0]: "the file has changed since the store was made",
         test[1]: f"not in {own.music}",
@@ -229,20 +232,21 @@ def test_bad_files_are_named_and_the_others_scored(own: World, tmp_path: Path) -
     for name in test[2:]:
         (own.music / name).write_bytes(b"no longer a song")
     with pytest.raises(DataError, match="none of the 6 tracks could be used; drone"):
-        robustness(own.run, conditions="loud-6", device="cpu", jobs=1, data=str(own.music), out=tmp_path / "none")
+        robustness(own.run, moved, conditions="loud-6", device="cpu", jobs=1, out=tmp_path / "none")
 
 
 @pytest.mark.usefixtures("plain")
 def test_each_fold_of_a_cross_validation_is_scored_by_its_own_model(made: World, tmp_path: Path) -> None:
     from genrescope.evaluation.crossval import cross_validate
     from genrescope.training import recipe
+    from genrescope.training.job import Job
 
     store = open_store(made.store)
     wanted = recipe.load("pooled-svm", {"classifier.kernel": "linear"})  # fitted at once
     split = splits.make(store.tracks, "stratified", folds=2)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("genrescope.reports.figures.draw", lambda *_: [])
-        scored = cross_validate(store, wanted, split, tmp_path / "cv", device="cpu").result
+        scored = cross_validate(Job(store, wanted, split, tmp_path / "cv", device="cpu")).result
     found = robustness(tmp_path / "cv", conditions="quiet-20", device="cpu", jobs=1).result
     assert found.data.part is None
     for row, expected in zip(found.tracks, scored.tracks, strict=True):
@@ -250,7 +254,7 @@ def test_each_fold_of_a_cross_validation_is_scored_by_its_own_model(made: World,
         assert row.predicted[UNCHANGED] == expected.predicted
         assert row.confidence[UNCHANGED] == pytest.approx(expected.confidence, abs=1e-5)
     few = robustness(
-        tmp_path / "cv", conditions="quiet-20", tracks=5, device="cpu", jobs=1, out=tmp_path / "few"
+        tmp_path / "cv", Selection(most=5), conditions="quiet-20", device="cpu", jobs=1, out=tmp_path / "few"
     ).result
     assert few.data.tracks == 5
     assert few.notes == ("only 5 of 24 tracks, spread evenly",)

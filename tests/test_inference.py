@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import os
+import shutil
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import torch
 from cli_support import GENRES, world
 from conftest import RATE, noise, sweep, tone, write
-from genrescope.inference.many import FailedSong, find_songs, predict_all
+from torch import nn
 
 import genrescope
-from genrescope import modelfile
+from genrescope import audio, modelfile, results
 from genrescope.cli import predict as predict_command
 from genrescope.errors import AudioError, DataError, ModelFileError, TrainingError
-from genrescope.inference.classifier import Classifier, Prediction, WindowScores
+from genrescope.features.windows import WindowSpec
+from genrescope.inference.classifier import Classifier
 from genrescope.inference.outputs import PredictionFile, header_line, to_line
+from genrescope.inference.prediction import Failure, Prediction, WindowScores
+from genrescope.inference.songs import find_songs
+from genrescope.models import registry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     import numpy.typing as npt
     from cli_support import World
@@ -46,13 +53,23 @@ def apart(one: Mapping[str, float], other: Mapping[str, float]) -> float:
     return max(abs(one[genre] - other[genre]) for genre in one)
 
 
+def network_of(classifier: Classifier) -> nn.Module:
+    return classifier._model.network
+
+
+def changed(run: Path, **header: Any) -> Classifier:
+    """Return a run's classifier with another header."""
+    loaded = modelfile.load(run)
+    return Classifier(dataclasses.replace(loaded, header=loaded.header.model_copy(update=header)))
+
+
 # -- one song -----------------------------------------------------------------------------------------------------
 
 
 def test_a_file_and_its_samples_give_the_same_answer(classifier: Classifier, tmp_path: Path) -> None:
     path = write(tmp_path / "song.wav", sweep(seconds=9.5), subtype="FLOAT")
     from_file = classifier.predict(path)
-    from_array = classifier.predict(sweep(seconds=9.5), rate=RATE)
+    from_array = classifier.predict(sweep(seconds=9.5), sample_rate=RATE)
     assert from_array.scores == from_file.scores
     assert from_array.windows == from_file.windows
     assert from_array.seconds == from_file.seconds == 9.5
@@ -62,7 +79,24 @@ def test_the_bytes_of_a_file_give_its_answer(classifier: Classifier, made: World
     song = made.songs()[1]
     from_bytes = classifier.predict(song.read_bytes())
     assert from_bytes.scores == classifier.predict(song).scores == classifier.predict(str(song)).scores
-    assert from_bytes.path == f"{song.stat().st_size} bytes"
+    assert (from_bytes.path, from_bytes.name) == (None, f"{song.stat().st_size} bytes")
+    assert (classifier.predict(song).path, classifier.predict(song).name) == (song, str(song))
+
+
+def test_a_file_in_memory_and_an_open_file_give_its_answer(classifier: Classifier, made: World) -> None:
+    song = made.songs()[1]
+    expected = classifier.predict(song)
+    with song.open("rb") as file:
+        from_open = classifier.predict(file)
+    for found in (from_open, classifier.predict(io.BytesIO(song.read_bytes()))):
+        assert dataclasses.replace(found, path=song, name=str(song)) == expected
+        assert (found.path, found.name) == (None, f"{song.stat().st_size} bytes")
+
+
+@pytest.mark.parametrize("song", [5, None, io.StringIO("song.wav")], ids=lambda song: type(song).__name__)
+def test_what_is_no_song_is_refused(classifier: Classifier, song: Any) -> None:
+    with pytest.raises(TypeError, match=f"a song of type {type(song).__name__}; accepted are a path, bytes, an open"):
+        classifier.predict(song)
 
 
 def test_rate_and_channels_of_a_file_change_little(classifier: Classifier, tmp_path: Path) -> None:
@@ -73,22 +107,22 @@ def test_rate_and_channels_of_a_file_change_little(classifier: Classifier, tmp_p
     assert other.seconds == pytest.approx(one.seconds, abs=1e-3)
     assert len(other.windows) == len(one.windows) == 2
     assert apart(one.scores, other.scores) < 0.05
-    assert classifier.predict(np.stack([fine, fine], axis=1), rate=44_100).scores == other.scores
+    assert classifier.predict(np.stack([fine, fine], axis=1), sample_rate=44_100).scores == other.scores
 
 
 def test_a_wrong_rate_is_another_song(classifier: Classifier) -> None:
     """This is why an array has no default rate."""
     song = sweep(seconds=6.5)
-    assert classifier.predict(song, rate=RATE).seconds == 6.5
-    assert classifier.predict(song, rate=2 * RATE).seconds == pytest.approx(3.25, abs=1e-3)
+    assert classifier.predict(song, sample_rate=RATE).seconds == 6.5
+    assert classifier.predict(song, sample_rate=2 * RATE).seconds == pytest.approx(3.25, abs=1e-3)
 
 
 def test_an_array_needs_its_rate_and_a_file_has_it(classifier: Classifier, made: World) -> None:
-    with pytest.raises(ValueError, match="needs its `rate`"):
+    with pytest.raises(ValueError, match="needs its `sample_rate`"):
         classifier.predict(np.zeros(RATE))
     for file in (made.songs()[0], str(made.songs()[0]), made.songs()[0].read_bytes()):
         with pytest.raises(ValueError, match="states its own rate"):
-            classifier.predict(file, rate=RATE)
+            classifier.predict(file, sample_rate=RATE)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +130,7 @@ def test_an_array_needs_its_rate_and_a_file_has_it(classifier: Classifier, made:
 )
 def test_samples_that_are_no_sound_are_refused(classifier: Classifier, samples: npt.NDArray[Any]) -> None:
     with pytest.raises(AudioError):
-        classifier.predict(samples, rate=RATE)
+        classifier.predict(samples, sample_rate=RATE)
 
 
 def test_a_file_that_is_no_sound_is_refused(classifier: Classifier, tmp_path: Path) -> None:
@@ -110,7 +144,7 @@ def test_a_file_that_is_no_sound_is_refused(classifier: Classifier, tmp_path: Pa
 
 
 def test_scores_are_probabilities_the_highest_first(classifier: Classifier) -> None:
-    found = classifier.predict(sweep(seconds=9.5), rate=RATE)
+    found = classifier.predict(sweep(seconds=9.5), sample_rate=RATE)
     assert set(found.scores) == set(classifier.genres) == set(GENRES)
     assert sum(found.scores.values()) == pytest.approx(1, abs=1e-5)
     assert list(found.scores.values()) == sorted(found.scores.values(), reverse=True)
@@ -122,61 +156,63 @@ def test_scores_are_probabilities_the_highest_first(classifier: Classifier) -> N
 
 
 def test_a_songs_scores_are_the_mean_of_its_windows(classifier: Classifier) -> None:
-    found = classifier.predict(sweep(seconds=13), rate=RATE)
+    found = classifier.predict(sweep(seconds=13), sample_rate=RATE)
     for genre in classifier.genres:
         mean = np.mean([window.scores[genre] for window in found.windows])
         assert found.scores[genre] == pytest.approx(mean, abs=1e-6)
 
 
 def test_windows_stand_side_by_side(classifier: Classifier) -> None:
-    found = classifier.predict(noise(30.0), rate=RATE)
+    found = classifier.predict(noise(30.0), sample_rate=RATE)
     assert len(found.windows) == 10
     assert [window.start for window in found.windows] == pytest.approx([n * WINDOW for n in range(10)])
     assert [window.end for window in found.windows] == pytest.approx([(n + 1) * WINDOW for n in range(10)])
     assert found.windows[-1].end <= found.seconds
-    assert found.uncertain is None
+    assert found.warning is None
 
 
 def test_windows_overlap_and_short_songs_are_repeated_where_the_model_learnt_so(
     classifier: Classifier, made: World
 ) -> None:
-    loaded = modelfile.load(made.run)
-    half = Classifier(dataclasses.replace(loaded, header=dataclasses.replace(loaded.header, hop=64, padding="repeat")))
+    half = changed(made.run, windows=WindowSpec(hop=64, padding="repeat"))
     song = noise(9.5)
-    found, apart_ones = half.predict(song, rate=RATE), classifier.predict(song, rate=RATE)
+    found, apart_ones = half.predict(song, sample_rate=RATE), classifier.predict(song, sample_rate=RATE)
     assert [window.start for window in found.windows] == pytest.approx([n * WINDOW / 2 for n in range(5)])
     for whole, other in zip(apart_ones.windows, found.windows[::2], strict=True):
         assert apart(whole.scores, other.scores) < 1e-5
-    short = half.predict(noise(1.0), rate=RATE)
-    assert short.uncertain is not None
-    assert short.uncertain.endswith("of 2.97 s), repeated to fill it")
-    assert apart(short.scores, classifier.predict(noise(1.0), rate=RATE).scores) > 1e-4
+    short = half.predict(noise(1.0), sample_rate=RATE)
+    assert short.warning is not None
+    assert short.warning.endswith("of 2.97 s), repeated to fill it")
+    assert apart(short.scores, classifier.predict(noise(1.0), sample_rate=RATE).scores) > 1e-4
 
 
 def test_a_windows_scores_do_not_depend_on_the_rest_of_the_song(classifier: Classifier) -> None:
     song = np.concatenate([tone(330.0, seconds=2 * WINDOW), noise(2 * WINDOW)])
-    whole, other = classifier.predict(song, rate=RATE), classifier.predict(song[: len(song) // 2], rate=RATE)
+    whole, other = (
+        classifier.predict(song, sample_rate=RATE),
+        classifier.predict(song[: len(song) // 2], sample_rate=RATE),
+    )
     assert apart(whole.windows[0].scores, other.windows[0].scores) < 1e-5
 
 
 @pytest.mark.parametrize("seconds", [0.01, 0.5, 2.9])
 def test_a_short_song_is_padded_and_said_to_be(classifier: Classifier, seconds: float) -> None:
-    found = classifier.predict(noise(seconds), rate=RATE)
+    found = classifier.predict(noise(seconds), sample_rate=RATE)
     assert len(found.windows) == 1
     assert found.windows[0].end == pytest.approx(found.seconds)
-    assert found.uncertain is not None
-    assert "shorter than one window" in found.uncertain
-    assert f"{found.seconds:.2f} s of 2.97 s" in found.uncertain
+    assert found.warning is not None
+    assert "shorter than one window" in found.warning
+    assert f"{found.seconds:.2f} s of 2.97 s" in found.warning
 
 
 def test_silence_is_said_to_be(classifier: Classifier) -> None:
-    assert classifier.predict(np.zeros(5 * RATE), rate=RATE).uncertain == "digital silence"
-    assert classifier.predict(1e-3 * noise(5.0), rate=RATE).uncertain is None
+    assert classifier.predict(np.zeros(5 * RATE), sample_rate=RATE).warning == "digital silence"
+    assert classifier.predict(1e-3 * noise(5.0), sample_rate=RATE).warning is None
 
 
 def test_a_prediction_can_be_written_as_json(classifier: Classifier) -> None:
-    facts = json.loads(json.dumps(classifier.predict(sweep(), rate=RATE).to_dict(), allow_nan=False))
-    assert set(facts) == {"path", "genre", "confidence", "uncertain", "seconds", "scores", "windows"}
+    facts = json.loads(json.dumps(classifier.predict(sweep(), sample_rate=RATE).to_dict(), allow_nan=False))
+    assert set(facts) == {"path", "name", "genre", "confidence", "warning", "seconds", "scores", "windows"}
     assert facts["confidence"] == max(facts["scores"].values())
     assert [set(window) for window in facts["windows"]] == [{"start", "end", "genre", "scores"}] * 2
 
@@ -213,7 +249,7 @@ def test_the_model_is_loaded_once_for_many_songs(made: World, monkeypatch: pytes
     loads: list[object] = []
     real = modelfile.load
 
-    def spy(path: str | Path, *, device: str = "cpu") -> modelfile.Bundle:
+    def spy(path: str | Path, *, device: str = "cpu") -> modelfile.Model:
         loads.append(path)
         return real(path, device=device)
 
@@ -227,17 +263,18 @@ def test_bad_songs_stop_nothing_and_the_order_stays(classifier: Classifier, made
     letter.write_text("Dear reader")
     good = made.songs()
     songs = [letter, good[0], tmp_path / "nothing.wav", *good[1:], letter]
-    found = list(predict_all(classifier, songs))
-    assert [result.path for result in found] == [str(song) for song in songs]
-    failed = [number for number, result in enumerate(found) if isinstance(result, FailedSong)]
+    found = list(classifier.predict_many(songs))
+    assert [result.path for result in found] == songs
+    assert [result.name for result in found] == list(map(str, songs))
+    failed = [number for number, result in enumerate(found) if isinstance(result, Failure)]
     assert failed == [0, 2, len(songs) - 1]
     for result in found:
         if isinstance(result, Prediction):
-            assert result.scores == classifier.predict(result.path).scores
+            assert result.scores == classifier.predict(result.name).scores
 
 
 def test_no_songs_are_no_predictions(classifier: Classifier) -> None:
-    assert list(predict_all(classifier, [])) == []
+    assert list(classifier.predict_many([])) == []
 
 
 def test_decoding_runs_ahead_but_not_away(classifier: Classifier, made: World) -> None:
@@ -249,7 +286,7 @@ def test_decoding_runs_ahead_but_not_away(classifier: Classifier, made: World) -
             asked.append(song)
             yield song
 
-    results = predict_all(classifier, songs())
+    results = classifier.predict_many(songs())
     next(results)
     assert len(asked) < 10
     results.close()  # type: ignore[attr-defined]
@@ -280,12 +317,154 @@ def test_what_is_not_there_is_refused(tmp_path: Path) -> None:
         find_songs([tmp_path / "song.mp3"])
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        AudioError("song", [("libsndfile", "odd")]),
+        OSError("odd"),
+        ValueError("odd"),
+        RecursionError("odd"),
+        MemoryError("odd"),
+    ],
+)
+def test_whatever_a_decoder_raises_is_a_failure(
+    classifier: Classifier, made: World, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    good, bad = made.songs()[0], made.songs()[1]
+    real = audio.blocks
+
+    def blocks(source: audio.Source, **options: Any) -> Any:
+        if source in (bad, b"bad"):
+            raise error
+        return real(source, **options)
+
+    monkeypatch.setattr(audio, "blocks", blocks)
+    one, failed, held, two = classifier.predict_many([good, bad, b"bad", str(good)])
+    assert isinstance(one, Prediction)
+    assert one == two
+    reason = "libsndfile: odd" if isinstance(error, AudioError) else f"{type(error).__name__}: odd"
+    assert failed == Failure(bad, str(bad), reason)
+    assert held == Failure(None, "3 bytes", reason)
+    assert failed.to_dict() == {"path": str(bad), "name": str(bad), "reason": reason}
+
+
+def test_what_is_no_song_is_a_failure_among_many(classifier: Classifier) -> None:
+    odd: list[Any] = [5, b""]
+    first, second = classifier.predict_many(odd)
+    assert isinstance(first, Failure)
+    assert (first.path, first.name) == (None, "a song of type int")
+    assert first.reason.startswith("TypeError: a song of type int; accepted are")
+    assert second == Failure(None, "0 bytes", "file: empty: 0 bytes")
+
+
+# -- embeddings, labels that do not exclude each other, ensembles ---------------------------------------------------
+
+
+def test_an_embedding_is_the_mean_of_those_of_the_windows(classifier: Classifier) -> None:
+    song = sweep(seconds=9.5)
+    found = classifier.embed(song, sample_rate=RATE)
+    assert found.dtype == np.float32
+    assert found.shape == (classifier.info.embedding_width,)
+    network, frames = network_of(classifier), classifier.hear(song, sample_rate=RATE).frames
+    images = torch.from_numpy(np.stack([frames[128 * n : 128 * (n + 1)].T for n in range(3)])[:, None]).float()
+    with torch.inference_mode():
+        expected = network.embed(images).mean(dim=0)  # type: ignore[operator]
+    np.testing.assert_allclose(found, expected.numpy(), rtol=1e-4, atol=1e-5)
+    assert np.abs(found - classifier.embed(noise(9.5), sample_rate=RATE)).max() > 1e-3
+
+
+def test_a_network_without_embeddings_says_so(made: World) -> None:
+    loaded = modelfile.load(made.run)
+    bare = Classifier(dataclasses.replace(loaded, network=nn.Sequential(loaded.network)))
+    assert bare.info.embedding_width == 0
+    assert (
+        bare.predict(sweep(), sample_rate=RATE).scores == Classifier(loaded).predict(sweep(), sample_rate=RATE).scores
+    )
+    with pytest.raises(ModelFileError, match="gives no embeddings"):
+        bare.embed(sweep(), sample_rate=RATE)
+
+
+def test_labels_that_do_not_exclude_each_other_have_scores_of_their_own(classifier: Classifier, made: World) -> None:
+    tags = changed(made.run, exclusive=False)
+    song = sweep(seconds=6.5)
+    found, one = tags.predict(song, sample_rate=RATE), classifier.predict(song, sample_rate=RATE)
+    assert all(0 <= score <= 1 for score in found.scores.values())
+    assert abs(sum(found.scores.values()) - 1) > 0.05
+    for window, other in zip(found.windows, one.windows, strict=True):
+        odds = {genre: score / (1 - score) for genre, score in window.scores.items()}  # exp(logit)
+        softmax = {genre: value / sum(odds.values()) for genre, value in odds.items()}
+        assert apart(softmax, other.scores) < 1e-4
+
+
+def test_the_folder_of_a_cross_validation_votes(made: World, tmp_path: Path) -> None:
+    folds = []
+    for number in range(2):
+        run = shutil.copytree(made.run, tmp_path / "folds" / str(number))
+        loaded = modelfile.load(run)
+        torch.manual_seed(number)
+        with torch.no_grad():
+            for parameter in loaded.network.parameters():
+                parameter.add_(0.05 * torch.randn_like(parameter) * parameter.std())
+        header = loaded.header.model_copy(update={"temperature": 1.0 + number})
+        modelfile.save(run / modelfile.FILE_NAME, loaded.network, header)
+        folds.append({"run": f"folds/{number}"})
+    (tmp_path / modelfile.CROSSVAL_NAME).write_text(json.dumps({"crossval": {"folds": folds}}))
+    members = [genrescope.load(tmp_path / fold["run"], device="cpu") for fold in folds]
+    ensemble = genrescope.load(tmp_path, device="cpu")
+    song = made.songs()[1]
+    found, each = ensemble.predict(song), [member.predict(song) for member in members]
+    assert apart(each[0].scores, each[1].scores) > 1e-3
+    mean = {genre: float(np.mean([one.scores[genre] for one in each])) for genre in GENRES}
+    assert apart(found.scores, mean) < 1e-5
+    assert ensemble.info.parameters == 2 * members[0].info.parameters
+    assert ensemble.embed(song).shape == (2 * members[0].info.embedding_width,)
+    assert str(tmp_path) in repr(ensemble)
+    loaded = modelfile.load(tmp_path / "folds" / "1")
+    header = loaded.header.model_copy(update={"windows": WindowSpec(hop=64)})
+    modelfile.save(tmp_path / "folds" / "1" / modelfile.FILE_NAME, loaded.network, header)
+    with pytest.raises(ModelFileError, match="different windows, so they cannot vote together"):
+        genrescope.load(tmp_path, device="cpu")
+
+
+def test_a_cross_validation_says_where_its_runs_are() -> None:
+    """What the folder of a cross-validation is read by, and what writes it."""
+    assert modelfile.CROSSVAL_NAME == results.CROSSVAL_NAME
+    assert {"run"} <= set(results.FoldResult.model_fields)
+    assert {"folds"} <= set(results.Folds.model_fields)
+
+
+# -- what it says of itself -----------------------------------------------------------------------------------------
+
+
+def test_a_classifier_names_its_recipe_its_file_and_its_labels(classifier: Classifier, made: World) -> None:
+    assert repr(classifier) == f"<Classifier mgcc from {made.run / modelfile.FILE_NAME}: drone, hiss, pulse>"
+    assert repr(changed(made.run, recipe={})).startswith("<Classifier mgcc-small from ")
+
+
+def test_a_classifier_says_what_it_is_and_on_what_terms(classifier: Classifier, made: World) -> None:
+    info = classifier.info
+    assert (info.name, info.labels, info.exclusive) == ("mgcc", GENRES, True)
+    assert info.sample_rate == RATE
+    assert info.window_seconds == pytest.approx(WINDOW)
+    assert info.parameters == registry.count_parameters(registry.create("mgcc-small", 3))
+    assert info.embedding_width > 0
+    assert "training data" in info.licence
+    assert info.trained_on == {"name": "", "licence": "unspecified", "citation": ""}
+    assert (info.requires, info.citation, info.made_with) == ((), "", genrescope.__version__)
+    terms = modelfile.Terms(licence="CC BY 4.0", citation="A. Author, 2020")
+    data = modelfile.TrainingData(name="GTZAN", licence="unknown", citation="G. Tzanetakis, 2002")
+    other = changed(made.run, weights=terms, data=data, scores={"test": {"accuracy": 0.7}}).info
+    assert (other.licence, other.citation) == ("CC BY 4.0", "A. Author, 2020")
+    assert other.trained_on == {"name": "GTZAN", "licence": "unknown", "citation": "G. Tzanetakis, 2002"}
+    assert other.scores == {"test": {"accuracy": 0.7}}
+
+
 # -- the file of predictions --------------------------------------------------------------------------------------
 
 
 def prediction(path: str) -> Prediction:
     scores = {"jazz": 0.75, "rock": 0.25}
-    return Prediction(path, "jazz", 0.75, scores, (WindowScores(0.0, 2.0, "jazz", scores),), 2.0, "short")
+    return Prediction(Path(path), path, "jazz", 0.75, scores, (WindowScores(0.0, 2.0, "jazz", scores),), 2.0, "short")
 
 
 @pytest.mark.parametrize("kind", ["jsonl", "csv"])

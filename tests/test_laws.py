@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 SPEC = LogMelSpec()
 LOWEST, HIGHEST = (float(mel) for mel in hz_to_mel([SPEC.f_min, SPEC.f_max]))
 EDGES = mel_to_hz(np.linspace(LOWEST, HIGHEST, SPEC.n_mels + 2))

@@ -8,23 +8,28 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from genrescope.models.committee import Committee
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from genrescope.models import registry
+from genrescope.models.ensemble import NetworkAndSVM, SoftVoting
 from genrescope.models.inputs import FLOOR, Normalise
+from genrescope.models.mgcc import MGCC
 from genrescope.models.pooled import PooledSVM
 
 STATED = re.compile(r"(?:([\d,]+) parameters at ten genres, |\D)([\d.]+) GFLOP for (\d+) frames")
 FIXED = ("mgcc", "mgcc-small")
 """Networks whose dense layers take windows of one length."""
 
-MACHINES = ("pooled-svm", "committee")
+FITTED = ("pooled-svm", "network-and-svm")
+"""What has as many numbers as it is fitted to."""
 
-ANY_LENGTH = [name for name in registry.names() if name not in (*FIXED, "committee")]
+NAMES = [name for name in registry.names() if name != "published"]
+"""Networks that take log-mels; those of transformers take what they were made for, and have tests of their own."""
+
+ANY_LENGTH = [name for name in NAMES if name not in (*FIXED, "network-and-svm")]
 LEVELLED = [name for name in ANY_LENGTH if name != "pooled-svm"]
 """Networks that begin with `Normalise`."""
 
@@ -32,12 +37,12 @@ LEVELLED = [name for name in ANY_LENGTH if name != "pooled-svm"]
 def fresh(name: str, genres: int = 4, *, seed: int = 0, **options: Any) -> nn.Module:
     """Return a network that has something to say, also where all its numbers are fitted."""
     torch.manual_seed(seed)
-    model = registry.create(name, genres, **({"vectors": 3} if name in MACHINES else {}), **options)
-    for machine in (each for each in model.modules() if isinstance(each, PooledSVM)):
+    model = registry.create(name, genres, **({"vectors": 3} if name in FITTED else {}), **options)
+    for svm in (each for each in model.modules() if isinstance(each, PooledSVM)):
         with torch.no_grad():
-            for parameter in (machine.vectors, machine.weights, machine.bias):
+            for parameter in (svm.vectors, svm.weights, svm.bias):
                 parameter.copy_(torch.randn_like(parameter))
-            machine.gamma.fill_(1e-4)
+            svm.gamma.fill_(1e-4)
     return model
 
 
@@ -52,7 +57,7 @@ def music(count: int = 3, frames: int = 128, *, seed: int = 0) -> Tensor:
 # -- what is stated -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", registry.names())
+@pytest.mark.parametrize("name", NAMES)
 def test_a_variant_is_as_large_and_as_costly_as_it_says(name: str) -> None:
     registry.names()
     stated = STATED.search(registry._VARIANTS[name].__doc__ or "")
@@ -64,12 +69,12 @@ def test_a_variant_is_as_large_and_as_costly_as_it_says(name: str) -> None:
     if parameters:
         assert registry.count_parameters(model) == int(parameters.replace(",", ""))
     else:
-        assert name in MACHINES  # its size depends on what it is fitted to
+        assert name in FITTED  # its size depends on what it is fitted to
     digits = len(gigaflops.replace(".", "").lstrip("0"))
     assert float(f"{counted.get_total_flops() / 1e9:.{digits}g}") == float(gigaflops)
 
 
-def test_a_machine_has_as_many_numbers_a_vector_as_it_says() -> None:
+def test_an_svm_has_as_many_numbers_a_vector_as_it_says() -> None:
     words = registry._VARIANTS["pooled-svm"].__doc__ or ""
     one, four = (registry.create("pooled-svm", 10, vectors=vectors) for vectors in (1, 4))
     assert registry.count_parameters(four) - registry.count_parameters(one) == 3 * (855 + 10)
@@ -142,12 +147,13 @@ def test_every_parameter_matters(name: str) -> None:
     assert [key for key, size in sizes.items() if size < 1e-7 * largest] == []
 
 
+@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("name", LEVELLED)
 def test_a_network_learns_a_handful_of_windows_by_heart(name: str) -> None:
-    model, images, truth = fresh(name).train(), music(6), torch.tensor([0, 1, 2, 3, 0, 1])
+    model, images, truth = fresh(name, dropout=0.0).train(), music(4, 32), torch.arange(4)
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
     losses = []
-    for _ in range(12):
+    for _ in range(6):
         loss = nn.functional.cross_entropy(model(images), truth)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -156,18 +162,89 @@ def test_a_network_learns_a_handful_of_windows_by_heart(name: str) -> None:
     assert losses[-1] < 0.6 * losses[0]
 
 
-def test_a_committee_is_the_mean_of_both_in_logarithms() -> None:
-    images = music(3, 256)
-    model = fresh("committee", frames=128, share=0.25).eval()
-    assert isinstance(model, Committee)
+# -- embeddings and ensembles -----------------------------------------------------------------------------------------
+
+
+def with_embeddings(name: str) -> bool:
+    with torch.device("meta"):
+        return hasattr(registry.create(name, 4), "embed")
+
+
+EMBEDDING = [name for name in NAMES if with_embeddings(name)]
+
+
+def test_every_network_gives_embeddings() -> None:
+    assert EMBEDDING == NAMES
+
+
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("name", [name for name in EMBEDDING if name != "mgcc"])  # at its full size 0.5 GB
+def test_embeddings_have_the_width_that_is_stated(name: str) -> None:
+    model, images = fresh(name).eval(), music(3)
     with torch.inference_mode():
-        heard = (
-            torch.stack([model.network(images[..., :128]), model.network(images[..., 128:])]).softmax(dim=2).mean(dim=0)
-        )
-        wanted = 0.75 * heard.log() + 0.25 * model.machine(images).log_softmax(dim=1)
+        found = model.embed(images)  # type: ignore[operator]
+    assert found.shape == (3, model.width)
+    assert found.isfinite().all()
+    assert not torch.equal(found[0], found[1])
+
+
+def test_the_published_network_has_embeddings_of_its_dense_layer() -> None:
+    with torch.device("meta"):
+        model = registry.create("mgcc", 10).eval()
+        assert isinstance(model, MGCC)
+        assert model.embed(torch.zeros(3, 1, 128, 128)).shape == (3, model.width)
+        assert model.width == 512
+
+
+def test_network_and_svm_are_averaged_in_logarithms() -> None:
+    images = music(3, 256)
+    model = fresh("network-and-svm", frames=128, share=0.25).eval()
+    assert isinstance(model, NetworkAndSVM)
+    with torch.inference_mode():
+        pieces = [images[..., :128], images[..., 128:]]
+        of_network = torch.stack([model.network(piece) for piece in pieces]).softmax(dim=2).mean(dim=0)
+        wanted = 0.75 * of_network.log() + 0.25 * model.svm(images).log_softmax(dim=1)
         torch.testing.assert_close(model(images), wanted, rtol=1e-4, atol=1e-5)
+        embedded = torch.stack([model.network.embed(piece) for piece in pieces]).mean(dim=0)  # type: ignore[operator]
+        torch.testing.assert_close(model.embed(images), embedded, rtol=1e-4, atol=1e-5)
         with pytest.raises(ValueError, match="200 frames; the network's pieces have 128"):
             model(music(1, 200))
+
+
+def members(count: int = 3) -> list[nn.Module]:
+    """Return networks that are sure of different things."""
+    made = [fresh("pooled-svm", seed=seed).eval() for seed in range(count)]
+    for number, each in enumerate(made):
+        each.get_parameter("sharpness").data.fill_(1.0 + number)
+    return made
+
+
+@pytest.mark.parametrize("exclusive", [True, False])
+def test_a_soft_vote_is_the_mean_of_probabilities(*, exclusive: bool) -> None:
+    voters, temperatures, images = members(), (1.0, 0.5, 3.0), music(4)
+    model = SoftVoting(voters, temperatures=temperatures, exclusive=exclusive).eval()
+
+    def probabilities(logits: Tensor) -> Tensor:
+        return logits.softmax(dim=1) if exclusive else logits.sigmoid()
+
+    with torch.inference_mode():
+        each = [probabilities(voter(images) / by) for voter, by in zip(voters, temperatures, strict=True)]
+        found = probabilities(model(images))
+        embedded = model.embed(images)
+        torch.testing.assert_close(embedded, torch.cat([voter.embed(images) for voter in voters], dim=1))  # type: ignore[operator]
+    assert float((each[0] - each[1]).abs().max()) > 0.01
+    torch.testing.assert_close(found, torch.stack(each).mean(dim=0), rtol=1e-4, atol=1e-5)
+    assert embedded.shape == (4, model.width) == (4, 3 * 855)
+
+
+@pytest.mark.parametrize("exclusive", [True, False])
+def test_a_soft_vote_of_networks_that_are_wholly_sure_is_finite(*, exclusive: bool) -> None:
+    layer = nn.Linear(1, 2)
+    layer.bias.data.copy_(torch.tensor([1e4, -1e4]))
+    sure = nn.Sequential(nn.Flatten(), layer)
+    logits = SoftVoting([sure, sure], temperatures=(1.0, 1.0), exclusive=exclusive)(torch.zeros(1, 1, 1, 1)).detach()
+    assert logits.isfinite().all()
+    assert float(logits[0, 0] - logits[0, 1]) > 20
 
 
 # -- what they do first ---------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Published networks: their features are what transformers says, a model file has them or names them, faults are told."""
+"""Published networks: their features are what transformers says, they are models of the registry, faults are told."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from genrescope.features.windows import Span
 from genrescope.inference.scorer import Scorer
 from genrescope.models import published_loading, registry
 from genrescope.models.published import KINDS as ARCHITECTURES
-from genrescope.models.published import Body, Published
+from genrescope.models.published import Body, Published, PublishedSpec
 from genrescope.models.published_loading import load, load_same, rebuild
 
 if TYPE_CHECKING:
@@ -61,9 +61,11 @@ def direct(folder: Path, kind: str, waves: list[Any]) -> np.ndarray[Any, np.dtyp
     extractor: Any
     if kind == "ast":
         extractor, model = hf.ASTFeatureExtractor.from_pretrained(folder), hf.ASTModel.from_pretrained(folder)
-    elif kind in ("hubert", "wav2vec2"):
+    elif kind in ("hubert", "wav2vec2", "wavlm"):
         extractor = hf.Wav2Vec2FeatureExtractor.from_pretrained(folder)
-        model = {"hubert": hf.HubertModel, "wav2vec2": hf.Wav2Vec2Model}[kind].from_pretrained(folder)
+        model = {"hubert": hf.HubertModel, "wav2vec2": hf.Wav2Vec2Model, "wavlm": hf.WavLMModel}[kind].from_pretrained(
+            folder
+        )
     else:
         extractor = hf.ClapFeatureExtractor.from_pretrained(folder)
         whole = {"clap": hf.ClapModel, "clap_audio": hf.ClapAudioModel}[kind].from_pretrained(folder)
@@ -89,7 +91,8 @@ def direct(folder: Path, kind: str, waves: list[Any]) -> np.ndarray[Any, np.dtyp
 
 # An AST's frames are kept in float16, as a store keeps them; all else is single precision.
 @pytest.mark.parametrize(
-    ("kind", "tolerance"), [("ast", 2e-3), ("hubert", 1e-4), ("wav2vec2", 1e-4), ("clap", 1e-4), ("clap_audio", 1e-4)]
+    ("kind", "tolerance"),
+    [("ast", 1e-4), ("hubert", 1e-5), ("wav2vec2", 1e-5), ("wavlm", 1e-5), ("clap", 1e-5), ("clap_audio", 1e-5)],
 )
 def test_the_features_are_those_of_transformers(saved: Path, kind: str, tolerance: float) -> None:
     body = opened(saved, kind)
@@ -97,8 +100,8 @@ def test_the_features_are_those_of_transformers(saved: Path, kind: str, toleranc
     found = features(body, wave).numpy()
     expected = direct(saved / kind, kind, cut(body, wave))
     assert found.shape == (round(3 / body.spec.seconds), body.spec.layers, body.spec.width)
-    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=tolerance)
-    assert np.ptp(found, axis=0).max() > 3 * tolerance  # windows differ, so their order is told as well
+    np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance)
+    assert np.ptp(found, axis=0).max() > 50 * tolerance  # windows differ, so their order is told as well
 
 
 def test_of_an_ast_only_the_rounding_of_its_frames_is_our_own(saved: Path) -> None:
@@ -108,7 +111,7 @@ def test_of_an_ast_only_the_rounding_of_its_frames_is_our_own(saved: Path) -> No
     frames = make(body.spec.spec).forward(torch.from_numpy(np.stack(pieces)))
     with torch.no_grad():
         found = body(frames.transpose(1, 2).unsqueeze(1)).numpy()
-    np.testing.assert_allclose(found, direct(saved / "ast", "ast", pieces), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(found, direct(saved / "ast", "ast", pieces), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -162,7 +165,7 @@ def test_the_identity_is_of_the_weights_and_not_of_the_folder(saved: Path, tmp_p
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_network_is_rebuilt_from_what_describes_it(saved: Path, kind: str) -> None:
     body = opened(saved, kind)
-    again = rebuild(type(body.spec)(**json.loads(json.dumps(body.spec.to_dict()))))
+    again = rebuild(PublishedSpec(**json.loads(json.dumps(body.spec.to_dict()))))
     again.load_state_dict(body.state_dict())
     wave = noise(1.5, rate=rate_of(body))
     assert torch.equal(features(again, wave), features(body, wave))
@@ -203,7 +206,7 @@ def test_options_that_make_no_model_are_refused(saved: Path, changes: dict[str, 
 def test_an_architecture_that_is_not_known_is_not_rebuilt(saved: Path) -> None:
     values = load(str(saved / "hubert")).spec.to_dict() | {"model_type": "bert"}
     with pytest.raises(ValueError, match='the architecture "bert"; accepted are audio-spectrogram-transformer'):
-        rebuild(published_loading.PublishedSpec(**values))
+        rebuild(PublishedSpec(**values))
 
 
 def test_models_of_one_named_network_share_it(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,6 +216,22 @@ def test_models_of_one_named_network_share_it(saved: Path, monkeypatch: pytest.M
     assert load_same(spec).network is load_same(short).network
     assert (load_same(spec).spec, load_same(short).spec) == (spec, short)
     published_loading._from_hub.cache_clear()
+
+
+@pytest.mark.parametrize("kind", ["ast", "hubert", "clap", "mert"])
+def test_a_network_of_the_hub_has_its_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    folder = networks.on_hub(monkeypatch, tmp_path / "hub", f"someone/{kind}")
+    if kind == "mert":
+        networks.mert(folder, deepnorm=False)
+    else:
+        KINDS[kind](folder)
+    published_loading._from_hub.cache_clear()
+    for revision in (None, networks.COMMIT):
+        spec = load(f"someone/{kind}", revision=revision).spec
+        assert (spec.name, spec.revision) == (f"someone/{kind}", networks.COMMIT)
+    assert load_same(spec).spec == spec
+    with pytest.raises(ModelFileError, match=f"someone/{kind} cannot be loaded"):
+        load(f"someone/{kind}", revision=networks.COMMIT[::-1])
 
 
 # -- refusals ---------------------------------------------------------------------------------------------------

@@ -64,15 +64,6 @@ def test_no_record_makes_no_file(tmp_path: Path) -> None:
     assert read(tmp_path / "new" / "log.jsonl", dict, damaged="skip") == []
 
 
-def test_fsync_is_asked_for_each_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    synced: list[int] = []
-    monkeypatch.setattr(os, "fsync", lambda number: synced.append(os.fstat(number).st_size))
-    with RecordWriter(tmp_path / "log.jsonl", fsync=True) as writer:
-        writer.add({"n": 1})
-        writer.add({"n": 2})
-    assert synced == [9, 18]
-
-
 @pytest.mark.skipif(os.name == "nt", reason="Windows names are always text")
 def test_a_name_that_is_not_text_keeps_its_bytes(tmp_path: Path) -> None:
     name = os.fsdecode(b"caf\xe9.mp3")

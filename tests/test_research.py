@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from conftest import genre_folders, stored
@@ -16,17 +16,14 @@ from genrescope import modelfile, splits
 from genrescope.errors import DataError
 from genrescope.evaluation import cost
 from genrescope.evaluation.metrics import resampled_interval
-from genrescope.research import collect, experiments, side_by_side, study_page, tables
-from genrescope.research.study import Ended, Estimate, Studied, StudyProgress, study
+from genrescope.research import collect, experiments, study_file, study_page, tables
+from genrescope.research.study import Ended, Studied, StudyProgress, study
 from genrescope.splits import Split, subsets
 from genrescope.splits.duplicates import Pair
 from genrescope.store.prepare import prepare
 from genrescope.store.store import open_store
 from genrescope.training import recipe as recipes
 from genrescope.training.run_folder import read_run
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 DOCS = sorted((Path(__file__).parent.parent / "docs" / "studies").glob("*.toml"))
@@ -265,8 +262,9 @@ def test_a_study_leaves_runs_table_page_and_figures(done: tuple[Studied, list[St
     assert [(each.run.name, each.run.seed, each.reason) for each in ended] == [
         ("folds", 0, None), ("folds", 1, None), ("half", 0, None), ("half", 1, None), ("parts", 0, None),
     ]  # fmt: skip
-    assert (told[0].done, told[0].total, told[0].seconds_left) == (0, 5, None)
-    assert (told[-1].done, told[-1].share, told[-1].running, told[-1].seconds_left) == (5, 5, (), 0)
+    assert (told[0].done, told[0].total) == (0, 5)
+    assert (told[-1].done, told[-1].share, told[-1].run) == (5, 5, None)
+    assert any(at.run == ended[0].run and 0 < at.share < 1 for at in told)
     assert [row["name"] for row in result.result["experiments"]] == ["folds", "half", "parts"]
     assert (result.out / "study.md").read_text() == result.table + "\n"
     assert len(result.table.splitlines()) == 5
@@ -394,67 +392,6 @@ def test_an_interrupted_study_goes_on_and_ends_the_same(
     assert accuracies[0] == accuracies[1]
 
 
-# -- side by side -----------------------------------------------------------------------------------------------
-
-
-def work(item: int, tell: Callable[[float], None]) -> None:
-    """Fail in two ways, or tell and succeed; a process must be able to find this by its name."""
-    if item == 1:
-        raise DataError("one is wrong")
-    if item == 2:
-        import os
-
-        os._exit(7)
-    tell(0.5)
-
-
-def test_processes_tell_how_far_they_are_and_how_they_ended() -> None:
-    began: list[int] = []
-    fractions: list[tuple[int, float]] = []
-    ended: dict[int, str | None] = {}
-    side_by_side.run(
-        [0, 1, 2], work, jobs=2, threads=1, on_begin=began.append,
-        on_fraction=lambda item, share: fractions.append((item, share)), on_end=ended.__setitem__,
-    )  # fmt: skip
-    assert began == [0, 1, 2]
-    assert fractions == [(0, 0.5)]
-    assert (ended[0], ended[1]) == (None, "one is wrong")
-    assert ended[2] is not None
-    assert "its process died with code 7" in ended[2]
-
-
-def test_one_job_works_in_this_process() -> None:
-    ended: dict[int, str | None] = {}
-
-    def here(item: int, _: Callable[[float], None]) -> None:
-        if item:
-            raise MemoryError("too large")
-
-    side_by_side.run(
-        [0, 1], here, jobs=1, threads=1, on_begin=lambda _: None, on_fraction=lambda *_: None, on_end=ended.__setitem__
-    )
-    assert ended == {0: None, 1: "MemoryError: too large"}
-
-
-# -- estimates --------------------------------------------------------------------------------------------------
-
-
-def test_an_estimate_takes_the_nearest_that_is_known() -> None:
-    estimate = Estimate(2, [("a", "mgcc"), ("b", "mgcc"), ("c", "svm")])
-    assert estimate.left([]) is None
-    estimate.learn(("a", "mgcc"), 10)
-    assert estimate.left([]) == (10 + 10 + 10) / 2
-    estimate.learn(("c", "svm"), 2)
-    assert estimate.left([]) == (10 + 10 + 2) / 2
-    assert estimate.left([(("c", "svm"), 30.0, 0.25)]) == 90, "one that runs on is waited for"
-
-
-def test_an_estimate_grows_from_the_first_run_itself() -> None:
-    estimate = Estimate(1, [("a", "mgcc")])
-    assert estimate.left([(("a", "mgcc"), 5.0, 0.0)]) is None
-    assert estimate.left([(("a", "mgcc"), 5.0, 0.5)]) == 5 + 10
-
-
 # -- collected rows ---------------------------------------------------------------------------------------------
 
 
@@ -546,7 +483,7 @@ def test_curves_are_of_rows_that_differ_in_their_share_alone() -> None:
 
 @pytest.mark.parametrize("path", DOCS, ids=lambda path: path.stem)
 def test_what_a_study_in_the_docs_sets_is_a_change_of_its_recipe(path: Path) -> None:
-    entries, faults = experiments._entries(path)
+    entries, faults = study_file.read_experiments(path)
     assert faults == []
     assert len(entries) > 1
     for _, entry in entries:

@@ -15,7 +15,7 @@ from conftest import genre_folders
 from genrescope import splits
 from genrescope.errors import DataError, TrainingError
 from genrescope.research import tune as tuning
-from genrescope.research.tune import Tried, Tuned, subset, tune
+from genrescope.research.tune import Search, Tuned, subset, tune
 from genrescope.research.tune_space import Range, read_space
 from genrescope.store.prepare import prepare
 from genrescope.training import recipe
@@ -24,12 +24,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from genrescope.research.trials import Tried
     from genrescope.splits import Split
     from genrescope.store.store import Store
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 GENRES = ("blues", "jazz")
-CHANGES = {"windows.padding": "silence"}
+CHANGES = {"windows.padding": "silence", "classifier.copies": 0}
 SPACE = {
     "classifier.c": Range(low=1e-2, high=1e2, log=True),
     "classifier.gamma": Range(low=1e-3, high=1e3, log=True),
@@ -52,9 +53,16 @@ def split(store: Store) -> Split:
     return splits.make(store.tracks, "stratified", shares={"train": 0.5, "validation": 0.2, "test": 0.3})
 
 
+@pytest.fixture(autouse=True)
+def _plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the picture out: drawing takes most of the time; `done` has one, since it is made before."""
+    monkeypatch.setattr("genrescope.research.tune_figure.write", lambda *_: None)
+
+
 def search(store: Store, out: Path, *, trials: int = 3, **options: Any) -> Tuned:
-    given: dict[str, Any] = {"changes": CHANGES, "folds": 2, "device": "cpu"}
-    return tune(store, "pooled-svm", SPACE, out, trials=trials, **given | options)
+    given: dict[str, Any] = {"changes": CHANGES, "folds": 2, "device": "cpu"} | options
+    told = {name: given.pop(name) for name in ("minutes", "on_fold", "on_trial") if name in given}
+    return tune(Search(store, "pooled-svm", SPACE, **given), out, trials=trials, **told)
 
 
 def told(tuned: Tuned) -> list[Tried]:
@@ -198,7 +206,7 @@ def test_another_search_is_not_gone_on_with(done: Tuned, store: Store, split: Sp
 def test_bad_values_count_as_failed(store: Store, tmp_path: Path) -> None:
     space = {"schedule.max_rate": Range(choices=[1e30, 1e-9])}
     changes = {"schedule.name": "constant", "training.epochs": 6, "model.name": "mgcc-small"}
-    tried = tune(store, "mgcc", space, tmp_path / "out", trials=4, changes=changes, folds=2, device="cpu")
+    tried = tune(Search(store, "mgcc", space, changes, folds=2, device="cpu"), tmp_path / "out", trials=4)
     reasons = {each.values["schedule.max_rate"]: each.reason for each in tried.trials}
     assert {each.state for each in tried.trials} == {"failed"}
     assert tried.best is None
@@ -215,7 +223,7 @@ def test_a_trial_that_falls_behind_is_given_up(store: Store, tmp_path: Path, mon
         folds.append(0)
         return (4, 4) if len(folds) <= 12 else (0, 4)
 
-    monkeypatch.setattr(tuning._Search, "_fold", fold)
+    monkeypatch.setattr(tuning._Running, "_fold", fold)
     tried = search(store, tmp_path / "out", trials=5, folds=3)
     assert [each.state for each in tried.trials] == ["complete"] * 4 + ["pruned"]
     assert len(folds) == 13
@@ -226,7 +234,7 @@ def test_keys_that_explain_the_scores_are_told(store: Store, tmp_path: Path, mon
     def score(_: Any, __: Any, values: dict[str, Any], ___: int) -> float:
         return 0.5 + 0.005 * float(values["classifier.c"])
 
-    monkeypatch.setattr(tuning._Search, "score", score)
+    monkeypatch.setattr(tuning._Running, "score", score)
     tried = search(store, tmp_path / "out", trials=12)
     assert max(tried.importance, key=lambda key: tried.importance[key]) == "classifier.c"
     assert sum(tried.importance.values()) == pytest.approx(1)
@@ -272,7 +280,7 @@ def test_the_command_stops_at_ctrl_c(store: Store, tmp_path: Path, monkeypatch: 
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(tuning._Search, "_fold", interrupted)
+    monkeypatch.setattr(tuning._Running, "_fold", interrupted)
     space = tmp_path / "space.toml"
     space.write_text(PLAIN)
     done = here(

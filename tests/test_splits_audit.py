@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genrescope import splits
-from genrescope.splits.audit import KINDS, Audit, Leak, audit
+from genrescope.splits.audit import audit
 from genrescope.splits.duplicates import Pair
+from genrescope.splits.leaks import KINDS, Audit, Leak
 
 if TYPE_CHECKING:
     from genrescope.store.store import StoredTrack

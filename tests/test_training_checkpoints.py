@@ -28,9 +28,8 @@ if TYPE_CHECKING:
 
     from genrescope.features.windows import Padding
     from genrescope.store.store import Store
-    from genrescope.training.job import Step
+    from genrescope.training.progress import Epoch, Step
     from genrescope.training.recipe import Recipe
-    from genrescope.training.run_folder import Epoch
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -29,9 +29,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from genrescope.store.store import Store
-    from genrescope.training.job import Step
+    from genrescope.training.progress import Epoch, Step
     from genrescope.training.recipe import Recipe
-    from genrescope.training.run_folder import Epoch
 
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -288,7 +287,7 @@ def test_every_run_is_audited_although_nobody_asked(store: Store, split: Split, 
         audits.append(run_folder.read_run(out)["audit"])
     assert [audit["clean"] for audit in audits] == [False, True]
     test = next(part for part in audits[0]["held_out"] if part["part"] == "test")
-    assert (test["touched"], test["exact"], test["same_group"]) == (1, 1, 1)
+    assert (test["touched"], test["exact"], test["group"]) == (1, 1, 1)
     assert test["told"] in audits[0]["summary"]
 
 

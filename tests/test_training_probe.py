@@ -59,7 +59,7 @@ def test_a_probe_learns_and_leaves_the_model_file_of_all_others(
     assert model.path == tmp_path / "run" / modelfile.FILE_NAME
     assert (model.header.model, model.header.labels) == ("published", networks.GENRES)
     assert (model.header.front_end, model.header.windows) == (body.spec.spec, body.spec.windows)
-    assert model.header.recipe["probe"] == {"kernel": kernel, "c": 10.0, "gamma": 1.0}
+    assert (model.header.recipe["probe"]["kernel"], model.header.recipe["probe"]["c"]) == (kernel, 10.0)
     assert model.header.recipe["name"] == f"hubert + {kernel}"
     assert "hubert" in model.header.weights.licence
     assert model.header.requires == ()

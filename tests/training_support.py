@@ -9,7 +9,8 @@ from torch import nn
 
 from genrescope.splits import Split
 from genrescope.store.prepare import prepare
-from genrescope.training.job import Job, Watch
+from genrescope.training.job import Job
+from genrescope.training.progress import Watch
 from genrescope.training.train import train
 
 if TYPE_CHECKING:
@@ -17,9 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from genrescope.store.store import Store
-    from genrescope.training.job import Step
+    from genrescope.training.progress import Epoch, Step
     from genrescope.training.recipe import Recipe
-    from genrescope.training.run_folder import Epoch
 
 GENRES = ("blues", "jazz", "rock")
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    import pytest
+
     from genrescope.models.published import Body
     from genrescope.results import Evaluation
     from genrescope.store.store import Store
@@ -102,6 +104,15 @@ def wav2vec2(folder: Path) -> Path:
     return folder
 
 
+def wavlm(folder: Path) -> Path:
+    """Write a WavLM."""
+    from transformers import Wav2Vec2FeatureExtractor, WavLMConfig, WavLMModel
+
+    WavLMModel(WavLMConfig(**WAVE)).save_pretrained(folder)
+    Wav2Vec2FeatureExtractor().save_pretrained(folder)
+    return folder
+
+
 def clap(folder: Path) -> Path:
     """Write a CLAP with its text tower; its window is 2 s."""
     from transformers import ClapConfig, ClapFeatureExtractor, ClapModel
@@ -141,6 +152,7 @@ KINDS: dict[str, Callable[[Path], Path]] = {
     "ast": ast,
     "hubert": hubert,
     "wav2vec2": wav2vec2,
+    "wavlm": wavlm,
     "clap": clap,
     "clap_audio": clap_audio,
 }
@@ -156,11 +168,26 @@ def write_all(root: Path) -> Path:
     return root
 
 
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+def on_hub(monkeypatch: pytest.MonkeyPatch, cache: Path, name: str) -> Path:
+    """Let a folder be the cache of the hub, without a connection; return where a network of that name lies in it."""
+    import huggingface_hub
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(cache))
+    home = cache / f"models--{name.replace('/', '--')}"
+    (home / "refs").mkdir(parents=True)
+    (home / "refs" / "main").write_text(COMMIT)
+    return home / "snapshots" / COMMIT
+
+
 def opened(saved: Path, kind: str) -> Body:
     """Load one of them; those that take windows of any length get 1 s."""
     from genrescope.models.published_loading import load
 
-    return load(str(saved / kind), seconds=1.0 if kind in ("hubert", "wav2vec2") else None)
+    return load(str(saved / kind), seconds=1.0 if kind in ("hubert", "wav2vec2", "wavlm") else None)
 
 
 def by_hand(store: Store) -> Split:

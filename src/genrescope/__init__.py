@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from genrescope.models.registry import register
     from genrescope.store.prepare import prepare
     from genrescope.store.store import open_store
-    from genrescope.training.job import Job, Watch
+    from genrescope.training.job import Job
+    from genrescope.training.progress import Watch
     from genrescope.training.recipe import load as load_recipe
     from genrescope.training.train import train
 
@@ -54,7 +55,7 @@ _HOMES = {
     "Prediction": "inference.prediction",
     "RecipeError": "errors",
     "TrainingError": "errors",
-    "Watch": "training.job",
+    "Watch": "training.progress",
     "WindowScores": "inference.prediction",
     "cross_validate": "evaluation.crossval",
     "decode": "audio",

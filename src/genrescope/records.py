@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import mmap
-import os
 from typing import IO, TYPE_CHECKING, Any, Literal, TypeVar
 
 from genrescope.errors import DataError
@@ -86,7 +85,6 @@ class RecordWriter:
 
     Args:
         path: the file; it and its folder are made if need be.
-        fsync: wait until each record is on the disk, so that it survives a power cut too.
 
     Example:
         >>> import pathlib, tempfile
@@ -99,8 +97,8 @@ class RecordWriter:
         [{'id': 1}, {'id': 3}]
     """
 
-    def __init__(self, path: Path, *, fsync: bool = False) -> None:
-        self._path, self._fsync = path, fsync
+    def __init__(self, path: Path) -> None:
+        self._path = path
         self._file: IO[bytes] | None = None
 
     def __enter__(self) -> RecordWriter:
@@ -130,8 +128,6 @@ class RecordWriter:
                 self._file = self._path.open("ab")
             self._file.write(text.encode("utf-8", "surrogateescape"))
             self._file.flush()
-            if self._fsync:
-                os.fsync(self._file.fileno())
 
     def close(self) -> None:
         """Close the file; a full disk was reported by the `add` that met it."""

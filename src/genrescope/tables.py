@@ -1,38 +1,36 @@
-"""CSV and TSV files with a header line."""
+"""CSV and TSV files with a header line, and TOML files, as people write them."""
 
 from __future__ import annotations
 
 import csv
 import dataclasses
 import io
-from typing import TYPE_CHECKING
+import tomllib
+from typing import TYPE_CHECKING, Any
 
 from genrescope.errors import DataError
 from genrescope.files import csv_line, read_text, write_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 
-def read_table(
-    path: Path, *, required: Iterable[str], strict: bool = False, comment: str | None = None
-) -> list[dict[str, str]]:
-    """Read a CSV or TSV file with a header line into a dict per row.
+def read_table(path: Path, *, required: Iterable[str], comment: str | None = None) -> list[dict[str, str]]:
+    """Read a CSV or TSV file with a header line into a dict per row; file names that are no UTF-8 keep their bytes.
 
     Args:
         path: the file.
         required: columns that it must have.
-        strict: refuse text that is no UTF-8, as in a table that a person made; our own may hold any file name.
         comment: how a line above the header begins that is no part of the table.
 
     Raises:
         DataError: it cannot be read, or lacks a required column.
     """
     try:
-        text = read_text(path, strict=strict).removeprefix("\ufeff")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read as a table in UTF-8: {error}") from error
+        text = read_text(path).removeprefix("\ufeff")
+    except OSError as error:
+        raise DataError(f"{path} cannot be read as a table: {error}") from error
     if comment is not None and text.startswith(comment):
         text = text.partition("\n")[2]
     header = text.partition("\n")[0]
@@ -53,3 +51,30 @@ def write_table(path: Path, kind: type, rows: Iterable[object]) -> None:
     names = [field.name for field in dataclasses.fields(kind)]
     lines = [csv_line([getattr(row, name) for name in names]) for row in rows]
     write_text(path, csv_line(names) + "".join(lines))
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file.
+
+    Raises:
+        DataError: it cannot be read, or is none.
+    """
+    try:
+        return tomllib.loads(read_text(path, strict=True).removeprefix("\ufeff"))
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise DataError(f"{path} is not valid TOML: {error}") from error
+
+
+def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested tables as one with dotted keys; TOML takes `a.b = 1` for a table in a table.
+
+    Example:
+        >>> flat({"model": {"dropout": 0.1}, "training.epochs": 2})
+        {'model.dropout': 0.1, 'training.epochs': 2}
+    """
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        found |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return found

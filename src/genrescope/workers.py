@@ -10,10 +10,9 @@ import os
 import signal
 import threading
 from collections import deque
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import resource_tracker
-from queue import Full, Queue
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 if TYPE_CHECKING:
@@ -33,11 +32,11 @@ def results(
     *,
     jobs: int | None = None,
     crashed: Callable[[_Item], _Result],
-) -> Iterator[_Result]:
-    """Yield a result for every item, in order.
+) -> Generator[_Result, None, None]:
+    """Yield a result for every item, in order; when the consumer stops, by Ctrl-C say, all processes end at once.
 
     Args:
-        items: what to work on.
+        items: what to work on; can be pickled, as their results can.
         make: makes the function that does the work, once in every process; it can be pickled.
         jobs: processes; None takes one for each core. With one, the work is done in this process.
         crashed: makes the result of an item whose process died, twice; or raises.
@@ -74,20 +73,24 @@ def _pooled(
     try:
         while waiting or flying:
             while waiting and len(flying) < jobs * _AHEAD:
-                with interrupt_held():
+                with _interrupt_held():
                     flying.append((waiting[0], pool.submit(_work_on, waiting[0])))
                 waiting.popleft()
             yield flying[0][1].result()
             flying.popleft()
     except BrokenProcessPool:
         return [item for item, _ in flying]
+    except BaseException:  # Ctrl-C, or nobody wants the rest: what takes hours is not waited for
+        for process in multiprocessing.active_children():
+            process.terminate()
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
     return []
 
 
 @contextlib.contextmanager
-def interrupt_held() -> Iterator[None]:
+def _interrupt_held() -> Iterator[None]:
     """Hold Ctrl-C back while a worker is born, so that it inherits this and leaves Ctrl-C to its parent."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
@@ -109,39 +112,16 @@ def ahead(items: Iterable[_T], *, depth: int = 2) -> Iterator[_T]:
         >>> list(ahead(range(3)))
         [0, 1, 2]
     """
-    queue: Queue[tuple[bool, _T | BaseException | None]] = Queue(depth)
-    stop = threading.Event()
-
-    def put(more: bool, item: _T | BaseException | None) -> None:
-        while not stop.is_set():
-            with contextlib.suppress(Full):
-                queue.put((more, item), timeout=0.1)
-                return
-
-    def work() -> None:
-        try:
-            for item in items:
-                put(True, item)
-                if stop.is_set():
-                    return
-            put(False, None)
-        except BaseException as error:  # it is raised again where the items are used
-            put(False, error)
-
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
+    end = object()
+    iterator: Iterator[Any] = iter(items)
+    thread = ThreadPoolExecutor(1)
     try:
-        while True:
-            more, item = queue.get()
-            if more:
-                yield cast("_T", item)
-            elif item is None:
-                return
-            else:
-                raise cast("BaseException", item)
+        waiting = deque(thread.submit(next, iterator, end) for _ in range(depth))
+        while (item := waiting.popleft().result()) is not end:
+            waiting.append(thread.submit(next, iterator, end))
+            yield cast("_T", item)
     finally:
-        stop.set()
-        thread.join()
+        thread.shutdown(cancel_futures=True)
 
 
 # -- in a worker ------------------------------------------------------------------------------------------------
@@ -154,11 +134,11 @@ def _start(make: Callable[[], Callable[[Any], Any]]) -> None:
     global _work  # noqa: PLW0603 - a worker process has no other place to keep what it makes once
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     atexit.register(os._exit, 0)  # taking torch apart at the end would take most of a second
-    threading.Thread(target=end_with_parent, daemon=True).start()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _work = make()
 
 
-def end_with_parent() -> None:
+def _end_with_parent() -> None:
     """End this process when its parent was killed, rather than wait for work for ever."""
     parent = multiprocessing.parent_process()
     assert parent is not None

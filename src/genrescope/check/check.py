@@ -57,29 +57,24 @@ def check(
     refuse_foreign(out, (FILE_NAME, PAGE_NAME, NOTES_NAME), what="the results")
     _, tracks = read_data(data)
     tracks = select_genres(tracks, genres)
-    with _Notes(out / NOTES_NAME) as notes:
-        known = {track.id: measured for track in tracks if (measured := notes.of(track)) is not None}
-        missing = [track for track in tracks if track.id not in known]
+    before = {measured.id: measured for measured in records.read(out / NOTES_NAME, _noted, damaged="skip")}
+    known = {each.id: before[each.id] for each in tracks if each.id in before and _is_unchanged(each, before[each.id])}
+    missing = [track for track in tracks if track.id not in known]
+    with records.RecordWriter(out / NOTES_NAME) as notes:
         on_track(Progress(len(known), len(tracks)))
         results = workers.results(missing, partial(_worker, spec), jobs=jobs, crashed=_crashed)
         for number, measured in enumerate(results, start=len(known) + 1):
             known[measured.id] = measured
-            notes.add(measured)
+            notes.add({"format": FORMAT} | measured.to_dict())
             on_track(Progress(number, len(tracks), measured))
     measurements = [known[track.id] for track in tracks]
     compared = [duplicates.TrackLandmarks(each.id, each.digest, each.marks) for each in measurements if each.spread > 0]
     pairs = duplicates.find(compared, frames_per_second=spec.sample_rate / spec.hop)
     findings = faults.judge(tracks, measurements, pairs)
     done = Checked(
-        data,
-        tuple(tracks),
-        tuple(measurements),
-        tuple(pairs),
-        tuple(findings),
-        len(missing),
-        time.monotonic() - begun,
-        out,
-    )
+        data, tuple(tracks), tuple(measurements), tuple(pairs), tuple(findings), computed=len(missing),
+        seconds=time.monotonic() - begun, out=out,
+    )  # fmt: skip
     write_json(out / FILE_NAME, done.to_dict())
     page.write(done)
     return done
@@ -100,37 +95,13 @@ def _crashed(track: Track) -> FileMeasurements:
     return FileMeasurements(track.id, fault="unreadable", reason=workers.CRASHED)
 
 
-class _Notes:
-    """What was measured of each file, a line each, written as soon as it is known."""
-
-    def __init__(self, path: Path) -> None:
-        self._known = {measured.id: measured for measured in records.read(path, _noted, damaged="skip")}
-        self._writer = records.RecordWriter(path)
-
-    def __enter__(self) -> _Notes:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._writer.close()
-
-    def of(self, track: Track) -> FileMeasurements | None:
-        """Return what is known of the track, if its file has not changed since."""
-        measured = self._known.get(track.id)
-        if measured is None or not measured.codec:  # what could not be read may be readable now
-            return None
-        try:
-            stat = track.path.stat()
-        except OSError:
-            return None
-        return measured if (measured.bytes, measured.mtime_ns) == (stat.st_size, stat.st_mtime_ns) else None
-
-    def add(self, measured: FileMeasurements) -> None:
-        """Note what was measured.
-
-        Raises:
-            OutputError: it cannot be written.
-        """
-        self._writer.add({"format": FORMAT} | measured.to_dict())
+def _is_unchanged(track: Track, measured: FileMeasurements) -> bool:
+    """Whether what was measured of a track's file still holds; what could not be read may be readable now."""
+    try:
+        stat = track.path.stat()
+    except OSError:
+        return False
+    return bool(measured.codec) and (measured.bytes, measured.mtime_ns) == (stat.st_size, stat.st_mtime_ns)
 
 
 def _noted(line: dict[str, Any]) -> FileMeasurements:

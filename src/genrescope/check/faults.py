@@ -176,7 +176,6 @@ def _of_genres(tracks: Sequence[Track], measurements: Sequence[FileMeasurements]
 
 
 def _common_rate(measurements: Sequence[FileMeasurements]) -> int | None:
-    """Return the sample rate that nearly all files have, if there is one."""
     rates = [file.sample_rate for file in measurements if file.sample_rate]
     most = max(set(rates), key=rates.count, default=None)
     return most if most is not None and rates.count(most) >= COMMON * len(rates) else None

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from genrescope import audio
 from genrescope.check import faults
-from genrescope.errors import AudioError
-from genrescope.features.logmel import LogMel
-from genrescope.pages.drawing import Drawn, Theme, drawn, hide_rest, panels, printable
+from genrescope.pages.drawing import Drawn, Theme, drawn, panels, plain, printable
 from genrescope.pages.render import render
 
 if TYPE_CHECKING:
@@ -23,12 +21,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from genrescope.check.checked import Checked
-    from genrescope.splits.duplicates import Pair
 
 SHOWN = 200
 """Findings of a kind that the page lists; `check.json` has all."""
-_PAIRS = 6
-_EXCERPT = 10.0  # seconds of a pair that are shown
 _ARTISTS = 6  # that a genre's bar tells apart
 
 
@@ -66,9 +61,6 @@ def _figures(checked: Checked) -> list[Drawn]:
     ]
     if any(track.group for track in checked.tracks):
         figures.append(drawn("artists", "Tracks by artist: the largest apart", lambda t: _artists(checked, genres, t)))
-    pictured = _pictured(checked)
-    if pictured:
-        figures.append(drawn("pairs", "Duplicates, laid one over the other", lambda t: _pairs(pictured, t)))
     return figures
 
 
@@ -135,57 +127,6 @@ def _artists(checked: Checked, genres: Sequence[str], theme: Theme) -> Figure:
 def _horizontal(axis: Axes, theme: Theme, label: str, *, whole: bool = True) -> None:
     axis.invert_yaxis()
     axis.set_xlabel(label)
-    axis.grid(axis="x", color=theme.faint, lw=0.5)
-    axis.set_axisbelow(True)
-    axis.spines[["top", "right"]].set_visible(False)
+    plain(axis, theme, grid="x")
     if whole:
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-
-
-def _pictured(checked: Checked) -> list[tuple[Pair, Any, Any]]:
-    """Return some pairs with the log-mels of what both hold: label conflicts first, then the least alike."""
-    track = {each.id: each for each in checked.tracks}
-
-    def telling(pair: Pair) -> tuple[bool, bool, float]:
-        return track[pair.first].genre == track[pair.second].genre, pair.kind == "exact", pair.share
-
-    log_mel = LogMel()
-    pictured = []
-    for pair in sorted(checked.pairs, key=telling)[:_PAIRS]:
-        begin = max(0.0, -pair.offset * pair.speed)  # where the second begins, in the first's time
-        starts = begin, max(0.0, begin / pair.speed + pair.offset)
-        try:
-            images = [
-                _log_mel(log_mel, track[name].path, start, min(_EXCERPT, pair.overlap))
-                for name, start in zip((pair.first, pair.second), starts, strict=True)
-            ]
-        except AudioError:  # gone since it was heard
-            continue
-        pictured.append((pair, *images))
-    return pictured
-
-
-def _log_mel(log_mel: LogMel, path: Path, offset: float, seconds: float) -> Any:
-    import torch
-
-    wave = audio.decode(path, offset=offset, duration=max(0.5, seconds))
-    return log_mel(torch.from_numpy(wave)[None])[0].numpy().T
-
-
-def _pairs(pictured: Sequence[tuple[Pair, Any, Any]], theme: Theme) -> Figure:
-    columns = min(2, len(pictured))
-    rows = -(-len(pictured) // columns)
-    figure, axes = panels(theme, 2 * rows, columns, size=(4.6 * columns, 2.9 * rows))
-    used = []
-    for number, (pair, *images) in enumerate(pictured):
-        row, column = divmod(number, columns)
-        for line, (name, image) in enumerate(zip((pair.first, pair.second), images, strict=True)):
-            axis = axes[(2 * row + line) * columns + column]
-            used.append(axis)
-            axis.imshow(image, origin="lower", aspect="auto", cmap="magma", extent=(0, image.shape[1] / 43.07, 0, 128))
-            told = f"  ({pair.kind}, {100 * pair.share:.0f} %)" if line else ""
-            axis.set_title(printable(name) + told, fontsize=8, loc="left", color=theme.ink)
-            axis.set_yticks([])
-            axis.tick_params(labelsize=7)
-    hide_rest([axis for axis in axes if axis not in used], 0)
-    return figure

@@ -68,7 +68,6 @@ def check(
 
 
 def _show(done: Checked) -> None:
-    """Print the findings, some of each kind."""
     from rich.text import Text
 
     from genrescope.check.faults import KINDS

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from rich.console import Console
-    from rich.progress import Progress
+    from rich.progress import Progress, ProgressColumn
     from rich.table import Table
 
     from genrescope.results import Evaluation
@@ -25,6 +25,7 @@ Jobs = Annotated[int | None, typer.Option(min=1, help="Worker processes; by defa
 Seed = Annotated[int, typer.Option(min=0, help="Equal seeds give equal results.")]
 
 INTERRUPTED = 130
+_LOOK_BACK = 3600  # seconds from whose speed the time left is told
 _UNFOLDED = 10_000  # columns of a table that goes into a file or a pipe: a path must not be folded
 
 
@@ -62,33 +63,23 @@ def say(text: str, *, quiet: bool = False, style: str = "") -> None:
         err().print(text, style=style or None, markup=False)
 
 
+def bar_of(*columns: ProgressColumn | str, quiet: bool) -> Progress:
+    """Return a bar with some columns and the time left; nothing is shown when quiet or not on a terminal."""
+    from rich.progress import BarColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
+
+    return Progress(
+        "{task.description}", BarColumn(bar_width=24), *columns, "left", TimeRemainingColumn(),
+        "gone", TimeElapsedColumn(), console=err(), disable=quiet or not sys.stderr.isatty(), transient=True,
+        speed_estimate_period=_LOOK_BACK,
+    )  # fmt: skip
+
+
 @contextlib.contextmanager
 def progress(unit: str, *, quiet: bool = False) -> Iterator[Progress]:
     """Show a bar with a count, what `detail` says, and the time left; nothing when quiet or not on a terminal."""
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+    from rich.progress import MofNCompleteColumn
 
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TextColumn(unit),
-        TextColumn("{task.fields[detail]}"),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        TextColumn("gone"),
-        TimeElapsedColumn(),
-        console=err(),
-        disable=quiet or not sys.stderr.isatty(),
-        transient=True,
-    )
-    with bar:
+    with bar_of(MofNCompleteColumn(), unit, "{task.fields[detail]}", quiet=quiet) as bar:
         yield bar
 
 

@@ -36,11 +36,7 @@ def synth(
         task = bar.add_task("synthesising", total=None, detail="")
         written = music.write_dataset(
             folder,
-            artists=artists,
-            tracks=tracks,
-            seconds=seconds,
-            seed=seed,
-            crossover=crossover,
+            music.Collection(artists, tracks, seconds, seed, crossover),
             jobs=jobs or cores(),
             on_track=lambda done, total: bar.update(task, completed=done, total=total),
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from genrescope.cli.console import INTERRUPTED, Quiet, err, out, resumable, say, table
+from genrescope.cli.console import INTERRUPTED, Quiet, bar_of, out, resumable, say, table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -136,20 +136,9 @@ def _progress(*, quiet: bool) -> Iterator[tuple[Callable[[Progress], None], Call
 
     There is no bar when not on a terminal.
     """
-    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-    from rich.progress import Progress as Bar
+    from rich.progress import DownloadColumn, TransferSpeedColumn
 
-    bar = Bar(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        console=err(),
-        disable=quiet or not sys.stderr.isatty(),
-        transient=True,
-    )
+    bar = bar_of(DownloadColumn(), TransferSpeedColumn(), quiet=quiet)
     tasks = [bar.add_task("", total=None, visible=False)]
     shown = [""]
 
@@ -170,7 +159,6 @@ def _progress(*, quiet: bool) -> Iterator[tuple[Callable[[Progress], None], Call
 
 
 def _report(card: Card, folder: Path, done: Downloaded, *, quiet: bool) -> None:
-    """Say what is there now, and what to do next."""
     from genrescope.sources.download.fetch import size_text
 
     for path in done.kept:

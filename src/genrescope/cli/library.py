@@ -93,7 +93,6 @@ def _show_unmapped(found: Library) -> None:
 
 
 def _report(found: Library, path: Path, *, quiet: bool) -> None:
-    """Say what became of every file."""
     artists = {song.group for song in found.songs if song.group}
     unknown = sum(not song.group for song in found.songs)
     say(

@@ -35,13 +35,15 @@ def robustness(
     quiet: Quiet = False,
 ) -> None:
     """Score held-out tracks again after mp3, noise, filters, other pitch and tempo, and cuts. Resumable."""
+    from genrescope.evaluation.held_out import Selection
     from genrescope.evaluation.robustness import robustness as score
 
+    selection = Selection(part, tracks, data, store)
     with resumable("Run the same command again to go on."), progress("tracks", quiet=quiet) as bar:
         task = bar.add_task("listening", total=None, detail="")
         done = score(
-            run, part=part, conditions=conditions, tracks=tracks, data=data, store=store, out=folder, device=device,
-            jobs=jobs, on_track=lambda at: bar.update(task, completed=at.done, total=at.total),
+            run, selection, conditions=conditions, out=folder, device=device, jobs=jobs,
+            on_track=lambda at: bar.update(task, completed=at.done, total=at.total),
         )  # fmt: skip
     _show(done.result)
     for note in done.result.notes:
@@ -54,7 +56,6 @@ def robustness(
 
 
 def _show(result: RobustnessResult) -> None:
-    """Print each condition with what it costs."""
     from genrescope.pages.render import percent
     from genrescope.reports.comparison_page import points, points_interval
 

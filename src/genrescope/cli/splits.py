@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from genrescope.splits import Split
-    from genrescope.splits.audit import Audit
     from genrescope.splits.duplicates import Pair
     from genrescope.splits.foreign import Matched
+    from genrescope.splits.leaks import Audit
     from genrescope.store.store import Store
 
 _PAIRS_OF_PARTS = 10  # lines of a table: the folds' pairs beyond are shown where they leak
@@ -66,7 +66,7 @@ def audit(
     store: Annotated[Path, typer.Argument(help="Folder of the store.")],
     split: Annotated[
         str | None,
-        typer.Argument(help="Split file, table or folder of lists made elsewhere, or a method's name."),
+        typer.Argument(help="Split file, or table made elsewhere, or a method's name."),
     ] = None,
     part: Annotated[
         list[str] | None, typer.Option(help="A list of a part's files instead of SPLIT, as test=test.txt; repeat it.")
@@ -123,11 +123,7 @@ def _sides(
     folds: int | None,
     quiet: bool,
 ) -> tuple[str, Matched]:
-    """Return what SPLIT or the lists are called, and which tracks they name.
-
-    Raises:
-        DataError: both or neither were given, or they cannot be read.
-    """
+    """Return what SPLIT or the lists are called, and which tracks they name."""
     from genrescope import splits
     from genrescope.errors import DataError
     from genrescope.splits import foreign
@@ -139,8 +135,6 @@ def _sides(
         return made.method, foreign.Matched(made.by_part)
     if split is None:
         names = foreign.read_lists(lists)
-    elif Path(split).is_dir():
-        names = foreign.read_folder(Path(split))
     else:
         names = foreign.read_table(Path(split))
         for note in splits.read(Path(split)).notes if splits.made_here(Path(split)) else ():
@@ -159,8 +153,7 @@ def unmatched_told(names: Sequence[str]) -> str:
 
 
 def _show(found: Audit, split: str, *, most: int) -> None:
-    """Print the counts, the leaks themselves, and the verdict."""
-    from genrescope.splits.audit import KINDS
+    from genrescope.splits.leaks import KINDS
 
     console = out()
     items = sum(found.items.values())
@@ -184,8 +177,7 @@ def _show(found: Audit, split: str, *, most: int) -> None:
 
 
 def _show_leaks(found: Audit, *, most: int) -> None:
-    """Print the first leaks of each kind, and the recordings that are labelled differently."""
-    from genrescope.splits.audit import KINDS
+    from genrescope.splits.leaks import KINDS
 
     rows = table("leak", "between", "of the first", "and of the second")
     for kind, name in KINDS.items():
@@ -211,7 +203,6 @@ def _some(ids: Sequence[str]) -> str:
 
 
 def _shares(text: str | None) -> dict[str, float] | None:
-    """Read shares as the command line has them."""
     from genrescope.errors import DataError
 
     if text is None:

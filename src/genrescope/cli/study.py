@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from genrescope.cli.console import Device, Quiet, err, out, resumable, say, table
+from genrescope.cli.console import Device, Quiet, bar_of, out, resumable, say, table
 from genrescope.cli.splits import find_pairs
 
 if TYPE_CHECKING:
@@ -83,7 +82,6 @@ def recipes(
 
 
 def _list() -> None:
-    """Print every recipe and why it exists."""
     from genrescope.training import recipe
 
     rows = table("recipe", "model", "why it exists")
@@ -96,35 +94,21 @@ def _list() -> None:
 @contextlib.contextmanager
 def _showing(*, quiet: bool) -> Iterator[tuple[Callable[[StudyProgress], None], Callable[[Ended], None]]]:
     """Yield what shows progress on a bar, and what tells of a run that has ended on a line."""
-    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
-    from rich.progress import Progress as Bar
+    from genrescope.research.tables import duration
 
-    bar = Bar(
-        TextColumn("{task.description}"), BarColumn(bar_width=24), TextColumn("{task.fields[detail]}"),
-        TextColumn("gone"), TimeElapsedColumn(),
-        console=err(), disable=quiet or not sys.stderr.isatty(), transient=True,
-    )  # fmt: skip
+    bar = bar_of("{task.fields[detail]}", quiet=quiet)
     task = bar.add_task("runs", total=None, detail="", visible=False)
-    left = ""
 
     def on_progress(at: StudyProgress) -> None:
-        nonlocal left
-        left = f"about {_told(at.seconds_left)} left" if at.seconds_left is not None else ""
-        detail = "  ".join(part for part in (f"{at.done} of {at.total}", left, "; ".join(at.running)) if part)
+        running = f"  {at.run.name}, seed {at.run.seed}" if at.run is not None else ""
+        detail = f"{at.done} of {at.total}{running}"
         ahead = at.total - at.done + at.share
         bar.update(task, completed=_STEPS * at.share, total=_STEPS * ahead, detail=detail, visible=True)
 
     def on_end(ended: Ended) -> None:
-        how = f"{_told(ended.seconds)}" if ended.reason is None else f"failed: {ended.reason}"
+        how = duration(ended.seconds) if ended.reason is None else f"failed: {ended.reason}"
         if not quiet:
-            more = f"  {left}" if left else ""
-            bar.console.print(f"{ended.run.name}, seed {ended.run.seed}: {how}{more}", markup=False)
+            bar.console.print(f"{ended.run.name}, seed {ended.run.seed}: {how}", markup=False)
 
     with bar:
         yield on_progress, on_end
-
-
-def _told(seconds: float) -> str:
-    from genrescope.research.tables import duration
-
-    return duration(seconds)

@@ -18,9 +18,20 @@ if TYPE_CHECKING:
 
     from genrescope.evaluation.crossval import Fold
     from genrescope.results import CrossValidation
-    from genrescope.training.job import Job, Step, Watch
+    from genrescope.training.job import Job
+    from genrescope.training.progress import Epoch, Step, Watch
     from genrescope.training.recipe import Recipe
-    from genrescope.training.run_folder import Epoch
+
+
+SplitChoice = Annotated[
+    str | None,
+    typer.Option(help="Split file or method; by default stratified-group where groups are known, else stratified."),
+]
+Parts = Annotated[str, typer.Option(help="Parts to learn from, as train,validation.")]
+Folds = Annotated[
+    int | None, typer.Option(min=2, help="Cross-validate: a run for each of so many folds, and their scores.")
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run in --out, if there is one.")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -33,19 +44,14 @@ def train(
     store: Annotated[Path, typer.Argument(help="Folder of the store.")],
     out: Annotated[Path, typer.Option(help="The run folder, or with --folds the folder of the runs.")],
     recipe: Annotated[str, typer.Option(help="Name of a recipe, or a TOML file.")] = "default",
-    split: Annotated[
-        str | None,
-        typer.Option(help="Split file or method; by default stratified-group where groups are known, else stratified."),
-    ] = None,
-    parts: Annotated[str, typer.Option(help="Parts to learn from, as train,validation.")] = "train",
-    folds: Annotated[
-        int | None, typer.Option(min=2, help="Cross-validate: a run for each of so many folds, and their scores.")
-    ] = None,
+    split: SplitChoice = None,
+    parts: Parts = "train",
+    folds: Folds = None,
     seed: Seed = 0,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Change a key of the recipe, as training.epochs=50.")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out, if there is one.")] = False,
+    resume: Resume = False,
     device: Device = "auto",
     quiet: Quiet = False,
 ) -> None:
@@ -157,7 +163,7 @@ def begin_fold(bar: Progress, fold: Fold, *, quiet: bool) -> None:
 @contextlib.contextmanager
 def showing(epochs: int, *, quiet: bool) -> Iterator[tuple[Progress, Watch]]:
     """Yield a progress bar, and what shows a step on its last task and an epoch, of so many, as a line."""
-    from genrescope.training.job import Watch
+    from genrescope.training.progress import Watch
 
     with progress("steps", quiet=quiet) as bar:
 

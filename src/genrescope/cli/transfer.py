@@ -9,7 +9,7 @@ import typer
 
 from genrescope.cli.console import Device, Quiet, Seed, progress, resumable, say, show_scores
 from genrescope.cli.splits import find_pairs
-from genrescope.cli.train import announce, begin_fold, show_folds, showing
+from genrescope.cli.train import Folds, Parts, Resume, SplitChoice, announce, begin_fold, show_folds, showing
 
 if TYPE_CHECKING:
     from genrescope.evaluation.transfer import Transfer
@@ -18,6 +18,22 @@ if TYPE_CHECKING:
     from genrescope.store.audio_cache import CacheProgress
     from genrescope.training.job import Job
     from genrescope.training.recipe_transfer import ProbeRecipe, TuningRecipe
+
+
+_Layer = Annotated[int | None, typer.Option(min=0, help="Hidden layer to take; by default the mean of all of them.")]
+_Window = Annotated[float | None, typer.Option(help="Length of a window in seconds; by default the network's own.")]
+_FineTune = Annotated[
+    bool, typer.Option("--fine-tune", help="Train the network itself, with a linear head, instead of a probe.")
+]
+_Epochs = Annotated[
+    int | None, typer.Option(min=1, help="Fine-tuning: times that a window of each track is shown; by default 10.")
+]
+_Freeze = Annotated[
+    int | None, typer.Option(help="Fine-tuning: how many of the lowest layers stay as they are; by default none.")
+]
+_Data = Annotated[
+    str | None, typer.Option(help="Where the audio is now, as DATA of prepare; by default as it was prepared.")
+]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -30,40 +46,23 @@ def transfer(
     store: Annotated[Path, typer.Argument(help="Folder of the store, which knows the files.")],
     network: Annotated[str, typer.Option(help="Folder of a network, or its name on huggingface.co.")],
     out: Annotated[Path, typer.Option(help="The run folder, or with --folds the folder of the runs.")],
-    layer: Annotated[
-        int | None, typer.Option(min=0, help="Hidden layer to take; by default the mean of all of them.")
-    ] = None,
-    window: Annotated[
-        float | None, typer.Option(help="Length of a window in seconds; by default the network's own.")
-    ] = None,
+    layer: _Layer = None,
+    window: _Window = None,
     kernel: Annotated[str | None, typer.Option(help="Kernel of the probe: linear or rbf; by default linear.")] = None,
     c: Annotated[float | None, typer.Option("--c", help="C of the SVM; by default 0.01 linear, 10 rbf.")] = None,
-    fine_tune: Annotated[
-        bool, typer.Option("--fine-tune", help="Train the network itself, with a linear head, instead of a probe.")
-    ] = False,
-    epochs: Annotated[
-        int | None, typer.Option(min=1, help="Fine-tuning: times that a window of each track is shown; by default 10.")
-    ] = None,
+    fine_tune: _FineTune = False,
+    epochs: _Epochs = None,
     rate: Annotated[float | None, typer.Option(help="Fine-tuning: highest learning rate; by default 3e-5.")] = None,
     batch: Annotated[int | None, typer.Option(min=1, help="Fine-tuning: windows in a step; by default 8.")] = None,
-    freeze: Annotated[
-        int | None, typer.Option(help="Fine-tuning: how many of the lowest layers stay as they are; by default none.")
-    ] = None,
-    data: Annotated[
-        str | None, typer.Option(help="Where the audio is now, as DATA of prepare; by default as it was prepared.")
-    ] = None,
+    freeze: _Freeze = None,
+    data: _Data = None,
     cache: Annotated[Path | None, typer.Option(help="Folder of embeddings and waves; by default in the store.")] = None,
-    split: Annotated[
-        str | None,
-        typer.Option(help="Split file or method; by default stratified-group where groups are known, else stratified."),
-    ] = None,
-    parts: Annotated[str, typer.Option(help="Parts to learn from, as train,validation.")] = "train",
+    split: SplitChoice = None,
+    parts: Parts = "train",
     part: Annotated[str, typer.Option(help="Part to score.")] = "test",
-    folds: Annotated[
-        int | None, typer.Option(min=2, help="Cross-validate: a run for each of so many folds, and their scores.")
-    ] = None,
+    folds: Folds = None,
     seed: Seed = 0,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out, if there is one.")] = False,
+    resume: Resume = False,
     device: Device = "auto",
     quiet: Quiet = False,
 ) -> None:
@@ -72,7 +71,6 @@ def transfer(
     from genrescope.errors import DataError
     from genrescope.evaluation import transfer as transfers
     from genrescope.models.published_loading import load
-    from genrescope.results import CrossValidation
     from genrescope.store.store import open_store
     from genrescope.training.job import Job
 
@@ -99,12 +97,7 @@ def transfer(
     with resumable(again):
         found = _gathered(job, body.to(job.device), data=data, cache=cache, quiet=quiet)
         result, report = _run(job, found, folds=folds is not None, part=part, quiet=quiet)
-    if isinstance(result, CrossValidation):
-        show_folds(result)
-    else:
-        show_scores(result)
-    say(f"report: {report}", quiet=quiet)
-    say(f"it predicts: genrescope predict {out} SONG", quiet=quiet)
+    _show(result, report, out, quiet=quiet)
     _name_failed(found)
 
 
@@ -169,6 +162,18 @@ def _run(job: Job, found: Transfer, *, folds: bool, part: str, quiet: bool) -> t
                 job, found, watch=watch, on_fold=lambda fold: begin_fold(bar, fold, quiet=quiet)
             )
         return transfers.hold_out(job, found, part=part, watch=watch)
+
+
+def _show(result: Evaluation, report: Path, out: Path, *, quiet: bool) -> None:
+    """Print the scores, and what to do next."""
+    from genrescope.results import CrossValidation
+
+    if isinstance(result, CrossValidation):
+        show_folds(result)
+    else:
+        show_scores(result)
+    say(f"report: {report}", quiet=quiet)
+    say(f"it predicts: genrescope predict {out} SONG", quiet=quiet)
 
 
 def _name_failed(found: Transfer) -> None:

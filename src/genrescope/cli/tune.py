@@ -11,7 +11,8 @@ from genrescope.cli.console import Device, Quiet, Seed, out, progress, resumable
 from genrescope.cli.splits import find_pairs
 
 if TYPE_CHECKING:
-    from genrescope.research.tune import Tried, Tuned
+    from genrescope.research.trials import Tried
+    from genrescope.research.tune import Tuned
 
 _SHOWN = 5
 
@@ -53,6 +54,7 @@ def tune(
     made = splits.choose(opened.tracks, split, seed=seed, pairs=pairs) if split is not None else None
     if made is None:
         say("note: without --split all tracks are used to choose, and none is left for a test", quiet=quiet)
+    search = tuning.Search(opened, recipe, ranges, changes, made, folds, pairs, seed, device)
     again = f"Go on with: genrescope tune {store} --recipe {recipe} --space {space} --trials {trials} ... --out {out}"
     with resumable(again), progress("trials", quiet=quiet) as bar:
         task = bar.add_task("tuning", total=trials, detail="")
@@ -65,15 +67,11 @@ def tune(
             if not quiet:
                 bar.console.print(_line(tried), markup=False)
 
-        done = tuning.tune(
-            opened, recipe, ranges, out, trials=trials, changes=changes, split=made, folds=folds, minutes=minutes,
-            pairs=pairs, seed=seed, device=device, on_fold=on_fold, on_trial=on_trial,
-        )  # fmt: skip
+        done = tuning.tune(search, out, trials=trials, minutes=minutes, on_fold=on_fold, on_trial=on_trial)
     _show(done, quiet=quiet)
 
 
 def _show(done: Tuned, *, quiet: bool) -> None:
-    """Print the best trials to stdout; say where the rest is."""
     from genrescope.errors import TrainingError
     from genrescope.pages.render import percent
     from genrescope.research.tune import BEST, PICTURE

@@ -22,9 +22,7 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 Integers: TypeAlias = npt.NDArray[np.int64]
 
 
-def calibration(
-    confidence: npt.ArrayLike, right: npt.ArrayLike, groups: Sequence[str] | None = None, *, bins: int = BINS
-) -> Calibration:
+def calibration(confidence: npt.ArrayLike, right: npt.ArrayLike, groups: Sequence[str] | None = None) -> Calibration:
     """Lay how sure a model was beside how often it was right.
 
     The tracks are put into bins by their confidence, and the expected calibration error is the mean distance of
@@ -44,14 +42,13 @@ def calibration(
         confidence: of each track, the probability of the genre that it was taken for.
         right: of each track, whether that is its genre.
         groups: the artist of each track, empty where unknown; None where no group is known.
-        bins: how many.
     """
     sure, hits = np.asarray(confidence, dtype=np.float64), np.asarray(right, dtype=np.float64)
-    width = np.clip(np.ceil(sure * bins).astype(np.int64) - 1, 0, bins - 1)
+    width = np.clip(np.ceil(sure * BINS).astype(np.int64) - 1, 0, BINS - 1)
     mass = np.empty(len(sure), dtype=np.int64)
-    for place, chosen in enumerate(np.array_split(np.argsort(sure, kind="stable"), min(bins, len(sure)))):
+    for place, chosen in enumerate(np.array_split(np.argsort(sure, kind="stable"), min(BINS, len(sure)))):
         mass[chosen] = place
-    ends = [(place / bins, (place + 1) / bins) for place in range(bins)]
+    ends = [(place / BINS, (place + 1) / BINS) for place in range(BINS)]
     return Calibration(
         tracks=len(sure),
         confidence=float(sure.mean()),
@@ -127,7 +124,6 @@ def _pieces(size: int) -> Iterator[int]:
 
 
 def _bins(sure: Floats, hits: Floats, place: Integers, ends: Sequence[tuple[float, float]] | None) -> tuple[Bin, ...]:
-    """Describe every bin that has tracks."""
     found = []
     for number in np.unique(place):
         own = sure[place == number]

@@ -50,7 +50,6 @@ def worker(spec: Spec) -> Callable[[Work], ChangedSound]:
 
 
 def _compute(work: Work, transform: FrontEnd) -> ChangedSound:
-    """Decode a file once and make every condition from its wave."""
     rate = transform.spec.sample_rate
     try:
         if files.sha256(work.file) != work.sha256:

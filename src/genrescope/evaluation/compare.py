@@ -149,7 +149,6 @@ def _entries(runs: Sequence[Run], ids: Sequence[str]) -> list[_Entry]:
 
 
 def _described(entry: _Entry, groups: Sequence[str] | None, milliseconds: float | None) -> Entry:
-    """Describe an entry: its runs, and their accuracy over seeds."""
     first = entry.runs[0]
     return Entry(
         name=entry.name,
@@ -186,7 +185,6 @@ def _pairs(entries: Sequence[_Entry], groups: Sequence[str] | None) -> Iterator[
 
 
 def _adjusted(pairs: Sequence[NamedDifference]) -> tuple[AdjustedDifference, ...]:
-    """Allow the p values for how many systems are held against the reference."""
     adjusted = paired.holm([pair.p for pair in pairs])
     return tuple(AdjustedDifference(**dict(pair), p_holm=p) for pair, p in zip(pairs, adjusted, strict=True))
 

@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from genrescope.errors import DataError, nearest
 from genrescope.results import CrossValidation, read_result
-from genrescope.store.index import read_index
-from genrescope.store.store import INDEX_FILE, read_header
-from genrescope.training.run_folder import read_run
+from genrescope.tables import flat
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from genrescope.results import Evaluation, TrackRow, Verdict
 
@@ -119,26 +117,12 @@ def _some(names: Sequence[str] | set[str]) -> str:
 
 
 def groups_of(runs: Sequence[Run], ids: Sequence[str]) -> list[str] | None:
-    """Return the tracks' artists from the rows, else from the store of a run; None where no one knows any."""
+    """Return the tracks' artists from the first run that knows any; None where none does."""
     for run in runs:
-        known = {track_id: row.group for track_id, row in run.rows.items()}
-        if not any(known.values()):
-            known = _stored_groups(run)
-        if any(known.values()):
-            return [known.get(track_id, "") for track_id in ids]
+        groups = [run.rows[track_id].group for track_id in ids]
+        if any(groups):
+            return groups
     return None
-
-
-def _stored_groups(run: Run) -> dict[str, str]:
-    """Look the artists up where the run's store still lies: it may know them by now."""
-    try:
-        store = Path(read_run(run.model)["store"])
-        header = read_header(store)
-        if header is None or header["fingerprint"] != run.result.data.fingerprint:
-            return {}
-        return {row.id: row.group for row in read_index(store / INDEX_FILE)}
-    except DataError:
-        return {}
 
 
 def names_of(runs: Sequence[Run]) -> list[str]:
@@ -146,11 +130,11 @@ def names_of(runs: Sequence[Run]) -> list[str]:
 
     Of two, both tell their own values; of more, each but the first tells what it does otherwise than the first.
     """
-    flat = [dict(_flat({key: value for key, value in run.recipe.items() if key != "intent"})) for run in runs]
+    settings = [flat({key: value for key, value in run.recipe.items() if key != "intent"}) for run in runs]
     names = []
-    for run, own in zip(runs, flat, strict=True):
+    for run, own in zip(runs, settings, strict=True):
         name = str(run.recipe["name"])
-        alike = [(other, its) for other, its in zip(runs, flat, strict=True) if other.recipe["name"] == name]
+        alike = [(other, its) for other, its in zip(runs, settings, strict=True) if other.recipe["name"] == name]
         against = [its for _, its in (alike if len(alike) == 2 else alike[:1])]
         keys = own if len(alike) == 2 else against[0] | own
         telling = [key for key in keys if any(its.get(key) != own.get(key) for its in against)]
@@ -158,11 +142,3 @@ def names_of(runs: Sequence[Run]) -> list[str]:
         level = f" @{run.level}" if any(other.level != run.level for other, _ in alike) else ""
         names.append(", ".join([name, *differing]) + level)
     return names
-
-
-def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in values.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield prefix + key, value

@@ -28,7 +28,7 @@ from genrescope.inference.scorer import Scorer
 from genrescope.results import CROSSVAL_NAME, AuditFacts, CrossValidation, DataFacts, FoldResult, Folds
 from genrescope.splits import Split, groups
 from genrescope.splits.audit import audit as audit_split
-from genrescope.training.job import Watch
+from genrescope.training.progress import Watch
 from genrescope.training.run_folder import read_run
 from genrescope.training.train import train
 
@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     from genrescope.results import Interval, ModelFacts, TrackRow, Verdict
     from genrescope.splits.duplicates import Pair
     from genrescope.store.store import Store, StoredTrack
-    from genrescope.training.job import Job, Learner
+    from genrescope.training.job import Job
+    from genrescope.training.learner import Learner
 
 SPLIT_FILE = "split.csv"
 _SILENT = Watch()

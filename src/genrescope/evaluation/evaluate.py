@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from genrescope.store.index import IndexRow
     from genrescope.store.prepare import Progress
     from genrescope.store.store import StoredTrack
-    from genrescope.training.run_folder import Epoch
+    from genrescope.training.progress import Epoch
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,27 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Selection:
+    """Which held-out tracks, and where their sound is.
+
+    Attributes:
+        part: the part of a run's own split; not used with a cross-validation.
+        most: how many tracks at most, spread evenly over the tracks in order; None takes all.
+        data: where the audio is now, as DATA, if it was moved since the store was made.
+        store: where the run's store is now, if it was moved.
+    """
+
+    part: str = "test"
+    most: int | None = None
+    data: str | None = None
+    store: str | Path | None = None
+
+
+ALL = Selection()
+"""The whole part `test`, where it was when the store was made."""
+
+
+@dataclass(frozen=True)
 class HeldOut:
     """A track, its file, and the run that has not learnt it.
 
@@ -59,20 +80,14 @@ class HeldOutTracks:
     notes: tuple[str, ...]
 
 
-def held_out(run: Path, part: str, *, data: str | None, store: str | Path | None, most: int | None) -> HeldOutTracks:
+def held_out(run: Path, selection: Selection) -> HeldOutTracks:
     """Find the held-out tracks of a run, or of every fold of a cross-validation, and their files.
-
-    Args:
-        run: a run folder, or the folder of a cross-validation.
-        part: the part of a run's own split.
-        data: where the audio is now, as DATA, if it was moved.
-        store: where the run's store is now, if it was moved.
-        most: how many tracks at most, spread evenly; None takes all.
 
     Raises:
         DataError: there is no such run or part, or no audio.
     """
     notes: list[str] = []
+    part, most = selection.part, selection.most
     folded = read_result(run) if (run / CROSSVAL_NAME).exists() else None
     if isinstance(folded, CrossValidation):
         made = splits.read(run / SPLIT_FILE)
@@ -83,20 +98,19 @@ def held_out(run: Path, part: str, *, data: str | None, store: str | Path | None
         run_of = dict.fromkeys(made.ids(part), run)
         if part in facts["parts"]:
             notes.append(f"the model was trained on the part {part}: these scores say nothing about new music")
-    opened = open_own_store(next(iter(run_of.values())), store)
+    opened = open_own_store(next(iter(run_of.values())), selection.store)
     held = [track for track in opened.tracks if track.id in run_of]
     if most is not None and most < len(held):
         notes.append(f"only {most} of {len(held)} tracks, spread evenly")
         held = [held[place] for place in np.linspace(0, len(held) - 1, most).round().astype(int)]
-    found = _files(opened, data)
+    found = _files(opened, selection.data)
     items = [HeldOut(track, *found[track.id], run_of[track.id]) for track in held if track.id in found]
-    missing = {track.id: f"not in {data or opened.data}" for track in held if track.id not in found}
+    missing = {track.id: f"not in {selection.data or opened.data}" for track in held if track.id not in found}
     items.sort(key=lambda item: (str(item.run), item.track.id))  # one model is loaded after the other
     return HeldOutTracks(opened, items, made.method, None if folded else part, missing, tuple(notes))
 
 
 def _files(store: Store, data: str | None) -> dict[str, tuple[Path, str]]:
-    """Return the file of each track, and the checksum that it had when the store was made."""
     try:
         _, listed = read_data(data if data is not None else store.data)
     except DataError as error:

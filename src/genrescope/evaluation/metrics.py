@@ -18,6 +18,7 @@ Z95 = 1.959963984540054
 """The normal distribution's 97.5 % point."""
 
 _RESAMPLES = 2000
+_CONFUSED = 10  # pairs of genres that are told
 
 
 def wilson(correct: int, total: int) -> tuple[float, float]:
@@ -52,11 +53,7 @@ def resampled_interval(correct: Sequence[int], total: Sequence[int]) -> tuple[fl
     """Return the 95 % interval of a pooled share whose cases come in clusters, by resampling whole clusters.
 
     The windows of a track are right or wrong together, so counting them as independent (as Wilson's method does)
-    promises too much. Resampling tracks does not.
-
-    Args:
-        correct: right cases of each cluster.
-        total: cases of each cluster.
+    promises too much. Resampling tracks does not. `correct` and `total` count the cases of each cluster.
     """
     right, cases = np.asarray(correct), np.asarray(total)
     drawn = np.random.default_rng(0).integers(0, len(cases), (_RESAMPLES, len(cases)))
@@ -96,8 +93,8 @@ def per_genre(counts: npt.NDArray[np.int64], labels: Sequence[str]) -> dict[str,
     return found
 
 
-def confused_pairs(counts: npt.NDArray[np.int64], labels: Sequence[str], *, most: int = 10) -> list[ConfusedPair]:
-    """Return the most frequent confusions, the most frequent first."""
+def confused_pairs(counts: npt.NDArray[np.int64], labels: Sequence[str]) -> list[ConfusedPair]:
+    """Return the ten most frequent confusions, the most frequent first."""
     pairs = [
         ConfusedPair(
             truth=labels[row],
@@ -108,4 +105,4 @@ def confused_pairs(counts: npt.NDArray[np.int64], labels: Sequence[str], *, most
         for row, column in np.argwhere(counts > 0)
         if row != column
     ]
-    return sorted(pairs, key=lambda pair: (-pair.count, -pair.share, pair.truth, pair.predicted))[:most]
+    return sorted(pairs, key=lambda pair: (-pair.count, -pair.share, pair.truth, pair.predicted))[:_CONFUSED]

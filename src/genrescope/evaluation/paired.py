@@ -84,12 +84,9 @@ def mcnemar(won: int, lost: int) -> float:
         >>> round(mcnemar(12, 2), 4), mcnemar(0, 0)
         (0.0129, 1.0)
     """
-    discordant = won + lost
-    term = tail = 1
-    for k in range(min(won, lost)):  # C(n, k + 1) from C(n, k), in whole numbers: no rounding, whatever n is
-        term = term * (discordant - k) // (k + 1)
-        tail += term
-    return min(1.0, float(2 * tail / 2**discordant))
+    from scipy.stats import binomtest
+
+    return float(binomtest(won, won + lost).pvalue) if won + lost else 1.0
 
 
 def newcombe(both: int, won: int, lost: int, neither: int) -> tuple[float, float]:
@@ -139,16 +136,13 @@ def holm(p: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def difference(
-    own: npt.ArrayLike, reference: npt.ArrayLike, groups: Sequence[str] | None = None, *, seed: int = 0
-) -> Difference:
+def difference(own: npt.ArrayLike, reference: npt.ArrayLike, groups: Sequence[str] | None = None) -> Difference:
     """Compare a system with a reference on the same tracks.
 
     Args:
         own: for each track, in how many of its runs the system is right, as a share; 0 or 1 for one run.
         reference: the same of the reference.
         groups: the artist of each track, empty where unknown; None where no group is known.
-        seed: of the resampling.
     """
     mine, theirs = np.asarray(own, dtype=np.float64), np.asarray(reference, dtype=np.float64)
     apart = mine - theirs
@@ -157,8 +151,8 @@ def difference(
     both = int((mine * theirs).sum())
     return Difference(
         difference=float(apart.mean()),
-        interval=resampled_mean(apart, seed=seed),
-        interval_by_groups=None if groups is None else resampled_mean(apart, groups, seed=seed),
+        interval=resampled_mean(apart),
+        interval_by_groups=None if groups is None else resampled_mean(apart, groups),
         won=won,
         lost=lost,
         p=mcnemar(won, lost),

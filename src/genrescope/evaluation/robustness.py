@@ -25,7 +25,7 @@ from genrescope.evaluation.changed_sound import Work, crashed, worker
 from genrescope.evaluation.conditions import CONDITIONS, UNCHANGED, chosen
 from genrescope.evaluation.evaluate import track_rows, verdict_of
 from genrescope.evaluation.facts import about_model
-from genrescope.evaluation.held_out import held_out
+from genrescope.evaluation.held_out import ALL, held_out
 from genrescope.evaluation.sound import Scored
 from genrescope.inference.scorer import Scorer
 from genrescope.progress import Progress
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from genrescope.evaluation.changed_sound import ChangedSound
-    from genrescope.evaluation.held_out import HeldOut, HeldOutTracks
+    from genrescope.evaluation.held_out import HeldOut, HeldOutTracks, Selection
     from genrescope.store.store import StoredTrack
 
 _JOURNAL_FORMAT = 1
@@ -68,12 +68,9 @@ class Robustness:
 
 def robustness(
     run: str | Path,
+    selection: Selection = ALL,
     *,
-    part: str = "test",
     conditions: str | None = None,
-    tracks: int | None = None,
-    data: str | None = None,
-    store: str | Path | None = None,
     out: str | Path | None = None,
     device: str = "auto",
     jobs: int | None = None,
@@ -87,11 +84,8 @@ def robustness(
     Args:
         run: a run folder; or the folder of a cross-validation, where each track is scored by the model that has not
             learnt its fold.
-        part: the part of a run's own split; not used with a cross-validation.
+        selection: which of its tracks, and where their sound is.
         conditions: names as `mp3-64,noise-10`; None takes all.
-        tracks: only so many, spread evenly over the tracks in order; None takes all.
-        data: where the audio is now, as DATA, if it was moved since the store was made.
-        store: where the run's store is now, if it was moved.
         out: folder of the results; by default `robustness` in the run's folder.
         device: `auto`, `cpu`, `cuda` or `mps`.
         jobs: worker processes for decoding.
@@ -109,7 +103,7 @@ def robustness(
     run, device = Path(run), choose_device(device)
     folder = Path(out) if out is not None else run / "robustness"
     files.refuse_foreign(folder, (ROBUSTNESS_NAME, HEARD_FILE), what="the robustness test")
-    subject = held_out(run, part, data=data, store=store, most=tracks)
+    subject = held_out(run, selection)
     heard, failed = _heard(subject, folder, wanted, device=device, jobs=jobs, on_track=on_track)
     if len(failed) == len(subject.items) + len(subject.missing):
         track_id, reason = next(iter(failed.items()))
@@ -172,11 +166,10 @@ def _heard(
         for done_now, sound in enumerate(sounds, start=done + 1):
             if sound.reason:
                 failed[sound.id] = sound.reason
-                on_track(Progress(done_now, total, sound))
-                continue
-            verdicts = models.judge(by_id[sound.id], sound)
-            kept[sound.id] = kept.get(sound.id, {}) | verdicts
-            log.add({"id": sound.id, "identity": identity[sound.id], "verdicts": verdicts})
+            else:
+                verdicts = models.judge(by_id[sound.id], sound)
+                kept[sound.id] = kept.get(sound.id, {}) | verdicts
+                log.add({"id": sound.id, "identity": identity[sound.id], "verdicts": verdicts})
             on_track(Progress(done_now, total, sound))
     return kept, failed
 

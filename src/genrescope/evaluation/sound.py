@@ -61,7 +61,7 @@ class StoreSound:
     store: Store
 
     def score(self, scorer: Scorer, tracks: Sequence[StoredTrack]) -> Scored:
-        """Score tracks, their windows in batches over all of them."""
+        """Score tracks."""
         return Scored(tracks, *scorer.tracks(self.store.frames, tracks))
 
 

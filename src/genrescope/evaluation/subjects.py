@@ -11,7 +11,7 @@ from genrescope import splits
 from genrescope.errors import DataError
 from genrescope.features.spec import LogMelSpec
 from genrescope.results import AuditFacts, DataFacts, HeldOutFacts
-from genrescope.splits.audit import clean_sentence
+from genrescope.splits.leaks import clean_sentence
 from genrescope.store.index import read_index
 from genrescope.store.prepare import prepare
 from genrescope.store.store import INDEX_FILE, STORE_FILE, Store, StoredTrack, open_store

@@ -12,8 +12,8 @@ from genrescope.evaluation.sound import EmbeddingSound, FileSound
 from genrescope.results import CROSSVAL_NAME, EVALUATION_NAME
 from genrescope.store import embeddings, waves
 from genrescope.training.fine_tuning import TuningLearner
-from genrescope.training.job import Watch
 from genrescope.training.probe import ProbeLearner
+from genrescope.training.progress import Watch
 from genrescope.training.recipe_transfer import ProbeRecipe, TuningRecipe
 from genrescope.training.train import train
 
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from genrescope.results import Evaluation
     from genrescope.store.audio_cache import CacheProgress, Gathered
     from genrescope.store.store import Store
-    from genrescope.training.job import Job, Learner
+    from genrescope.training.job import Job
+    from genrescope.training.learner import Learner
 
 _SILENT = Watch()
 

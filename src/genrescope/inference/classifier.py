@@ -252,7 +252,7 @@ class Classifier:
         except Exception as error:  # one bad file never stops a run, whatever a decoder throws
             reason = f"{type(error).__name__}: {error}"
         path = Path(song) if isinstance(song, str | os.PathLike) else None
-        return Failure(path, str(path) if path is not None else f"{len(song)} bytes", reason)
+        return Failure(path, str(path) if path is not None else _size(song), reason)
 
     def _warning(self, sound: DecodedSong) -> str | None:
         front_end = self.header.front_end
@@ -278,7 +278,15 @@ def _source(song: str | os.PathLike[str] | bytes | IO[bytes]) -> tuple[Path | No
     elif isinstance(song, io.IOBase) or hasattr(song, "read"):
         held = song.read()
     else:
+        held = None
+    if not isinstance(held, bytes):
         raise TypeError(
             f"a song of type {type(song).__name__}; accepted are a path, bytes, an open binary file, and a NumPy array"
         )
-    return None, f"{len(held)} bytes", held
+    return None, _size(held), held
+
+
+def _size(song: object) -> str:
+    """Return what stands for a song that has no path."""
+    known = isinstance(song, bytes | bytearray | memoryview)
+    return f"{len(song)} bytes" if known else f"a song of type {type(song).__name__}"  # type: ignore[arg-type]

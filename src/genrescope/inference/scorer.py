@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from genrescope.features.spec import Spec
-    from genrescope.features.windows import Extent, Frames, Which
+    from genrescope.features.windows import Extent, Frames
     from genrescope.modelfile import Model
 
 BATCH = 32
@@ -86,10 +86,14 @@ class Scorer:
         scores = self.window_scores(self.bank(frames), placed)
         return TrackScores(track_scores(scores, placed.tracks, count=1)[0], scores, tuple(placed.starts.tolist()))
 
-    def tracks(self, frames: Frames, extents: Sequence[Extent], which: Which = "all") -> tuple[Tensor, Windows]:
-        """Score many tracks whose frames lie in one array: probabilities (windows, labels), and whose each is."""
-        placed = self.windows.place(extents, which)
-        return self.window_scores(self.bank(frames), placed), placed
+    def tracks(self, frames: Frames, extents: Sequence[Extent]) -> tuple[Tensor, Windows]:
+        """Score many tracks whose frames lie in one array: probabilities (windows, labels), and whose each is.
+
+        They are scored one after the other, so that each gets to the bit what a prediction of its file gives: in
+        batches over several tracks, arithmetic in another order would end in other digits.
+        """
+        cut = (frames[extent.first_frame : extent.first_frame + extent.frames] for extent in extents)
+        return joined([self.track(each) for each in cut])
 
     def window_scores(self, bank: FrameBank, placed: Windows) -> Tensor:
         """Return the probabilities of windows, float32 of shape (windows, labels), on the CPU."""

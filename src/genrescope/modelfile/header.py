@@ -142,7 +142,9 @@ class Header(_Part):
             values = json.loads(text)
             found = values.pop("format")
             if found != FORMAT:
-                raise ModelFileError(f"it has the model format {found!r}; this version reads format {FORMAT}")
+                newer = isinstance(found, int) and found > FORMAT
+                remedy = "use a newer genrescope" if newer else "train the model again"
+                raise ModelFileError(f"it has the model format {found!r}; this version reads format {FORMAT}: {remedy}")
             return cls.model_validate(values)
         except ValidationError as error:
             raise ModelFileError(f"the header is damaged: {'; '.join(map(_words, error.errors()))}") from error

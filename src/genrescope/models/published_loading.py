@@ -27,6 +27,15 @@ _FRAME_SECONDS = 0.01  # from one frame of AST's spectrogram to the next
 _SECONDS, _MERT_SECONDS = 10.0, 5.0  # MERT learnt from 5 s
 _LONGEST = 60.0  # attention grows with the square of a window's length
 _SHORTEST = 1.0
+_FAMILIES = {
+    "audio-spectrogram-transformer": "AST",
+    "hubert": "Hubert",
+    "mert_model": "Hubert",
+    "wav2vec2": "Wav2Vec2",
+    "wavlm": "WavLM",
+    "clap": "ClapAudio",
+    "clap_audio_model": "ClapAudio",
+}  # what the classes of transformers begin with
 _UNUSED = ("masked_spec_embed",)  # weights that only training needs
 
 
@@ -49,7 +58,8 @@ def load(name: str, *, revision: str | None = None, seconds: float | None = None
         raise ModelFileError(f"{name}: no such folder; --network takes a folder or a name on huggingface.co")
     if Path(name).is_dir() and not (Path(name) / "config.json").is_file():
         raise ModelFileError(f"{name} is no folder of a network: it has no config.json")
-    at = {"revision": revision} if revision else {}
+    commit = _commit_of(transformers, name, revision)
+    at = {"revision": commit} if commit else {}
     config = _wrapped(name, transformers.PretrainedConfig.get_config_dict, name, **at)[0]
     model_type = str(config.get("model_type", "none"))
     _refuse_strange(name, config, model_type)
@@ -60,7 +70,7 @@ def load(name: str, *, revision: str | None = None, seconds: float | None = None
     if model_type == "clap":
         network = network.audio_model
     _refuse_incomplete(name, info, only="audio_model." if model_type == "clap" else "")
-    spec = _spec_of(name, network, extractor, model_type=model_type, seconds=seconds)
+    spec = _spec_of(name, network, extractor, commit=commit, model_type=model_type, seconds=seconds)
     return Body(spec, network.eval())
 
 
@@ -74,16 +84,8 @@ def rebuild(spec: PublishedSpec) -> Body:
     transformers = _import()
     if spec.model_type not in KINDS:
         raise ValueError(f'the architecture "{spec.model_type}"; accepted are {", ".join(KINDS)}')
-    classes = {
-        "audio-spectrogram-transformer": (transformers.ASTConfig, transformers.ASTModel),
-        "hubert": (transformers.HubertConfig, transformers.HubertModel),
-        "mert_model": (transformers.HubertConfig, transformers.HubertModel),
-        "wav2vec2": (transformers.Wav2Vec2Config, transformers.Wav2Vec2Model),
-        "wavlm": (transformers.WavLMConfig, transformers.WavLMModel),
-        "clap": (transformers.ClapAudioConfig, transformers.ClapAudioModel),
-        "clap_audio_model": (transformers.ClapAudioConfig, transformers.ClapAudioModel),
-    }
-    configuration, kind = classes[spec.model_type]
+    family = _FAMILIES[spec.model_type]
+    configuration, kind = getattr(transformers, f"{family}Config"), getattr(transformers, f"{family}Model")
     with warnings.catch_warnings(action="ignore"):
         return Body(spec, kind(configuration(**_plain(spec.config))).eval())
 
@@ -140,7 +142,18 @@ def published(
     return Published(body, top, layer=layer)
 
 
-def _spec_of(name: str, network: Any, extractor: Any, *, model_type: str, seconds: float | None) -> PublishedSpec:
+def _commit_of(transformers: Any, name: str, revision: str | None) -> str:
+    """Return the commit that a network of the hub has now; empty for a folder."""
+    if Path(name).is_dir():
+        return ""
+    hub = transformers.utils.hub
+    file = _wrapped(name, hub.cached_file, name, "config.json", revision=revision)
+    return str(hub.extract_commit_hash(file, None) or "")
+
+
+def _spec_of(
+    name: str, network: Any, extractor: Any, *, commit: str, model_type: str, seconds: float | None
+) -> PublishedSpec:
     """Describe a network.
 
     Raises:
@@ -152,10 +165,9 @@ def _spec_of(name: str, network: Any, extractor: Any, *, model_type: str, second
     if seconds is not None and not _SHORTEST <= seconds <= most + 1e-6:
         raise DataError(f"a window of {seconds:g} s; {name} takes from {_SHORTEST:g} to {most:g} s at once")
     front_end, kept = front_end_of(kind, settings), network.config
-    folder = Path(name).is_dir()
     return PublishedSpec(
-        name=Path(name).resolve().name if folder else name,
-        revision="" if folder else str(getattr(kept, "_commit_hash", None) or ""),
+        name=Path(name).resolve().name if Path(name).is_dir() else name,
+        revision=commit,
         model_type=model_type,
         identity=_identity(network, settings, model_type),
         front_end=to_dict(front_end),

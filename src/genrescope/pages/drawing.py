@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
@@ -92,6 +92,13 @@ def panels(theme: Theme, rows: int, columns: int, *, size: tuple[float, float]) 
     return figure, axes
 
 
+def plain(axis: Axes, theme: Theme, *, grid: Literal["both", "x", "y"] = "both") -> None:
+    """Give a panel a faint grid behind what is drawn, and no frame above and to the right."""
+    axis.grid(axis=grid, color=theme.faint, lw=0.5)
+    axis.set_axisbelow(True)
+    axis.spines[["top", "right"]].set_visible(False)
+
+
 def hide_rest(axes: Sequence[Axes], used: int) -> None:
     """Hide the panels after the first `used`."""
     for axis in axes[used:]:
@@ -114,7 +121,12 @@ def _png(figure: Figure) -> bytes:
 
 
 def write_figures(drawn: Sequence[Drawn], folder: Path) -> None:
-    """Write the light form of each figure."""
+    """Write the light form of each figure as `NAME.png`."""
     for figure in drawn:
-        with replacing(folder / f"{figure.name}.png") as temporary:
-            temporary.write_bytes(figure.light)
+        write_figure(figure, folder / f"{figure.name}.png")
+
+
+def write_figure(figure: Drawn, path: Path) -> None:
+    """Write the light form of a figure."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(figure.light)

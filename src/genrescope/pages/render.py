@@ -22,15 +22,6 @@ def render(path: Path, package: str, template: str, **values: Any) -> Path:
 
     A template extends `page.html`, whose blocks are `title`, `rules` (of style, its own) and `body`, and finds the
     filters `percent`, `interval` and `picture` (for figures).
-
-    Args:
-        path: where the page goes.
-        package: the package that holds the template.
-        template: its file name.
-        values: what the template names.
-
-    Returns:
-        `path`.
     """
     from jinja2 import DictLoader, Environment, StrictUndefined
 
@@ -46,14 +37,14 @@ def render(path: Path, package: str, template: str, **values: Any) -> Path:
     return path
 
 
-def percent(value: float | None, digits: int = 1) -> str:
+def percent(value: float | None) -> str:
     """Return a share in percent, or a dash for None.
 
     Example:
         >>> percent(0.69), percent(None)
         ('69.0 %', '-')
     """
-    return "-" if value is None else f"{100 * value:.{digits}f} %"
+    return "-" if value is None else f"{100 * value:.1f} %"
 
 
 def interval(bounds: Sequence[float] | None) -> str:
@@ -76,7 +67,6 @@ _PICTURE = """<figure>
 
 
 def _picture(figure: Drawn) -> Markup:
-    """Return a figure in both themes, its bytes within the page."""
     from markupsafe import Markup
 
     light, dark = (f"data:image/png;base64,{base64.b64encode(png).decode()}" for png in (figure.light, figure.dark))

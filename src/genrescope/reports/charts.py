@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from genrescope.pages.drawing import Theme
+    from genrescope.results import Difference, Entry
 
 _THICK, _THIN = 3.2, 1.2
 _MARGIN = 0.06  # of an axis's range, beyond the outermost interval
@@ -28,37 +29,14 @@ class Line:
         value: its accuracy.
         interval: of the accuracy.
         difference: from the reference; None for the reference itself.
-        difference_interval: over tracks.
-        difference_wider: over whole artists, where they are known.
         runs: the accuracy of each run, where there are several.
     """
 
     name: str
     value: float
     interval: Sequence[float]
-    difference: float | None = None
-    difference_interval: Sequence[float] | None = None
-    difference_wider: Sequence[float] | None = None
+    difference: Difference | None = None
     runs: Sequence[float] = ()
-
-
-@dataclass(frozen=True)
-class Cost:
-    """A point of the picture of accuracy against computing time.
-
-    Attributes:
-        name: what stands beside it.
-        milliseconds: of one core, for 30 s of music.
-        value: its accuracy.
-        interval: of the accuracy.
-        parameters: numbers in the model.
-    """
-
-    name: str
-    milliseconds: float
-    value: float
-    interval: Sequence[float]
-    parameters: int
 
 
 def forest(lines: Sequence[Line], theme: Theme) -> Figure:
@@ -86,30 +64,32 @@ def forest(lines: Sequence[Line], theme: Theme) -> Figure:
     return figure
 
 
-def against_compute(points: Sequence[Cost], theme: Theme) -> Figure:
+def against_compute(entries: Sequence[Entry], theme: Theme) -> Figure:
     """Draw accuracy against computing time, on a logarithmic axis; the area of a point stands for its parameters.
+
+    Entries that were not timed are left out.
 
     Points are numbered from the fastest, and named beside the picture: names within it would lie over each other.
     """
     figure, (axis,) = panels(theme, 1, 1, size=(10, 4.6))
-    most = max(point.parameters for point in points)
-    for number, point in enumerate(sorted(points, key=lambda point: point.milliseconds), start=1):
-        low, high = (100 * bound for bound in point.interval)
-        axis.plot([point.milliseconds] * 2, [low, high], color=theme.first, lw=1.4, alpha=0.7)
-        area = 40 + 500 * point.parameters / most
-        axis.scatter(point.milliseconds, 100 * point.value, s=area, color=theme.first, alpha=0.55, linewidths=0)
+    timed = [(entry.milliseconds, entry) for entry in entries if entry.milliseconds is not None]
+    timed.sort(key=lambda pair: pair[0])
+    most = max(entry.parameters for _, entry in timed)
+    for number, (milliseconds, entry) in enumerate(timed, start=1):
+        low, high = (100 * bound for bound in entry.accuracy.interval)
+        axis.plot([milliseconds] * 2, [low, high], color=theme.first, lw=1.4, alpha=0.7)
+        area = 40 + 500 * entry.parameters / most
+        axis.scatter(milliseconds, 100 * entry.accuracy.mean, s=area, color=theme.first, alpha=0.55, linewidths=0)
         axis.annotate(
-            str(number), (point.milliseconds, high), xytext=(0, 3), textcoords="offset points", ha="center",
+            str(number), (milliseconds, high), xytext=(0, 3), textcoords="offset points", ha="center",
             fontsize=9, color=theme.ink,
         )  # fmt: skip
-        told = f"{number}  {point.name}, {_count(point.parameters)} parameters"
-        axis.plot([], [], " ", label=printable(told))
+        axis.plot([], [], " ", label=printable(f"{number}  {entry.name}, {_count(entry.parameters)} parameters"))
     axis.legend(
         loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, labelcolor=theme.ink, fontsize=8, handlelength=0
     )
     axis.set_xscale("log")
-    times = [point.milliseconds for point in points]
-    axis.set_xlim(min(times) / 2, max(times) * 2)
+    axis.set_xlim(timed[0][0] / 2, timed[-1][0] * 2)
     axis.margins(y=0.12)
     axis.grid(color=theme.faint, lw=0.5)
     axis.set_xlabel("milliseconds of one core for 30 s of decoded music")
@@ -127,16 +107,17 @@ def _accuracy(axis: Axes, place: int, line: Line, theme: Theme) -> None:
 
 
 def _difference(axis: Axes, place: int, line: Line, theme: Theme) -> None:
-    if line.difference is None or line.difference_interval is None:
+    if line.difference is None:
         axis.text(0, place, "  reference", color=theme.ink, fontsize=8, va="center")
         return
-    if line.difference_wider is not None:
-        axis.plot([100 * bound for bound in line.difference_wider], [place] * 2, color=theme.second, lw=_THIN)
-    axis.plot([100 * b for b in line.difference_interval], [place] * 2, color=theme.second, lw=_THICK, alpha=0.55)
-    widest = [*line.difference_interval, *(line.difference_wider or ())]
+    narrow, wide = line.difference.interval, line.difference.interval_by_groups
+    if wide is not None:
+        axis.plot([100 * bound for bound in wide], [place] * 2, color=theme.second, lw=_THIN)
+    axis.plot([100 * bound for bound in narrow], [place] * 2, color=theme.second, lw=_THICK, alpha=0.55)
+    widest = [*narrow, *(wide or ())]
     apart = not min(widest) <= 0 <= max(widest)
     fill = theme.second if apart else theme.paper
-    axis.plot(100 * line.difference, place, "o", color=theme.second, mfc=fill, ms=6)
+    axis.plot(100 * line.difference.difference, place, "o", color=theme.second, mfc=fill, ms=6)
 
 
 def _count(number: int) -> str:

@@ -19,16 +19,10 @@ if TYPE_CHECKING:
 def draw(result: Comparison) -> list[Drawn]:
     """Draw the forest plot, and where the models were timed, accuracy against computing time."""
     lines = [_line(entry, result) for entry in result.entries]
-    figures = [
-        drawn(
-            "compare",
-            "Accuracy, and differences track by track",
-            lambda t: charts.forest(lines, t),
-        )
-    ]
-    costs = [_cost(entry, entry.milliseconds) for entry in result.entries if entry.milliseconds is not None]
-    if costs:
-        figures.append(drawn("compute", "Accuracy against computing time", lambda t: charts.against_compute(costs, t)))
+    figures = [drawn("compare", "Accuracy, and differences track by track", lambda t: charts.forest(lines, t))]
+    if any(entry.milliseconds is not None for entry in result.entries):
+        title = "Accuracy against computing time"
+        figures.append(drawn("compute", title, lambda t: charts.against_compute(result.entries, t)))
     return figures
 
 
@@ -46,14 +40,14 @@ def write(result: Comparison, figures: Sequence[Drawn], path: Path) -> Path:
     )
 
 
-def points(value: float, digits: int = 1) -> str:
+def points(value: float) -> str:
     """Return a difference of shares in points, with its sign.
 
     Example:
         >>> points(0.034), points(-0.12), points(0.0)
         ('+3.4', '-12.0', '0.0')
     """
-    text = f"{100 * value:+.{digits}f}"
+    text = f"{100 * value:+.1f}"
     return text[1:] if float(text) == 0 else text
 
 
@@ -80,16 +74,5 @@ def p_value(value: float) -> str:
 def _line(entry: Entry, result: Comparison) -> charts.Line:
     accuracy = entry.accuracy
     pair = next((pair for pair in result.against_reference if pair.name == entry.name), None)
-    return charts.Line(
-        entry.name,
-        accuracy.mean,
-        accuracy.interval,
-        difference=pair.difference if pair else None,
-        difference_interval=pair.interval if pair else None,
-        difference_wider=pair.interval_by_groups if pair else None,
-        runs=accuracy.by_run if len(accuracy.by_run) > 1 else (),
-    )
-
-
-def _cost(entry: Entry, milliseconds: float) -> charts.Cost:
-    return charts.Cost(entry.name, milliseconds, entry.accuracy.mean, entry.accuracy.interval, entry.parameters)
+    runs = accuracy.by_run if len(accuracy.by_run) > 1 else ()
+    return charts.Line(entry.name, accuracy.mean, accuracy.interval, pair, runs)

@@ -11,7 +11,6 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from genrescope.features import windows
-from genrescope.files import replacing
 from genrescope.pages import drawing
 from genrescope.pages.drawing import hide_rest, panels, printable
 
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from genrescope.pages.drawing import Drawn, Theme
     from genrescope.results import Evaluation, TrackRow
     from genrescope.store.store import Store, StoredTrack
-    from genrescope.training.run_folder import Epoch
+    from genrescope.training.progress import Epoch
 
 _WORST = 6
 
@@ -57,9 +56,7 @@ def draw(
         wanted.append(("worst", "The most surely mistaken tracks", lambda t: _worst(result, store, by_id, t)))
     wanted.append(("genres", "One log-mel per genre", lambda t: _genres(store, tracks, t)))
     figures = [drawing.drawn(name, title, make) for name, title, make in wanted]
-    for figure in figures:
-        with replacing(folder / f"{figure.name}.png") as temporary:
-            temporary.write_bytes(figure.light)
+    drawing.write_figures(figures, folder)
     return figures
 
 

@@ -24,16 +24,7 @@ LEVELS = {
 
 
 def write(result: Evaluation, drawn: Sequence[Drawn], path: Path) -> Path:
-    """Write `report.html`: figures, tables, recipe and fingerprints, with nothing to load from elsewhere.
-
-    Args:
-        result: what was scored.
-        drawn: the figures.
-        path: where the page goes.
-
-    Returns:
-        `path`.
-    """
+    """Write `report.html`: figures, tables, recipe and fingerprints, with nothing to load from elsewhere."""
     import tomli_w
 
     return render(

@@ -12,12 +12,15 @@ from genrescope.reports.comparison_page import points, points_interval
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from genrescope.results import ConditionFigures, RobustnessResult
+    from genrescope.results import RobustnessResult
 
 
 def write(result: RobustnessResult, folder: Path) -> Path:
     """Draw the conditions, and write the figure and `robustness.html`."""
-    lines = [_line(condition) for condition in result.conditions]
+    lines = [
+        charts.Line(each.name, each.accuracy.value, each.accuracy.interval, each.against_unchanged)
+        for each in result.conditions
+    ]
     title = "What each change of the sound costs"
     figures = [drawn("robustness", title, lambda t: charts.forest(lines, t))]
     write_figures(figures, folder / "figures")
@@ -29,16 +32,4 @@ def write(result: RobustnessResult, folder: Path) -> Path:
         figures=figures,
         points=points,
         between=points_interval,
-    )
-
-
-def _line(condition: ConditionFigures) -> charts.Line:
-    against = condition.against_unchanged
-    return charts.Line(
-        condition.name,
-        condition.accuracy.value,
-        condition.accuracy.interval,
-        difference=against.difference if against else None,
-        difference_interval=against.interval if against else None,
-        difference_wider=against.interval_by_groups if against else None,
     )

@@ -262,7 +262,6 @@ def _results_in(folder: Path) -> list[Path]:
 
 
 def _scored_in(folder: Path) -> list[Path]:
-    """Return the results in a folder; runs that were not scored are passed over."""
     if result_file(folder) is not None:
         return [folder]
     if (folder / "run.json").exists():

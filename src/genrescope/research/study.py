@@ -9,11 +9,11 @@ DIR/study.json            what came out; and study.md, study.html, figures/
 
 from __future__ import annotations
 
+import contextlib
 import json
-import statistics
 import time
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,15 +22,15 @@ import torch
 
 from genrescope import workers
 from genrescope.devices import choose_device
-from genrescope.errors import DataError
+from genrescope.errors import DataError, GenrescopeError
 from genrescope.evaluation.crossval import cross_validate
 from genrescope.evaluation.evaluate import evaluate
 from genrescope.files import read_text, refuse_foreign, write_json, write_text
-from genrescope.research import collect, experiments, side_by_side, tables
+from genrescope.research import collect, experiments, tables
 from genrescope.results import CROSSVAL_NAME, EVALUATION_NAME, read_evaluation
 from genrescope.splits import duplicates
 from genrescope.store.store import open_store
-from genrescope.training.job import Watch
+from genrescope.training.progress import Watch
 from genrescope.training.train import train
 
 if TYPE_CHECKING:
@@ -52,16 +52,14 @@ class StudyProgress:
     Attributes:
         done: runs that have ended, now or before.
         total: all runs.
-        share: runs that have ended now and the shares done of those in progress, of those that were to do.
-        running: names of the runs in progress.
-        seconds_left: until all are done, as far as can be told; None before anything is known.
+        share: runs that have ended now, and the share done of the one in progress.
+        run: the one in progress; None where there are several, or none yet.
     """
 
     done: int
     total: int
     share: float
-    running: tuple[str, ...]
-    seconds_left: float | None
+    run: Run | None
 
 
 @dataclass(frozen=True)
@@ -133,21 +131,31 @@ def study(
     runs = experiments.read(path, out, find_pairs=find_pairs)
     refuse_changed(runs)
     write_text(out / TOML_NAME, read_text(path))
-    threads = max(1, workers.cores() // jobs) if jobs > 1 else torch.get_num_threads()
-    watch = _Watch(runs, min(jobs, len(runs)), on_progress, on_end)
-    side_by_side.run(
-        watch.todo, _Work(device), jobs=jobs, threads=threads,
-        on_begin=watch.begin, on_fraction=watch.tell, on_end=watch.end,
-    )  # fmt: skip
-    return _results(path, out, runs, watch.failed, {"jobs": jobs, "threads": threads, "device": device})
+    todo, ended = [run for run in runs if not is_done(run)], list[Ended]()
+    several = min(jobs, len(todo)) > 1
+    threads = max(1, workers.cores() // jobs) if several else torch.get_num_threads()
+
+    def tell(run: Run | None = None, share: float = 0.0) -> None:
+        done = len(runs) - len(todo) + len(ended)
+        on_progress(StudyProgress(done, len(runs), len(ended) + share, run))
+
+    tell()
+    make = partial(_worker, device, threads) if several else lambda: partial(_attempt, device, tell)
+    with contextlib.closing(workers.results(todo, make, jobs=jobs, crashed=_crashed)) as endings:
+        for each in endings:
+            ended.append(each)
+            tell()
+            on_end(each)
+    failed = [each for each in ended if each.reason is not None]
+    return _results(path, out, runs, failed, {"jobs": jobs, "threads": threads, "device": device})
 
 
 def is_done(run: Run) -> bool:
     """Whether a run has ended and its part has been scored."""
-    if run.folds:
+    if run.experiment.folds:
         return (run.path / CROSSVAL_NAME).exists()
     path = run.path / EVALUATION_NAME
-    return path.exists() and read_evaluation(path).data.part == run.score
+    return path.exists() and read_evaluation(path).data.part == run.experiment.score
 
 
 def refuse_changed(runs: Sequence[Run]) -> None:
@@ -168,18 +176,12 @@ def refuse_changed(runs: Sequence[Run]) -> None:
         )
 
 
-def perform(run: Run, *, device: str, tell: Callable[[float], None]) -> None:
-    """Train and score one run, or go on with it.
-
-    Args:
-        run: what to do.
-        device: where.
-        tell: called with the share that is done.
-    """
+def perform(device: str, run: Run, tell: Callable[[float], None]) -> None:
+    """Train and score one run, or go on with it; `tell` is called with the share that is done."""
     store = open_store(run.store)
-    about = {"name": run.name, "share": run.share, "by": run.by, "identity": run.identity}
+    about = {"name": run.name, "share": run.share, "by": run.experiment.by, "identity": run.identity}
     write_json(run.path / collect.NOTE, about)
-    if run.folds:
+    if run.experiment.folds:
         fold = 0
 
         def on_fold(at: Any) -> None:
@@ -193,126 +195,35 @@ def perform(run: Run, *, device: str, tell: Callable[[float], None]) -> None:
         return
     watch = Watch(on_step=lambda at: tell(at.step / at.steps))
     train(run.job(store, run.thin(run.split, store), device), watch=watch)
-    evaluate(run.path, part=run.score, store=run.store, device=device)
+    evaluate(run.path, part=run.experiment.score, store=run.store, device=device)
 
 
-@dataclass(frozen=True)
-class _Work:
-    """`perform` as `side_by_side` calls it, in another process if need be."""
-
-    device: str
-
-    def __call__(self, run: Run, tell: Callable[[float], None]) -> None:
-        perform(run, device=self.device, tell=tell)
-
-
-@dataclass
-class _Watch:
-    """What is known of the runs while they go on."""
-
-    runs: Sequence[Run]
-    jobs: int
-    on_progress: Callable[[StudyProgress], None]
-    on_end: Callable[[Ended], None]
-    failed: list[Ended] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.todo = [run for run in self.runs if not is_done(run)]
-        self.estimate = Estimate(self.jobs, [(run.name, run.recipe.name) for run in self.todo])
-        for run in self.runs:
-            if run not in self.todo:
-                self.estimate.learn((run.name, run.recipe.name), collect.read(run.path).result_seconds)
-        self.began: dict[Path, float] = {}
-        self.share: dict[Path, float] = {}
-        self.ended = 0
-        self._tell()
-
-    def begin(self, run: Run) -> None:
-        self.began[run.path] = time.monotonic()
-        self.share[run.path] = 0.0
-        self.estimate.waiting.remove((run.name, run.recipe.name))
-        self._tell()
-
-    def tell(self, run: Run, share: float) -> None:
-        self.share[run.path] = share
-        self._tell()
-
-    def end(self, run: Run, reason: str | None) -> None:
-        ended = Ended(run, time.monotonic() - self.began.pop(run.path), reason)
-        del self.share[run.path]
-        self.ended += 1
-        if reason is None:
-            self.estimate.learn((run.name, run.recipe.name), ended.seconds)
-        else:
-            self.failed.append(ended)
-        self._tell()
-        self.on_end(ended)
-
-    def _tell(self) -> None:
-        now = time.monotonic()
-        kinds = {run.path: (run.name, run.recipe.name) for run in self.todo if run.path in self.began}
-        going = [(kinds[path], now - self.began[path], self.share[path]) for path in self.began]
-        self.on_progress(
-            StudyProgress(
-                done=len(self.runs) - len(self.todo) + self.ended,
-                total=len(self.runs),
-                share=self.ended + sum(self.share.values()),
-                running=tuple(f"{run.name}, seed {run.seed}" for run in self.todo if run.path in self.began),
-                seconds_left=self.estimate.left(going),
-            )
-        )
+def _attempt(device: str, tell: Callable[[Run, float], None], run: Run) -> Ended:
+    """Perform a run; why it failed is told, not raised: one run's failure must not stop the others."""
+    began, reason = time.monotonic(), None
+    try:
+        perform(device, run, partial(tell, run))
+    except GenrescopeError as error:
+        reason = str(error)
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+    return Ended(run, time.monotonic() - began, reason)
 
 
-@dataclass
-class Estimate:
-    """How long the rest takes: what is known of the same experiment, else of the same recipe, else of all.
+def _worker(device: str, threads: int) -> Callable[[Run], Ended]:
+    """Return what a process does that has others beside it."""
+    from threadpoolctl import threadpool_limits
 
-    Attributes:
-        jobs: how many run at once.
-        waiting: experiment and recipe of each run that has not begun.
-    """
+    torch.set_num_threads(threads)
+    threadpool_limits(threads)
+    return partial(_attempt, device, lambda *_: None)
 
-    jobs: int
-    waiting: list[tuple[str, str]]
 
-    def __post_init__(self) -> None:
-        self._seconds: dict[str, list[float]] = defaultdict(list)
-
-    def learn(self, kind: tuple[str, str], seconds: float) -> None:
-        """Note how long a run took."""
-        for key in (f"experiment {kind[0]}", f"recipe {kind[1]}", "all"):
-            self._seconds[key].append(seconds)
-
-    def left(self, going: Sequence[tuple[tuple[str, str], float, float]]) -> float | None:
-        """Return the seconds left, or None where nothing is known.
-
-        Args:
-            going: of each run in progress its experiment and recipe, its seconds so far, and the share that is done.
-        """
-        whole = [(kind, seconds / share if share > 0 else None, seconds) for kind, seconds, share in going]
-        known = [total for _, total, _ in whole if total is not None]
-        rest = []
-        for kind, total, seconds in whole:
-            total = total if total is not None else self._expected(kind, known)  # noqa: PLW2901 - its best guess
-            if total is None:
-                return None
-            rest.append(max(0.0, total - seconds))
-        for kind in self.waiting:
-            expected = self._expected(kind, known)
-            if expected is None:
-                return None
-            rest.append(expected)
-        return max([sum(rest) / self.jobs, *rest[: len(going)]], default=0.0)
-
-    def _expected(self, kind: tuple[str, str], known: Sequence[float]) -> float | None:
-        for key in (f"experiment {kind[0]}", f"recipe {kind[1]}", "all"):
-            if self._seconds[key]:
-                return statistics.fmean(self._seconds[key])
-        return statistics.fmean(known) if known else None
+def _crashed(run: Run) -> Ended:
+    return Ended(run, 0.0, "its process died; there may be too little memory")
 
 
 def _results(path: Path, out: Path, runs: Sequence[Run], failed: Sequence[Ended], machine: dict[str, Any]) -> Studied:
-    """Write table, page and figures of what is there."""
     from genrescope.research import study_page
 
     done: dict[str, list[collect.Scored]] = defaultdict(list)

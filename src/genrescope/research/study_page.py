@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from matplotlib.ticker import NullFormatter
 
-from genrescope.files import fingerprint, replacing
-from genrescope.pages.drawing import drawn, hide_rest, panels, printable
+from genrescope.files import fingerprint
+from genrescope.pages.drawing import drawn, hide_rest, panels, plain, printable, write_figure, write_figures
 from genrescope.pages.render import render
 from genrescope.research import tables
 
@@ -39,9 +39,7 @@ def write(result: Mapping[str, Any], out: Path) -> Path:
     """
     rows: list[Row] = result["experiments"]
     figures = draw(rows)
-    for figure in figures:
-        with replacing(out / "figures" / f"{figure.name}.png") as temporary:
-            temporary.write_bytes(figure.light)
+    write_figures(figures, out / "figures")
     return render(
         out / "study.html",
         "genrescope.research",
@@ -73,8 +71,7 @@ def write_picture(rows: Sequence[Row], path: Path) -> None:
         recipe = tables.recipe_cell(row).replace("`", "")
         genres = f"{row['data']['genres']} genres{tables.of_data(row, rows)}"
         told.append(row | {"name": f"{recipe}\n{genres}, {tables.split_cell(row)}"})
-    with replacing(path) as temporary:
-        temporary.write_bytes(drawn("recipes", "Accuracies", lambda theme: _accuracies(told, theme)).light)
+    write_figure(drawn("recipes", "Accuracies", lambda theme: _accuracies(told, theme)), path)
 
 
 def curves(rows: Sequence[Row]) -> dict[str, list[Row]]:
@@ -114,9 +111,7 @@ def _accuracies(rows: Sequence[Row], theme: Theme) -> Figure:
     axis.set_yticks(range(len(rows)), [printable(row["name"]) for row in rows], fontsize=9)
     axis.set_ylim(len(rows) - 0.4, -0.6)
     axis.set_xlabel("track accuracy, %: mean and range of seeds\nthick: interval over tracks, thin: over artists")
-    axis.grid(axis="x", color=theme.faint, lw=0.5)
-    axis.set_axisbelow(True)
-    axis.spines[["top", "right"]].set_visible(False)
+    plain(axis, theme, grid="x")
     return figure
 
 
@@ -133,8 +128,7 @@ def _curves(found: Mapping[str, Sequence[Row]], theme: Theme) -> Figure:
             _curve(axis, its, counted, theme=theme, number=kinds.index(_but_share(its[0])), name=name)
         _logarithmic(axis, [row["learnt"][counted] for its in found.values() for row in its])
         axis.set_xlabel(f"{_COUNTED[counted]}, logarithmic")
-        axis.grid(color=theme.faint, lw=0.5)
-        axis.spines[["top", "right"]].set_visible(False)
+        plain(axis, theme)
     axes[0].set_ylabel("track accuracy, %")
     axes[0].legend(frameon=False, labelcolor=theme.ink, fontsize=8, loc="lower right")
     hide_rest(axes, 2 if known else 1)

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
-from genrescope.files import replacing
-from genrescope.pages.drawing import drawn, hide_rest, panels
+from genrescope.pages.drawing import drawn, hide_rest, panels, write_figure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from genrescope.pages.drawing import Theme
-    from genrescope.research.tune import Tried
+    from genrescope.research.trials import Tried
     from genrescope.research.tune_space import Range
 
 _COLUMNS = 3
@@ -33,9 +32,7 @@ def write(trials: Sequence[Tried], space: Mapping[str, Range], importance: Mappi
         importance: share of the scores' differences that each key explains, as far as known.
         path: where the PNG file goes.
     """
-    figure = drawn("tune", "A search", lambda theme: _figure(trials, space, importance, theme))
-    with replacing(path) as temporary:
-        temporary.write_bytes(figure.light)
+    write_figure(drawn("tune", "A search", lambda theme: _figure(trials, space, importance, theme)), path)
 
 
 def _figure(

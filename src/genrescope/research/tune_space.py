@@ -9,14 +9,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from genrescope.errors import DataError, nearest
-from genrescope.files import read_text
+from genrescope.tables import read_toml
 from genrescope.training import recipe as recipes
 
 if TYPE_CHECKING:
@@ -54,13 +53,7 @@ def read_space(path: str | Path) -> dict[str, Range]:
         DataError: it cannot be read, or a key or range is wrong; the nearest right key is named.
     """
     path = Path(path)
-    try:
-        values = tomllib.loads(read_text(path, strict=True))
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise DataError(f"{path} is not valid TOML: {error}") from error
-    space = {key: _range(path, key, value) for key, value in _ranges(values).items()}
+    space = {key: _range(path, key, value) for key, value in _ranges(read_toml(path)).items()}
     if not space:
         raise DataError(f'{path} names no key; write "schedule.max_rate" = {{ low = 1e-4, high = 1e-2, log = true }}')
     return space

@@ -100,7 +100,6 @@ def _check_format(content: Any, path: Path) -> None:
 
 
 def _first(error: ValidationError) -> str:
-    """Tell the first fault, and how many more there are."""
     faults = error.errors()
     where = ".".join(map(str, faults[0]["loc"])) or "the whole"
     more = f", and {len(faults) - 1} more" if len(faults) > 1 else ""

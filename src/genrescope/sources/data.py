@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -136,23 +135,13 @@ def read_rows(path: Path, *, also: Iterable[str] = ()) -> dict[str, dict[str, st
 
 
 def _read_listing(path: Path, required: Sequence[str]) -> list[dict[str, str]]:
-    """Read a table in UTF-8, in which only the names of files that are there may hold other bytes.
-
-    Raises:
-        DataError: it cannot be read, or is in another encoding.
-    """
-    try:
-        return read_table(path, required=required, strict=True)
-    except DataError as error:
-        if not isinstance(error.__cause__, UnicodeDecodeError):
-            raise
-        with contextlib.suppress(DataError):
-            rows = read_table(path, required=required)
-            if all(_is_text(text) for row in rows for name, text in row.items() if name != "path") and all(
-                _is_text(row["path"]) or (path.parent / row["path"].strip()).exists() for row in rows
-            ):
-                return rows
-        raise
+    """Read a table in UTF-8, in which only the names of files that are there may hold other bytes."""
+    rows = read_table(path, required=required)
+    for number, row in enumerate(rows, start=2):
+        for name, text in row.items():
+            if not _is_text(text) and not (name == "path" and (path.parent / text.strip()).exists()):
+                raise DataError(f"{path}, line {number}: the {name} is not UTF-8; save the table in UTF-8")
+    return rows
 
 
 def _is_text(text: str) -> bool:

@@ -16,8 +16,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from genrescope.errors import DataError, nearest
-from genrescope.files import read_text, write_text
+from genrescope.files import write_text
 from genrescope.sources.artists import plain, words
+from genrescope.tables import read_toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -141,10 +142,7 @@ def load(path: Path | None = None) -> GenreMap:
         DataError: it cannot be read, has an unknown key, or names a word under two genres.
     """
     name = "the default genre map" if path is None else str(path)
-    try:
-        content = tomllib.loads(default_text() if path is None else read_text(path, strict=True).removeprefix("\ufeff"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise DataError(f"{name} cannot be read as a genre map: {error}") from error
+    content = tomllib.loads(default_text()) if path is None else read_toml(path)
     for key in content:
         if key not in _KEYS:
             raise DataError(f'{name}: unknown key "{key}"; {nearest(key, _KEYS)}. Genres stand below [genres]')

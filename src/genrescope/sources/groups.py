@@ -73,11 +73,6 @@ def assign(tracks: Sequence[Track], root: Path, source: str, *, table: Path | No
 
 
 def _finder(tracks: Sequence[Track], root: Path, source: str, table: Path | None) -> _Finder:
-    """Make what finds groups.
-
-    Raises:
-        DataError: the source is unknown or faulty.
-    """
     kind, colon, rest = source.partition(":")
     if source == "tags":
         return _from_tags, f"the artist in the tags of the files, the first of which is {tracks[0].path}"
@@ -147,11 +142,7 @@ def _inside(path: Path, root: Path) -> str:
 
 
 def _pattern(text: str) -> re.Pattern[str]:
-    """Turn a pattern such as `{genre}/{artist}/*` into a regular expression of the whole path.
-
-    Raises:
-        DataError: it marks no group, or more than one.
-    """
+    """Turn a pattern such as `{genre}/{artist}/*` into a regular expression of the whole path."""
     if len(re.findall(r"\{(?:group|artist)\}", text)) != 1:
         raise DataError(
             f'the pattern "{text}" must mark the group once, by {{group}} or {{artist}}, as {{genre}}/{{artist}}/**'

@@ -179,7 +179,6 @@ class _Dealing:
         return False
 
     def _swapped(self, unit: int, by_genre: Mapping[str, list[int]], rng: random.Random) -> bool:
-        """Swap a unit with one of another part if that is better."""
         here = self.part_of[unit]
         partners = {other for genre in self.units[unit] for other in _some(by_genre[genre], rng)}
         for other in sorted(partners):

@@ -38,7 +38,6 @@ _ALIASES = {
     "test": ("test", "testing", "tst", "eval", "evaluation"),
 }
 _ENDINGS = {*audio.SUFFIXES, ".png", ".jpg", ".jpeg", ".npy", ".npz", ".pt", ".pkl", ".csv", ".txt", ".json", ".mel"}
-_LISTS = {".txt", ".csv", ".tsv", ".lst", ".list", ""}
 _WINDOW = re.compile(
     r"[\s._#/:@,;(\[-]+"
     r"(?:(?:w|win|window|s|sec|seg|segment|t|c|chunk|clip|crop|ex|excerpt|f|frame|i|n|no|p|part|patch|slice)[\s._-]*)?"
@@ -68,16 +67,14 @@ def read_table(path: Path) -> dict[str, list[str]]:
     Raises:
         DataError: it cannot be read, or lacks such columns.
     """
-    rows = _rows(path)
-    header = [cell.strip().casefold() for cell in rows[0]] if rows else []
-    name, part = _column(header, NAME_COLUMNS), _column(header, PART_COLUMNS)
+    name, part, rows = _columns(path)
     if name is None or part is None:
         raise DataError(
             f"{path} is no table of a split: its first line must name a column such as id, path or filename, and one "
             "such as part, split or fold. A list of one part's files is given as --part train=FILE"
         )
     names: dict[str, list[str]] = defaultdict(list)
-    for row in rows[1:]:
+    for row in rows:
         if len(row) > max(name, part) and row[name].strip() and row[part].strip():
             names[part_name(row[part])].append(row[name].strip())
     return dict(names)
@@ -89,38 +86,11 @@ def read_list(path: Path) -> list[str]:
     Raises:
         DataError: it cannot be read.
     """
-    rows = _rows(path)
-    header = [cell.strip().casefold() for cell in rows[0]] if rows else []
-    name = _column(header, NAME_COLUMNS)
+    name, _, rows = _columns(path)
     if name is not None:
-        return [row[name].strip() for row in rows[1:] if len(row) > name and row[name].strip()]
+        return [row[name].strip() for row in rows if len(row) > name and row[name].strip()]
     lines = (line.strip() for line in _text(path).split("\n"))
     return [name_in(line) for line in lines if line and not line.startswith("#")]
-
-
-def read_folder(folder: Path) -> dict[str, list[str]]:
-    """Read a folder of lists whose names tell their parts, as `train.txt` and `test_filtered.txt`.
-
-    Raises:
-        DataError: there are none, or two for a part.
-    """
-    files: dict[str, list[Path]] = defaultdict(list)
-    for path in sorted(folder.iterdir()):
-        part = _part_in(path.stem)
-        if path.is_file() and path.suffix.casefold() in _LISTS and part is not None:
-            files[part].append(path)
-    for part, found in files.items():
-        if len(found) > 1:
-            raise DataError(
-                f"{folder} has several lists for the part {part}: {', '.join(path.name for path in found)}; name the "
-                f"right one with --part {part}={found[0]}"
-            )
-    if len(files) < 2:
-        raise DataError(
-            f"{folder} holds no lists of two parts or more, such as train.txt and test.txt; name them with "
-            "--part train=FILE --part test=FILE"
-        )
-    return {part: read_list(files[part][0]) for part in splits.ordered(files)}
 
 
 def read_lists(named: Sequence[str]) -> dict[str, list[str]]:
@@ -166,10 +136,6 @@ def name_in(line: str) -> str:
 
 def match(tracks: Sequence[StoredTrack], names: Mapping[str, Iterable[str]]) -> Matched:
     """Look up names, by part, among the tracks of a store.
-
-    Args:
-        tracks: the tracks of a store.
-        names: names by part.
 
     Raises:
         DataError: not one of them is known.
@@ -226,7 +192,6 @@ class _Finder:
         return None
 
     def _by_official(self, name: str) -> str | None:
-        """Find the track that a published split would call the same."""
         return next((found for track_id, ids in self.official if (found := ids.get(track_id(name) or ""))), None)
 
 
@@ -269,34 +234,26 @@ def _official(tracks: Sequence[StoredTrack]) -> list[tuple[Callable[[str], str |
     return ways
 
 
-def _part_in(stem: str) -> str | None:
-    """Return the part that a file's name tells, if it tells just one."""
-    words = re.split(r"[\W_]+", stem.casefold())
-    parts = [part for part, aliases in _ALIASES.items() if set(words) & set(aliases)]
-    fold = re.search(r"fold[\W_]*(\d+)", stem.casefold())
-    if not parts and fold is not None:
-        return fold.group(1)
-    return parts[0] if len(parts) == 1 else None
-
-
-def _column(header: Sequence[str], known: Iterable[str]) -> int | None:
-    return next((header.index(name) for name in known if name in header), None)
-
-
-def _rows(path: Path) -> list[list[str]]:
+def _columns(path: Path) -> tuple[int | None, int | None, list[list[str]]]:
+    """Return where a table names tracks and parts, as far as it does, and its rows below the header."""
     text = _text(path)
     while text.startswith("#"):
         text = text.partition("\n")[2]
-    header = text.partition("\n")[0]
-    mark = max("\t,;", key=header.count)
+    mark = max("\t,;", key=text.partition("\n")[0].count)
     try:
-        return [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=mark) if row]
+        header, *rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=mark) if row] or [[]]
     except csv.Error as error:
         raise DataError(f"{path} cannot be read as a table: {error}") from error
+    named = [cell.strip().casefold() for cell in header]
+    name, part = (
+        next((named.index(each) for each in known if each in named), None) for known in (NAME_COLUMNS, PART_COLUMNS)
+    )
+    return name, part, rows
 
 
 def _text(path: Path) -> str:
     try:
         return read_text(path).removeprefix("\ufeff")
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
+        told = f"{path} cannot be read: {error.strerror or error}"
+        raise DataError(f"{told}; give a file, or lists as --part train=FILE --part test=FILE") from error

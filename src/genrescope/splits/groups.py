@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from genrescope.sources.linked import linked
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from genrescope.sources.linked import Node
     from genrescope.sources.track import Track
     from genrescope.splits.duplicates import Pair
     from genrescope.store.store import StoredTrack
@@ -36,38 +39,13 @@ def join(tracks: Iterable[Track | StoredTrack], pairs: Iterable[Pair]) -> dict[s
         {'a': 'abba', 'b': 'abba', 'c': ''}
     """
     known = sorted((track.id, track.group) for track in tracks)
-    forest = _Forest()
+    links = [(("track", track_id), ("group", group) if group else ("track", track_id)) for track_id, group in known]
+    head_of = linked(links + [(("track", pair.first), ("track", pair.second)) for pair in pairs])
+    members: dict[Node, list[tuple[str, str]]] = {}
     for track_id, group in known:
-        forest.join(("track", track_id), ("group", group) if group else ("track", track_id))
-    for pair in pairs:
-        forest.join(("track", pair.first), ("track", pair.second))
-    members: dict[_Node, list[tuple[str, str]]] = {}
-    for track_id, group in known:
-        members.setdefault(forest.root(("track", track_id)), []).append((track_id, group))
+        members.setdefault(head_of["track", track_id], []).append((track_id, group))
     taken = {group for _, group in known}
     return {track_id: name for its in members.values() for name in [_name(its, taken)] for track_id, _ in its}
-
-
-_Node = tuple[str, str]
-
-
-class _Forest:
-    """Union-find: each node points towards the root of its set."""
-
-    def __init__(self) -> None:
-        self._above: dict[_Node, _Node] = {}
-
-    def root(self, node: _Node) -> _Node:
-        trail = []
-        while (above := self._above.get(node, node)) != node:
-            trail.append(node)
-            node = above
-        self._above |= dict.fromkeys(trail, node)
-        return node
-
-    def join(self, one: _Node, other: _Node) -> None:
-        first, second = sorted((self.root(one), self.root(other)))
-        self._above[second] = first
 
 
 def _name(members: Sequence[tuple[str, str]], taken: set[str]) -> str:

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 from genrescope.errors import DataError, nearest
 from genrescope.sources import cards
 from genrescope.splits import dealing, groups
+from genrescope.splits.cautions import cautions, strangers
 from genrescope.splits.files import Split, ordered, read
+from genrescope.splits.subsets import units
 from genrescope.store.index import genre_counts
 
 if TYPE_CHECKING:
@@ -122,34 +124,8 @@ def choose(
     return made
 
 
-def strangers(split: Split, tracks: Sequence[StoredTrack]) -> tuple[str, ...]:
-    """Say which tracks a split and a store do not have in common, a sentence each; none where it fits.
-
-    Raises:
-        DataError: they have none in common.
-    """
-    ids = {track.id for track in tracks}
-    gone, left_out = sorted(set(split.parts) - ids), sorted(ids - set(split.parts))
-    if ids and len(gone) == len(split.parts):
-        raise DataError(
-            f"none of the split's {len(gone)} tracks is in the store, whose first is {min(ids)}; the split names "
-            f"{gone[0] if gone else 'none'}. Give the store that it was made for, or make one with: genrescope split"
-        )
-    notes = []
-    if gone:
-        notes.append(f"{len(gone)} of the split's {len(split.parts)} tracks are not in the store, such as {gone[0]}")
-    if left_out:
-        notes.append(f"{len(left_out)} tracks of the store are not in the split and take no part")
-    return tuple(notes)
-
-
 def recordings(tracks: Sequence[StoredTrack], pairs: Sequence[Pair]) -> dict[str, str]:
-    """Name the recording of every track: equal for duplicates, and for duplicates of duplicates.
-
-    Args:
-        tracks: the tracks.
-        pairs: the duplicates among them.
-    """
+    """Name the recording of every track by its id: equal for duplicates, and for duplicates of duplicates."""
     joined = groups.join([replace(track, group="") for track in tracks], pairs)
     return {track.id: f"recording {joined[track.id]}" if joined[track.id] else f"track {track.id}" for track in tracks}
 
@@ -177,8 +153,7 @@ def _stratified(
                 f'genre "{genre}" has {count} {"track" if count == 1 else "tracks"}, too few for '
                 f"{len(shares)} parts; add tracks, or leave it out with --genres when preparing"
             )
-    units = _units(tracks, recordings(tracks, pairs))
-    return _dealt(units, dealing.whole_targets(genres, shares), rng)
+    return _dealt(tracks, recordings(tracks, pairs), dealing.whole_targets(genres, shares), rng)
 
 
 def _group(
@@ -186,8 +161,8 @@ def _group(
 ) -> dict[str, str]:
     """Deal out whole groups so that the parts have the right sizes; genres are not looked at."""
     units = _grouped(tracks, pairs, shares)
-    targets = dealing.exact_targets({"": len(tracks)}, shares)
-    return _dealt(units, targets, rng, genres=False)
+    blind = [replace(track, genre="") for track in tracks]
+    return _dealt(blind, units, dealing.exact_targets({"": len(tracks)}, shares), rng)
 
 
 def _stratified_group(
@@ -196,49 +171,36 @@ def _stratified_group(
     """Deal out whole groups so that the parts have the right share of every genre, as far as groups allow."""
     units = _grouped(tracks, pairs, shares)
     genres = genre_counts(track.genre for track in tracks)
-    return _dealt(units, dealing.exact_targets(genres, shares), rng)
+    return _dealt(tracks, units, dealing.exact_targets(genres, shares), rng)
 
 
 _METHODS = {"random": _random, "stratified": _stratified, "group": _group, "stratified-group": _stratified_group}
 
 
-def _grouped(
-    tracks: Sequence[StoredTrack], pairs: Sequence[Pair], shares: Mapping[str, float]
-) -> list[list[StoredTrack]]:
-    """Return what must stay whole: groups, joined where they share a recording.
-
-    A track whose group is unknown counts as a group of its own.
-    """
+def _grouped(tracks: Sequence[StoredTrack], pairs: Sequence[Pair], shares: Mapping[str, float]) -> Mapping[str, str]:
+    """Return what must stay whole, by track: its group, joined with those that it shares a recording with."""
     if not any(track.group for track in tracks):
         raise DataError(
             "no groups are known, so a split by group is impossible. Give DATA as a CSV file with a column "
             'group (the artist), or use the method "stratified"'
         )
-    joined = groups.join(tracks, pairs)
-    units = _units(tracks, {t.id: f"group {joined[t.id]}" if joined[t.id] else f"track {t.id}" for t in tracks})
-    if len(units) < len(shares):
-        raise DataError(f"{len(units)} groups are too few for {len(shares)} parts; add tracks of other artists")
-    return units
-
-
-def _units(tracks: Sequence[StoredTrack], name_of: Mapping[str, str]) -> list[list[StoredTrack]]:
-    """Gather the tracks that stay together, in the order of the tracks."""
-    units: dict[str, list[StoredTrack]] = defaultdict(list)
-    for track in tracks:
-        units[name_of[track.id]].append(track)
-    return list(units.values())
+    unit_of = units(tracks, pairs=pairs)
+    if (count := len(set(unit_of.values()))) < len(shares):
+        raise DataError(f"{count} groups are too few for {len(shares)} parts; add tracks of other artists")
+    return unit_of
 
 
 def _dealt(
-    units: Sequence[Sequence[StoredTrack]], targets: dealing.Targets, rng: random.Random, *, genres: bool = True
+    tracks: Sequence[StoredTrack], unit_of: Mapping[str, str], targets: dealing.Targets, rng: random.Random
 ) -> dict[str, str]:
-    counts = [Counter(track.genre if genres else "" for track in unit) for unit in units]
-    parts = dealing.deal(counts, targets, rng)
-    return {track.id: part for unit, part in zip(units, parts, strict=True) for track in unit}
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for track in tracks:
+        counts[unit_of[track.id]][track.genre] += 1
+    parts = dict(zip(counts, dealing.deal(list(counts.values()), targets, rng), strict=True))
+    return {track.id: parts[unit_of[track.id]] for track in tracks}
 
 
 def _own(tracks: Sequence[StoredTrack]) -> Split:
-    """Take the split that the data set itself brings."""
     parts = {track.id: track.part for track in tracks if track.part}
     if not parts:
         raise DataError(
@@ -270,7 +232,6 @@ def _published(tracks: Sequence[StoredTrack], official: cards.Official) -> Split
 
 
 def _shares(method: str, shares: Mapping[str, float] | None, folds: int | None, tracks: int) -> dict[str, float]:
-    """Return the share of each part."""
     if folds is None:
         return _checked(dict(shares or (RANDOM_SHARES if method == "random" else SHARES)))
     if shares is not None:
@@ -294,46 +255,3 @@ def _told(method: str, seed: int, shares: Mapping[str, float] | None, folds: int
     if shares is not None and dict(shares) != (RANDOM_SHARES if method == "random" else SHARES):
         told += [f"{part} {share:.6g}" for part, share in shares.items()]
     return ", ".join(told)
-
-
-def cautions(
-    tracks: Sequence[StoredTrack], parts: Mapping[str, str], pairs: Sequence[Pair] = (), *, asked: Sequence[str] = ()
-) -> tuple[str, ...]:
-    """Say what a reader of results made with a split should know, a sentence each.
-
-    Args:
-        tracks: the tracks of the store.
-        parts: part by track id.
-        pairs: the duplicates among the tracks.
-        asked: parts that should be there, even if no track has them.
-    """
-    dealt = [track for track in tracks if track.id in parts]
-    notes = _group_cautions(dealt, parts)
-    apart = sum(
-        pair.first in parts and pair.second in parts and parts[pair.first] != parts[pair.second] for pair in pairs
-    )
-    if apart:
-        told = "1 pair of duplicates stands" if apart == 1 else f"{apart} pairs of duplicates stand"
-        notes.append(f"{told} on two sides: scores will look better than they are")
-    for part in ordered([*asked, *parts.values()]):
-        absent = {track.genre for track in dealt} - {track.genre for track in dealt if parts[track.id] == part}
-        if absent:
-            notes.append(f"the part {part} has no track of {', '.join(sorted(absent))}")
-    return tuple(notes)
-
-
-def _group_cautions(tracks: Sequence[StoredTrack], parts: Mapping[str, str]) -> list[str]:
-    sides: dict[str, set[str]] = defaultdict(set)
-    for track in tracks:
-        if track.group:
-            sides[track.group].add(parts[track.id])
-    if not sides:
-        return ["no groups are known: the same artist may stand on two sides, which makes scores look better"]
-    notes = []
-    torn = sum(len(its) > 1 for its in sides.values())
-    if torn:
-        notes.append(f"{torn} of {len(sides)} groups stand on two sides: scores will look better than they are")
-    unknown = sum(not track.group for track in tracks)
-    if unknown:
-        notes.append(f"the group of {unknown} of {len(tracks)} tracks is unknown; their artists may stand on two sides")
-    return notes

@@ -13,8 +13,8 @@ from genrescope.splits import groups
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from genrescope.splits import Split
     from genrescope.splits.duplicates import Pair
+    from genrescope.splits.files import Split
     from genrescope.store.store import StoredTrack
 
 By = Literal["tracks", "artists"]

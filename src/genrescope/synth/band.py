@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 
-from genrescope.synth.studio import Hit, Note, Studio
+from genrescope.synth.studio import Hit, Note, Sound, Studio
 from genrescope.synth.styles import SCALES, STYLES, Style
 from genrescope.synth.voices import DRUMS, VOICES, Drum, Voice
 
@@ -42,10 +42,7 @@ class Artist:
         bass: the pattern of the bass.
         comp: patterns of the chords.
         rhythms: patterns of the melody.
-        voices: the instrument of each part: lead, chords, bass.
-        kit: the drums by name.
-        levels: dB of each part, and of the drums.
-        studio: the recordings' sound.
+        sound: instruments, levels and studio.
     """
 
     tempo: tuple[float, float]
@@ -55,10 +52,7 @@ class Artist:
     bass: str
     comp: tuple[str, ...]
     rhythms: tuple[str, ...]
-    voices: Mapping[str, Voice]
-    kit: Mapping[str, Drum]
-    levels: Mapping[str, float]
-    studio: Studio
+    sound: Sound
 
 
 @functools.lru_cache(maxsize=64)
@@ -77,10 +71,12 @@ def artist_of(name: str, number: int, seed: int, crossover: float = 0.0) -> Arti
         bass=_one(rng, style.bass),
         comp=_some(rng, style.comp, 2),
         rhythms=_some(rng, style.rhythms, 2),
-        voices={part: _own_voice(VOICES[_mostly_first(rng, choice)], rng) for part, choice in band.items()},
-        kit={drum: _own_drum(DRUMS[drum], rng) for drum in style.drums},
-        levels={part: level + rng.uniform(-2, 2) for part, level in zip(parts, style.levels, strict=True)},
-        studio=_own_studio(style, rng),
+        sound=Sound(
+            voices={part: _own_voice(VOICES[_mostly_first(rng, choice)], rng) for part, choice in band.items()},
+            kit={drum: _own_drum(DRUMS[drum], rng) for drum in style.drums},
+            levels={part: level + rng.uniform(-2, 2) for part, level in zip(parts, style.levels, strict=True)},
+            studio=_own_studio(style, rng),
+        ),
     )
 
 
@@ -91,20 +87,16 @@ def _crossed(name: str, rng: np.random.Generator, share: float) -> Style:
     return dataclasses.replace(STYLES[name], **taken)
 
 
+_VARIED = {
+    "attack": 1.8, "release": 1.6, "decay": 1.6, "slope": 1.25, "damping": 1.6, "even": 1.8, "unison": 2.0,
+    "vibrato": 2.0, "breath": 2.0, "index": 1.6,
+}  # fmt: skip
+"""How many times as much or as little an artist's instrument may have of each trait."""
+
+
 def _own_voice(voice: Voice, rng: np.random.Generator) -> Voice:
-    return dataclasses.replace(
-        voice,
-        attack=voice.attack * _factor(rng, 1.8),
-        release=voice.release * _factor(rng, 1.6),
-        decay=voice.decay * _factor(rng, 1.6),
-        slope=voice.slope * _factor(rng, 1.25),
-        damping=voice.damping * _factor(rng, 1.6),
-        even=min(1.0, voice.even * _factor(rng, 1.8)),
-        unison=voice.unison * _factor(rng, 2.0),
-        vibrato=voice.vibrato * _factor(rng, 2.0),
-        breath=voice.breath * _factor(rng, 2.0),
-        index=voice.index * _factor(rng, 1.6),
-    )
+    traits = {name: getattr(voice, name) * _factor(rng, most) for name, most in _VARIED.items()}
+    return dataclasses.replace(voice, **traits | {"even": min(1.0, traits["even"])})
 
 
 def _own_drum(drum: Drum, rng: np.random.Generator) -> Drum:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from scipy.fft import next_fast_len
 
 from genrescope.synth.voices import Drum, Voice, drum, tone
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from genrescope.audio import Wave
 
@@ -67,27 +68,32 @@ class Hit(NamedTuple):
     velocity: float
 
 
+@dataclass(frozen=True)
+class Sound:
+    """What a score is played and recorded with.
+
+    Attributes:
+        voices: the instrument of each part: lead, chords, bass.
+        kit: the drums by name.
+        levels: dB of each part, and of `"drums"`.
+        studio: the recording's sound.
+    """
+
+    voices: Mapping[str, Voice]
+    kit: Mapping[str, Drum]
+    levels: Mapping[str, float]
+    studio: Studio
+
+
 def perform(
-    notes: Sequence[Note],
-    hits: Sequence[Hit],
-    *,
-    voices: Mapping[str, Voice],
-    kit: Mapping[str, Drum],
-    levels: Mapping[str, float],
-    studio: Studio,
-    seconds: float,
-    rng: np.random.Generator,
-    rate: int,
+    notes: Sequence[Note], hits: Sequence[Hit], sound: Sound, *, seconds: float, rng: np.random.Generator, rate: int
 ) -> Wave:
     """Play a score and mix it.
 
     Args:
-        notes: of the parts in `voices`.
-        hits: of the drums in `kit`.
-        voices: the instrument of each part.
-        kit: the drums by name.
-        levels: dB of each part, and of `"drums"`.
-        studio: the recording's sound.
+        notes: of the parts that `sound` has voices for.
+        hits: of the drums in its kit.
+        sound: instruments, levels and studio.
         seconds: length of the result.
         rng: source of every noise.
         rate: samples per second.
@@ -97,35 +103,20 @@ def perform(
     """
     count = max(1, round(seconds * rate))
     dry, sent = np.zeros(count, np.float32), np.zeros(count, np.float32)  # bass and kick stay out of the room
-    strokes = {name: [drum(kind, rng=rng, rate=rate) for _ in range(3)] for name, kind in sorted(kit.items())}
-    gain = 0.7 * 10 ** (levels["drums"] / 20)
+    strokes = {name: [drum(kind, rng=rng, rate=rate) for _ in range(3)] for name, kind in sorted(sound.kit.items())}
+    gain = 0.7 * 10 ** (sound.levels["drums"] / 20)
     for turn, hit in enumerate(hits):
         bus = dry if hit.drum == "kick" else sent
         _add(bus, strokes[hit.drum][turn % 3], hit.start, gain * hit.velocity, rate)
-
-    def sound(note: Note) -> Wave:
-        hertz = 440 * 2 ** ((note.pitch - 69) / 12 + studio.tuning / 1200)
-        return tone(voices[note.part], hertz, note.seconds, rate=rate)
-
-    gains = {part: 0.3 * 10 ** (levels[part] / 20) for part in voices}
-    _play(notes, sound, {part: dry if part == "bass" else sent for part in voices}, gains, rate)
-    return master(dry, sent, studio, rng=rng, rate=rate)
-
-
-def _play(
-    notes: Sequence[Note],
-    sound: Callable[[Note], Wave],
-    buses: Mapping[str, Wave],
-    gains: Mapping[str, float],
-    rate: int,
-) -> None:
-    """Add every note to its bus; the same note of the same length is computed once."""
-    kept: dict[tuple[str, int, int], Wave] = {}
+    tones: dict[tuple[str, int, int], Wave] = {}  # the same note of the same length is computed once
     for note in notes:
         key = (note.part, note.pitch, round(note.seconds * 1000))
-        if key not in kept:
-            kept[key] = sound(note)
-        _add(buses[note.part], kept[key], note.start, gains[note.part] * note.velocity, rate)
+        if key not in tones:
+            hertz = 440 * 2 ** ((note.pitch - 69) / 12 + sound.studio.tuning / 1200)
+            tones[key] = tone(sound.voices[note.part], hertz, note.seconds, rate=rate)
+        gain = 0.3 * 10 ** (sound.levels[note.part] / 20)
+        _add(dry if note.part == "bass" else sent, tones[key], note.start, gain * note.velocity, rate)
+    return master(dry, sent, sound.studio, rng=rng, rate=rate)
 
 
 def _add(bus: Wave, sound: Wave, start: float, gain: float, rate: int) -> None:
@@ -149,7 +140,7 @@ def master(dry: Wave, sent: Wave, studio: Studio, *, rng: np.random.Generator, r
     """
     count = len(dry)
     room = _room(studio, rng, rate)
-    size = _fast_length(count + len(room))
+    size: int = next_fast_len(count + len(room), real=True)
     spectrum = np.fft.rfft(sent, size)
     spectrum *= 1 + np.fft.rfft(room, size)
     spectrum += np.fft.rfft(dry, size)
@@ -219,9 +210,3 @@ def _faded(wave: Wave, rate: int) -> Wave:
 
 def _rms(wave: Wave) -> float:
     return math.sqrt(float(np.mean(np.square(wave))))
-
-
-def _fast_length(count: int) -> int:
-    """Return the least 2^a 3^b 5^c that is not below `count`: lengths for which an FFT is quick."""
-    odds = [int(3**b * 5**c) for b in range(6) for c in range(4)]
-    return min(odd << (-(-count // odd) - 1).bit_length() for odd in odds)

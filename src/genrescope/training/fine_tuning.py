@@ -36,7 +36,9 @@ if TYPE_CHECKING:
 
     from genrescope.models.published import Body, PublishedSpec
     from genrescope.store.waves import StoredWave
-    from genrescope.training.job import Job, Learnt, Material, Watch
+    from genrescope.training.job import Job, Material
+    from genrescope.training.learner import Learnt
+    from genrescope.training.progress import Watch
     from genrescope.training.run_folder import RunFolder
 
 _PLACES = 1 << 32  # what the numbers of an epoch's order and places are counted from
@@ -185,8 +187,8 @@ class TuningLearner:
         validation = _WaveValidation(self, material)
         history = loop.run(folder, course, batches, validation, watch)
         found = learnt(network, layer, {"head": "linear"}, history, len(material.learnt), changed=True)
-        learning = sum(weight.numel() for weight in network.parameters() if weight.requires_grad)
-        found.facts["parameters_learnt"] = learning
+        stepped = course.state.optimizer.state  # weights that had a gradient: not all that may learn take part
+        found.facts["parameters_learnt"] = sum(weight.numel() for weight in stepped)
         return found
 
 

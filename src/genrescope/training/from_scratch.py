@@ -14,7 +14,7 @@ from genrescope.models.ensemble import NetworkAndSVM
 from genrescope.models.inputs import Normalise
 from genrescope.training import loop, pooled_svm
 from genrescope.training.batches import Batches
-from genrescope.training.job import Learnt
+from genrescope.training.learner import Learnt
 from genrescope.training.memory import keep_freed_memory
 from genrescope.training.validation import Validation
 
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from genrescope.store.store import Store, StoredTrack
-    from genrescope.training.job import Job, Material, Watch
+    from genrescope.training.job import Job, Material
+    from genrescope.training.progress import Watch
     from genrescope.training.recipe import Recipe
     from genrescope.training.run_folder import RunFolder
 

@@ -14,8 +14,7 @@ import torch.nn.functional as F
 from genrescope.errors import TrainingError
 from genrescope.training.batches import epoch_seed
 from genrescope.training.checkpoints import TrainingState
-from genrescope.training.job import Step
-from genrescope.training.run_folder import Epoch
+from genrescope.training.progress import Epoch, Step
 from genrescope.training.schedule import rate_at
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from tensorboardX import SummaryWriter
     from torch import Tensor, nn
 
-    from genrescope.training.job import Watch
+    from genrescope.training.progress import Watch
     from genrescope.training.recipe import Recipe
     from genrescope.training.recipe_transfer import TuningRecipe
     from genrescope.training.run_folder import RunFolder

@@ -15,9 +15,9 @@ from genrescope.models import registry
 from genrescope.models.pooled import PooledStatistics, PooledSVM
 from genrescope.training.augment import Augment
 from genrescope.training.batches import generator_for
-from genrescope.training.job import Learnt
+from genrescope.training.learner import Learnt
+from genrescope.training.progress import Epoch
 from genrescope.training.recipe_sections import ON_POWER
-from genrescope.training.run_folder import Epoch
 from genrescope.training.svm import fit_points
 from genrescope.training.validation import Validation
 
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
     from genrescope.features.windows import Windows
     from genrescope.store.store import Store, StoredTrack
-    from genrescope.training.job import Job, Material, Watch
+    from genrescope.training.job import Job, Material
+    from genrescope.training.progress import Watch
     from genrescope.training.recipe import Recipe
     from genrescope.training.run_folder import RunFolder
     from genrescope.training.svm import Floats

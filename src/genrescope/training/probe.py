@@ -17,10 +17,10 @@ import torch
 from genrescope.errors import DataError, nearest
 from genrescope.models.published import Published, described
 from genrescope.models.svm import OneVsRestSVM
+from genrescope.training.progress import Epoch
 from genrescope.training.published import learnt, network_section
 from genrescope.training.recipe_sections import ClassifierSection, ProbeSection
 from genrescope.training.recipe_transfer import ProbeRecipe
-from genrescope.training.run_folder import Epoch
 from genrescope.training.svm import fit_points
 
 if TYPE_CHECKING:
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
     from genrescope.models.published import Body, PublishedSpec
     from genrescope.store.embeddings import Embeddings
-    from genrescope.training.job import Job, Learnt, Material, Watch
+    from genrescope.training.job import Job, Material
+    from genrescope.training.learner import Learnt
+    from genrescope.training.progress import Watch
     from genrescope.training.run_folder import RunFolder
 
 KERNELS = get_args(ProbeSection.model_fields["kernel"].annotation)

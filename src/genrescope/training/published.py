@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from genrescope.modelfile import Requirement, Terms
 from genrescope.models.published import BODY
-from genrescope.training.job import Learnt
+from genrescope.training.learner import Learnt
 from genrescope.training.recipe_sections import NetworkSection
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from genrescope.models.published import Published, PublishedSpec
-    from genrescope.training.run_folder import Epoch
+    from genrescope.training.progress import Epoch
 
 
 def network_section(spec: PublishedSpec, layer: str) -> NetworkSection:

@@ -32,6 +32,7 @@ from genrescope.errors import DataError, TrainingError
 from genrescope.files import fingerprint, read_text, write_json, write_text
 from genrescope.tables import read_table, write_table
 from genrescope.training import recipe as recipes
+from genrescope.training.progress import Epoch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,33 +43,6 @@ if TYPE_CHECKING:
     from genrescope.training.job import Job
     from genrescope.training.recipe import Recipe
     from genrescope.training.recipe_transfer import TransferRecipe
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """A row of `history.csv`.
-
-    Attributes:
-        epoch: counted from 1.
-        step: steps so far.
-        rate: learning rate of the epoch's last step.
-        train_loss: mean cross-entropy of the epoch's windows, as they were met, with dropout.
-        train_error: share of them that were taken for another genre.
-        validation_loss: mean cross-entropy of the validation tracks' windows; None without a validation part.
-        validation_error: share of the validation tracks that were taken for another genre, by the recipe's verdict.
-        seconds: how long the epoch took, checkpoint excluded.
-        windows_per_second: training windows per second of training.
-    """
-
-    epoch: int
-    step: int
-    rate: float
-    train_loss: float
-    train_error: float
-    validation_loss: float | None
-    validation_error: float | None
-    seconds: float
-    windows_per_second: float
 
 
 @dataclass

@@ -10,15 +10,16 @@ from genrescope.modelfile import Header, TrainingData
 from genrescope.models.registry import count_parameters
 from genrescope.sources.cards import card, names
 from genrescope.training.from_scratch import NetworkLearner
-from genrescope.training.job import Watch
 from genrescope.training.pooled_svm import SVMLearner
+from genrescope.training.progress import Watch
 from genrescope.training.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from genrescope.store.store import Store
-    from genrescope.training.job import Job, Learner, Learnt, Material
+    from genrescope.training.job import Job, Material
+    from genrescope.training.learner import Learner, Learnt
     from genrescope.training.recipe import Recipe
 
 _SILENT = Watch()

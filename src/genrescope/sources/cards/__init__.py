@@ -6,18 +6,11 @@ A new card stands in the tuple `CARDS` of a module of this package, and its name
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING
 
 from genrescope.errors import DataError, nearest
 from genrescope.sources.cards.card import Archive, Card, Official, Repeat
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
-
-    from genrescope.sources.track import Track
-
-__all__ = ["Archive", "Card", "Official", "Repeat", "card", "names", "official_splits", "unlisted"]
+__all__ = ["Archive", "Card", "Official", "Repeat", "card", "names", "official_splits"]
 
 _MODULES = {
     "ballroom": "ballroom",
@@ -63,20 +56,3 @@ def card(name: str) -> Card:
 def official_splits() -> dict[str, Official]:
     """Return the official splits of all cards by their names."""
     return {split.name: split for name in _MODULES for split in card(name).splits}
-
-
-def unlisted(root: Path, tracks: Iterable[Track]) -> list[Path]:
-    """List the audio files below a folder that none of its tracks names: a card leaves them out.
-
-    Args:
-        root: the data set's folder.
-        tracks: what a card listed in it.
-
-    Returns:
-        The files that are on disk but not in the data set's listing. The other way round, a listed file that is not
-        on disk is among the tracks, and preparing reports it.
-    """
-    from genrescope import audio
-
-    named = {track.path for track in tracks}
-    return [path for path in audio.files_in(root) if path not in named]

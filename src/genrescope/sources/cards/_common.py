@@ -7,6 +7,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from genrescope.errors import DataError
+from genrescope.sources.linked import linked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -42,26 +43,18 @@ def groups(names: Mapping[str, Iterable[str]], same: Iterable[Iterable[str]] = (
         >>> groups({"a": ["Ann"], "b": ["Bob"], "c": ["Ann", "Bob"], "d": ["Eve"], "e": []})
         {'a': 'Ann + Bob', 'b': 'Ann + Bob', 'c': 'Ann + Bob', 'd': 'Eve', 'e': ''}
     """
-    parent: dict[tuple[str, str], tuple[str, str]] = {}
-
-    def root(node: tuple[str, str]) -> tuple[str, str]:
-        while parent.setdefault(node, node) != node:
-            node = parent[node]
-        return node
-
     links = [(("track", track), ("name", name)) for track, its in names.items() for name in its]
     for first, *others in map(sorted, same):
         links += [(("track", first), ("track", other)) for other in others]
-    for one, other in links:
-        parent[root(one)] = root(other)
+    head_of = linked(links)
     together = defaultdict(list)
-    for node in sorted(parent):
-        together[root(node)].append(node)
+    for node in sorted(head_of):
+        together[head_of[node]].append(node)
     label = {
         head: " + ".join(name for kind, name in nodes if kind == "name") or nodes[0][1]
         for head, nodes in together.items()
     }
-    return {track: label.get(root(("track", track)), "") for track in names}
+    return {track: label.get(head_of.get(("track", track), ("", "")), "") for track in names}
 
 
 def required(tracks: list[Track], root: Path, expected: str) -> list[Track]:

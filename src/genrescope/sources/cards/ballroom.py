@@ -50,7 +50,6 @@ def known_repeats() -> list[Repeat]:
 
 
 def _genre(folder: str) -> str:
-    """Return the genre of a folder; empty for a folder that is none."""
     name = "Rumba" if folder.startswith("Rumba") else folder
     return name if name in _GENRES else ""
 

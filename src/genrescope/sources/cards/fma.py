@@ -80,11 +80,7 @@ def _audio_folder(base: Path, size: str) -> Path:
 
 
 def _rows(listing: Path) -> Iterator[dict[str, str]]:
-    """Yield id, subset, genre, artist and part of each line of `tracks.csv`, whose header has two lines.
-
-    Raises:
-        DataError: it is another table, or damaged.
-    """
+    """Yield id, subset, genre, artist and part of each line of `tracks.csv`, whose header has two lines."""
     try:
         with _long_fields(), listing.open(encoding="utf-8", newline="") as file:
             reader = csv.reader(file)

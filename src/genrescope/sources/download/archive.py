@@ -3,7 +3,7 @@
 `tarfile` and `zipfile` read the archives, and `tarfile.data_filter` refuses what leads outside, devices and pipes. What
 they lack is here. The filter strips a leading slash instead of refusing it and lets links inside through; `zipfile`
 drops `..` silently; neither counts the bytes first. Members are written to numbered files, which no listing of audio
-files sees, and take their names when all are written. `pooch.Untar` and `pooch.Unzip` extract in place with no check.
+files sees, and take their names when all are written.
 """
 
 from __future__ import annotations
@@ -106,11 +106,7 @@ def _opened(archive: Path) -> tarfile.TarFile | zipfile.ZipFile:
 def _checked(
     opened: tarfile.TarFile | zipfile.ZipFile, name: str, folder: Path
 ) -> dict[PurePosixPath, tuple[tarfile.TarInfo | zipfile.ZipInfo, int]]:
-    """Return the members that are files, each with its size in bytes; of two with one path the last counts.
-
-    Raises:
-        DataError: a member is refused.
-    """
+    """Return the members that are files, each with its size in bytes; of two with one path the last counts."""
     members = {}
     for info in opened if isinstance(opened, tarfile.TarFile) else opened.infolist():
         member, size = (info.name, info.size) if isinstance(info, tarfile.TarInfo) else (info.filename, info.file_size)

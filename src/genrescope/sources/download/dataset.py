@@ -1,8 +1,5 @@
 """Downloading a public data set: fetch, verify, unpack; each step goes on where an interruption stopped it.
 
-pooch fetches (see fetch.py) and computes checksums. It has no mirrors, and `pooch.retrieve` cannot go on with a broken
-file; so trying the mirrors in turn is here.
-
 Everything in the making lies in the folder `.genrescope` of the data set's own: archives and their partial files
 until they are unpacked, and the record of what has been unpacked (see record.py).
 """
@@ -10,6 +7,7 @@ until they are unpacked, and the record of what has been unpacked (see record.py
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import shutil
 import time
 from dataclasses import dataclass, field
@@ -19,7 +17,7 @@ from typing import TYPE_CHECKING
 from genrescope.errors import DataError
 from genrescope.files import writing
 from genrescope.sources.download.archive import Staged, is_archive, place, unpack
-from genrescope.sources.download.fetch import USUAL, Partial, Patience, fetch, need_room
+from genrescope.sources.download.fetch import USUAL, Patience, fetch
 from genrescope.sources.download.record import WORK_FOLDER, add_to_record, key, missing_archives, read_record
 
 if TYPE_CHECKING:
@@ -110,7 +108,6 @@ def download(
         raise DataError(f"{folder} is a file; name a folder for the data set")
     run = _Run(card, folder, keep, patience, on_progress, on_note)
     missing = missing_archives(card, folder, on_note=on_note)
-    need_room(folder, sum(run.bytes_to_come(archive) for archive in missing))
     failed = []
     for archive in missing:
         try:
@@ -160,11 +157,6 @@ class _Run:
         """The folder of what is in the making."""
         return self.folder / WORK_FOLDER
 
-    def bytes_to_come(self, archive: Archive) -> int:
-        """Return what is known to be still to download of an archive."""
-        present = [*self._places(archive), self.work / f"{archive.file}.partial"]
-        return max(0, (archive.bytes or 0) - max(path.stat().st_size if path.is_file() else 0 for path in present))
-
     def bring(self, archive: Archive) -> None:
         """Fetch an archive if need be, verify it, unpack it, and note that."""
         with writing(self.folder):
@@ -184,8 +176,10 @@ class _Run:
         """Return where an archive may lie: put there by hand, or kept by an earlier run."""
         return self.folder / archive.file, self.work / archive.file
 
+    def _partial(self, archive: Archive) -> Path:
+        return self.work / f"{archive.file}.partial"
+
     def _at_hand(self, archive: Archive) -> Path | None:
-        """Return the archive if it is there already and is the right one."""
         for path in self._places(archive):
             if path.is_file():
                 if (fault := self._checksum_fault(archive, path)) is None:
@@ -194,21 +188,15 @@ class _Run:
         return None
 
     def _checksum_fault(self, archive: Archive, path: Path) -> str | None:
-        """Return what is wrong with a file's checksum; None if it is right."""
-        import pooch
-
         size = path.stat().st_size
         self.on_progress(Progress(archive.file, "checking", size, size))
         algorithm, _, expected = archive.checksum.partition(":")
-        found = pooch.file_hash(path, alg=algorithm)
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, algorithm).hexdigest()
         return None if found == expected.lower() else f"its {algorithm} is {found}, and the data set's is {expected}"
 
     def _from_mirrors(self, archive: Archive) -> Path:
-        """Download an archive from the first mirror that has it, and return its place.
-
-        Raises:
-            DataError: none has; it names each with its reason.
-        """
+        """Download an archive from the first mirror that has it, and return its place."""
         reasons = []
         for url in archive.urls:
             try:
@@ -223,23 +211,23 @@ class _Run:
         )
 
     def _from_mirror(self, archive: Archive, url: str) -> Path:
-        """Download an archive from one mirror; only when it is verified does it get its name.
-
-        Raises:
-            DataError: the mirror does not have it; the message is the reason.
-        """
+        """Download an archive from one mirror; only when it is verified does it get its name."""
 
         def show(done: int, total: int | None) -> None:
             self.on_progress(Progress(archive.file, "downloading", done, total))
 
-        partial, path = Partial(self.work / archive.file), self.work / archive.file
-        fetch(url, partial, size=archive.bytes, patience=self.patience, on_bytes=show, on_note=self.on_note)
-        if fault := self._checksum_fault(archive, partial.path):
-            partial.start(None)
-            raise DataError(f"what came is not the file: {fault}")
+        path = self.work / archive.file
+        partial = self._partial(archive)
+        for resumed in (True, False) if partial.exists() else (False,):
+            fetch(url, partial, size=archive.bytes, patience=self.patience, on_bytes=show, on_note=self.on_note)
+            if (fault := self._checksum_fault(archive, partial)) is None:
+                break
+            partial.unlink()
+            if not resumed:
+                raise DataError(f"what came is not the file: {fault}")
+            self.on_note(f"{archive.file}: {fault}; what came before does not belong to it, so it is begun again")
         with writing(path):
-            partial.path.replace(path)
-        partial.start(None)
+            partial.replace(path)
         self.fetched.append(archive.file)
         return path
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from genrescope.features.windows import Windows
     from genrescope.store.store import Frames, Store, StoredTrack
+    from genrescope.training.progress import Epoch
     from genrescope.training.recipe import Recipe
 
 LABELS = ("blues", "jazz", "rock")
@@ -300,7 +301,7 @@ def split_of(store: Store, *parts: str) -> Split:
 
 @pytest.mark.parametrize("kernel", ["rbf", "linear"])
 def test_a_run_is_fitted_saved_loaded_asked_and_scored(store: Store, tmp_path: Path, kernel: str) -> None:
-    rows: list[run_folder.Epoch] = []
+    rows: list[Epoch] = []
     split = split_of(store, "train", "train", "train", "validation", "test")
     out = trained(store, settings(classifier__kernel=kernel), split, tmp_path / "run", on_epoch=rows.append)
     assert [row.epoch for row in run_folder.read_history(out)] == [row.epoch for row in rows] == [1]

@@ -1,0 +1,59 @@
+"""Learners: what learns genres by a recipe, and what it leaves for the model file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from genrescope.modelfile import Terms
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import nn
+
+    from genrescope.features.spec import Spec
+    from genrescope.features.windows import WindowSpec
+    from genrescope.modelfile import Requirement
+    from genrescope.training.job import Job, Material
+    from genrescope.training.progress import Epoch, Watch
+    from genrescope.training.run_folder import RunFolder
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """What a training leaves: a network, and what its model file says of it.
+
+    Attributes:
+        network: windows in, logits out.
+        model: its name in the registry.
+        options: the keyword arguments that make it anew.
+        front_end: from a waveform to frames.
+        windows: from frames to windows.
+        history: the epochs.
+        windows_learnt: training windows in an epoch.
+        weights: terms of the weights.
+        requires: weights that the model file names instead of copying them.
+        facts: further facts for `run.json`.
+    """
+
+    network: nn.Module
+    model: str
+    options: dict[str, Any]
+    front_end: Spec
+    windows: WindowSpec
+    history: Sequence[Epoch]
+    windows_learnt: int
+    weights: Terms = field(default_factory=lambda: Terms(licence="unspecified: the terms of the training data apply"))
+    requires: tuple[Requirement, ...] = ()
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+class Learner(Protocol):
+    """Learns genres by a recipe."""
+
+    def check(self, job: Job, material: Material) -> None:
+        """Refuse what does not suit, before anything is written."""
+
+    def learn(self, job: Job, material: Material, folder: RunFolder, watch: Watch) -> Learnt:
+        """Learn what is left of a run that may have been interrupted."""
