@@ -87,7 +87,7 @@ def _list() -> None:
     rows = table("recipe", "model", "why it exists")
     for name in recipe.names():
         loaded = recipe.load(name)
-        rows.add_row(name, loaded.model.name, loaded.intent)
+        rows.add_row(name, loaded.made, loaded.intent)
     out().print(rows)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from genrescope.results import CrossValidation
     from genrescope.training.job import Job
     from genrescope.training.progress import Epoch, Step, Watch
-    from genrescope.training.recipe import Recipe
 
 
 SplitChoice = Annotated[
@@ -132,8 +131,7 @@ def run_training(job: Job, *, quiet: bool) -> None:
     """Train with a progress bar and a line per epoch."""
     from genrescope.training.train import train as run
 
-    recipe = cast("Recipe", job.recipe)
-    with showing(recipe.training.epochs, quiet=quiet) as (bar, watch):
+    with showing(job.epochs, quiet=quiet) as (bar, watch):
         bar.add_task("training", total=None, detail="")
         run(job, watch=watch)
     say(f"trained: {job.out / 'model.safetensors'}", quiet=quiet)
@@ -143,8 +141,7 @@ def run_folds(job: Job, *, quiet: bool) -> None:
     """Cross-validate with a progress bar and a line per epoch; show the folds' scores."""
     from genrescope.evaluation.crossval import cross_validate
 
-    recipe = cast("Recipe", job.recipe)
-    with showing(recipe.training.epochs, quiet=quiet) as (bar, watch):
+    with showing(job.epochs, quiet=quiet) as (bar, watch):
         done = cross_validate(job, watch=watch, on_fold=lambda fold: begin_fold(bar, fold, quiet=quiet))
     show_folds(done.result)
     say(f"report: {done.report}", quiet=quiet)

@@ -25,12 +25,11 @@ if TYPE_CHECKING:
 
     from genrescope.evaluation.sound import Scored, Sound
     from genrescope.evaluation.subjects import Subject
-    from genrescope.features.windows import Windows
+    from genrescope.features.windows import Pooling
     from genrescope.modelfile import Header, Model
     from genrescope.results import ModelFacts, Summary, Verdict
     from genrescope.store.index import IndexRow
     from genrescope.store.prepare import Progress
-    from genrescope.store.store import StoredTrack
     from genrescope.training.progress import Epoch
 
 
@@ -128,8 +127,9 @@ def publish(
 
 def track_rows(model: Model, scored: Scored) -> list[TrackRow]:
     """Return a row per track that was scored: what it is, whose, what it was taken for, and how confidently."""
+    header = model.header
     return scored_rows(
-        scored.tracks, model.header.labels, scored.scores, scored.placed, verdict=verdict_of(model.header)
+        scored, header.labels, verdict=verdict_of(header), pooling=header.windows.pooling, exclusive=header.exclusive
     )
 
 
@@ -139,26 +139,30 @@ def verdict_of(header: Header) -> Verdict:
 
 
 def scored_rows(
-    tracks: Sequence[StoredTrack],
+    scored: Scored,
     labels: Sequence[str],
-    scores: torch.Tensor,
-    placed: Windows,
     *,
     verdict: Verdict,
+    pooling: Pooling = "probabilities",
+    exclusive: bool = True,
 ) -> list[TrackRow]:
     """Return the rows of tracks from their windows' probabilities.
 
     Args:
-        tracks: what was scored.
+        scored: what was scored.
         labels: the genres, in the order of the scores.
-        scores: shape (windows, genres).
-        placed: whose each window is.
         verdict: the recipe's own.
+        pooling: what is averaged over a track's windows.
+        exclusive: whether labels exclude each other.
     """
+    tracks, scores, placed = scored.tracks, scored.scores, scored.placed
     truth = torch.tensor([labels.index(track.genre) for track in tracks])
     right = torch.bincount(placed.tracks, weights=(scores.argmax(dim=1) == truth[placed.tracks]).double())
     total = torch.bincount(placed.tracks)
-    by_verdict = {each: verdicts(scores, placed, verdict=each, count=len(tracks)) for each in ("first", "vote")}
+    by_verdict = {
+        each: verdicts(scores, placed, verdict=each, count=len(tracks), pooling=pooling, exclusive=exclusive)
+        for each in ("first", "vote")
+    }
     genre = {each: [labels[best] for best in shares.argmax(dim=1)] for each, shares in by_verdict.items()}
     return [
         TrackRow(

@@ -12,7 +12,9 @@ from genrescope.errors import AudioError, DataError
 from genrescope.features.front_end import frames_of, make
 from genrescope.features.windows import Windows
 from genrescope.inference.scorer import Scorer, joined
+from genrescope.models.listener import Listener
 from genrescope.sources.data import read_data
+from genrescope.store import listening
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -153,4 +155,8 @@ def sound_for(model: Model, store: Store) -> Sound:
     Raises:
         DataError: the files are not there.
     """
-    return StoreSound(store) if store.spec == model.header.front_end else FileSound.of(store)
+    if store.spec == model.header.front_end:
+        return StoreSound(store)
+    if isinstance(model.network, Listener):
+        return EmbeddingSound(listening.extract(store, model.network, [model]).found)
+    return FileSound.of(store)

@@ -21,6 +21,8 @@ FRAMES = 128
 Which = Literal["first", "all"]
 Padding = Literal["silence", "repeat"]
 Placement = Literal["grid", "spread"]
+Pooling = Literal["probabilities", "logits"]
+_WORDS = (("padding", get_args(Padding)), ("placement", get_args(Placement)), ("pooling", get_args(Pooling)))
 _LONGEST = 1 << 28  # frames: a window of waves may be long, but not endless
 
 Frames: TypeAlias = npt.NDArray[np.floating[Any]]
@@ -62,6 +64,7 @@ class WindowSpec:
         padding: what fills a window that its track is too short for: `silence`, or the track again (`repeat`).
         placement: `grid`, from the beginning, as many whole windows as fit; or `spread`, about as many as fill the
             track, evenly from its beginning to its end.
+        pooling: what is averaged over a track's windows: `probabilities` (soft voting), or `logits`.
 
     Raises:
         ValueError: a number or a word is not accepted.
@@ -71,13 +74,14 @@ class WindowSpec:
     hop: int = 0
     padding: Padding = "silence"
     placement: Placement = "grid"
+    pooling: Pooling = "probabilities"
 
     def __post_init__(self) -> None:
         for name, least, most in (("frames", 1, _LONGEST), ("hop", 0, _LONGEST)):
             number = getattr(self, name)
             if type(number) is not int or not least <= number <= most:
                 raise ValueError(f"windows: {name} {number!r}; accepted is a whole number from {least} to {most:,}")
-        for name, accepted in (("padding", get_args(Padding)), ("placement", get_args(Placement))):
+        for name, accepted in _WORDS:
             if getattr(self, name) not in accepted:
                 raise ValueError(f"windows: {name} {getattr(self, name)!r}; accepted are {', '.join(accepted)}")
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from genrescope.features.spec import Spec
-    from genrescope.features.windows import Extent, Frames
+    from genrescope.features.windows import Extent, Frames, Pooling
     from genrescope.modelfile import Model
 
 BATCH = 32
@@ -84,7 +84,8 @@ class Scorer:
         """Score one track by its frames, of shape (frames, features)."""
         placed = self.windows.place([Span(0, len(frames))])
         scores = self.window_scores(self.bank(frames), placed)
-        return TrackScores(track_scores(scores, placed.tracks, count=1)[0], scores, tuple(placed.starts.tolist()))
+        mean = track_scores(scores, placed.tracks, count=1, pooling=self.windows.pooling, exclusive=self._exclusive)
+        return TrackScores(mean[0], scores, tuple(placed.starts.tolist()))
 
     def tracks(self, frames: Frames, extents: Sequence[Extent]) -> tuple[Tensor, Windows]:
         """Score many tracks whose frames lie in one array: probabilities (windows, labels), and whose each is.
@@ -137,25 +138,42 @@ class Scorer:
             self.network.train(was_training)
 
 
-def track_scores(scores: Tensor, tracks: Tensor, *, count: int) -> Tensor:
-    """Average the windows' probabilities (soft voting): return each track's, shape (count, labels).
+def track_scores(
+    scores: Tensor, tracks: Tensor, *, count: int, pooling: Pooling = "probabilities", exclusive: bool = True
+) -> Tensor:
+    """Average the windows of each track: return the tracks' probabilities, shape (count, labels).
 
     Args:
-        scores: shape (windows, labels).
+        scores: probabilities of shape (windows, labels).
         tracks: int64 (windows,), the track of each window.
         count: number of tracks.
+        pooling: what is averaged: the windows' `probabilities` (soft voting), or their `logits`.
+        exclusive: whether labels exclude each other.
     """
+    if pooling == "logits":
+        scores = scores.clamp(min=1e-30).log() if exclusive else scores.logit(eps=1e-7)
     total = torch.zeros(count, scores.shape[1]).index_add_(0, tracks, scores)
-    return total / torch.bincount(tracks, minlength=count).clamp(min=1)[:, None]
+    mean = total / torch.bincount(tracks, minlength=count).clamp(min=1)[:, None]
+    if pooling == "probabilities":
+        return mean
+    return mean.softmax(dim=1) if exclusive else mean.sigmoid()
 
 
-def verdicts(scores: Tensor, windows: Windows, *, verdict: str, count: int) -> Tensor:
+def verdicts(
+    scores: Tensor,
+    windows: Windows,
+    *,
+    verdict: str,
+    count: int,
+    pooling: Pooling = "probabilities",
+    exclusive: bool = True,
+) -> Tensor:
     """Return each track's probabilities by the recipe's own verdict: `first` window, or `vote` of all."""
-    if verdict == "vote":
-        return track_scores(scores, windows.tracks, count=count)
-    first = torch.ones(len(windows), dtype=torch.bool)
-    first[1:] = windows.tracks[1:] != windows.tracks[:-1]
-    return track_scores(scores[first], windows.tracks[first], count=count)
+    if verdict == "first":
+        first = torch.ones(len(windows), dtype=torch.bool)
+        first[1:] = windows.tracks[1:] != windows.tracks[:-1]
+        scores, windows = scores[first], windows.take(first.nonzero().flatten())
+    return track_scores(scores, windows.tracks, count=count, pooling=pooling, exclusive=exclusive)
 
 
 def joined(tracks: Sequence[TrackScores]) -> tuple[Tensor, Windows]:

@@ -68,7 +68,11 @@ class Musicnn(nn.Module):
 
     def forward(self, windows: Tensor) -> Tensor:
         """Return logits of shape (batch, tags) from log-mels of shape (batch, 1, 96, frames)."""
-        return cast("Tensor", self.tags(self.embed(windows)))
+        return self.judge(self.pool(windows))
+
+    def judge(self, pooled: Tensor) -> Tensor:
+        """Return the tags' logits of what `pool` returned."""
+        return cast("Tensor", self.tags(self.embed_pooled(pooled)))
 
     def embed(self, windows: Tensor) -> Tensor:
         """Return the penultimate layer, of shape (batch, 200), from log-mels of shape (batch, 1, 96, frames)."""

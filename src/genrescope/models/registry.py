@@ -32,7 +32,7 @@ Variant: TypeAlias = Callable[..., nn.Module]
 ENTRY_POINTS = "genrescope.models"
 """The group of entry points by which other packages add variants."""
 
-_FAMILIES = ("ensemble", "mgcc", "musicnn", "pooled", "published_loading", "vgg")
+_FAMILIES = ("ensemble", "listener", "mgcc", "musicnn", "pooled", "published_loading", "vgg")
 _VARIANTS: dict[str, Variant] = {}
 
 
@@ -55,7 +55,7 @@ def names() -> list[str]:
 
     Example:
         >>> names()[:4]
-        ['mgcc', 'mgcc-small', 'musicnn', 'network-and-svm']
+        ['listener', 'mgcc', 'mgcc-small', 'musicnn']
     """
     _load_all()
     return sorted(_VARIANTS)

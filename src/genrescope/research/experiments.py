@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from genrescope.splits import Split
     from genrescope.splits.duplicates import Pair
     from genrescope.store.store import Store
-    from genrescope.training.recipe import Recipe
+    from genrescope.training.recipe import AnyRecipe
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Run:
     experiment: Experiment
     share: float
     seed: int
-    recipe: Recipe
+    recipe: AnyRecipe
     store: Path
     split: Split
     pairs: tuple[Pair, ...]
@@ -126,7 +126,7 @@ def _runs(
 ) -> list[Run]:
     """Resolve and check an experiment; return a run for each seed."""
     recipe = recipes.load(_beside(beside, experiment.recipe, ending=".toml"), experiment.changes)
-    if recipe.kind != "svm":
+    if isinstance(recipe, recipes.Recipe) and recipe.kind != "svm":
         frames = recipe.windows.frames
         registry.refuse_windows(recipe.model.name, recipe.model.options, features=store.spec.width, frames=frames)
     if experiment.folds is not None and (experiment.parts != ["train"] or experiment.score != "validation"):

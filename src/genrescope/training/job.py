@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from genrescope.splits.duplicates import Pair
     from genrescope.splits.leaks import Audit
     from genrescope.store.store import Store, StoredTrack
-    from genrescope.training.recipe import Recipe
+    from genrescope.training.recipe import AnyRecipe
     from genrescope.training.recipe_transfer import TransferRecipe
 
 
@@ -55,7 +55,7 @@ class Job:
     """
 
     store: Store
-    recipe: Recipe | TransferRecipe
+    recipe: AnyRecipe | TransferRecipe
     split: Split
     out: Path
     parts: tuple[str, ...] = ("train",)
@@ -63,6 +63,13 @@ class Job:
     device: str = "auto"
     resume: bool = False
     pairs: tuple[Pair, ...] | None = None
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs the recipe has; what is fitted has one."""
+        section = getattr(self.recipe, "training", None)
+        fitted = section is None or getattr(self.recipe, "kind", None) == "svm"
+        return 1 if fitted else int(section.epochs)
 
     def on_device(self) -> Job:
         """Return the job with the device chosen.

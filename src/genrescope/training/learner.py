@@ -33,6 +33,7 @@ class Learnt:
         history: the epochs.
         windows_learnt: training windows in an epoch.
         weights: terms of the weights.
+        temperature: what logits are divided by.
         requires: weights that the model file names instead of copying them.
         facts: further facts for `run.json`.
     """
@@ -45,6 +46,7 @@ class Learnt:
     history: Sequence[Epoch]
     windows_learnt: int
     weights: Terms = field(default_factory=lambda: Terms(licence="unspecified: the terms of the training data apply"))
+    temperature: float = 1.0
     requires: tuple[Requirement, ...] = ()
     facts: dict[str, Any] = field(default_factory=dict)
 

@@ -12,6 +12,7 @@ from pydantic import ValidationError, model_validator
 
 from genrescope.errors import RecipeError, nearest
 from genrescope.features.windows import WindowSpec
+from genrescope.training.recipe_listener import ListenerRecipe
 from genrescope.training.recipe_sections import (
     ON_POWER,
     SVM,
@@ -57,6 +58,11 @@ class Recipe(Section):
         return "network" if self.classifier.kernel == "none" else "ensemble"
 
     @property
+    def made(self) -> str:
+        """What the recipe makes, in a word: the name of its model."""
+        return self.model.name
+
+    @property
     def trained_windows(self) -> WindowSpec:
         """Where the network that is trained looks when a track is scored."""
         return self._windows(self.windows.frames)
@@ -90,6 +96,9 @@ class Recipe(Section):
         return self
 
 
+AnyRecipe: TypeAlias = Recipe | ListenerRecipe
+
+
 def names() -> list[str]:
     """Return the names of the recipes that ship with genrescope.
 
@@ -101,7 +110,7 @@ def names() -> list[str]:
     return sorted(file.name.removesuffix(".toml") for file in found if file.name.endswith(".toml"))
 
 
-def load(name: str, changes: dict[str, Any] | None = None) -> Recipe:
+def load(name: str, changes: dict[str, Any] | None = None) -> AnyRecipe:
     """Read a recipe by its name or from a TOML file.
 
     Args:
@@ -122,7 +131,7 @@ def load(name: str, changes: dict[str, Any] | None = None) -> Recipe:
     return _validated(values)
 
 
-def from_dict(values: dict[str, Any]) -> Recipe:
+def from_dict(values: dict[str, Any]) -> AnyRecipe:
     """Return the recipe that `model_dump` or a run's `recipe.toml` describes in full.
 
     Raises:
@@ -214,9 +223,9 @@ def _set(values: dict[str, Any], key: str, value: Any) -> None:
         values[key] = value
 
 
-def _validated(values: dict[str, Any]) -> Recipe:
+def _validated(values: dict[str, Any]) -> AnyRecipe:
     try:
-        return Recipe.model_validate(values)
+        return (ListenerRecipe if "listener" in values else Recipe).model_validate(values)
     except ValidationError as error:
         raise RecipeError("; ".join(_words(problem) for problem in error.errors())) from error
 

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from genrescope.store.store import Store
     from genrescope.training.checkpoints import TrainingState
     from genrescope.training.job import Job
-    from genrescope.training.recipe import Recipe
+    from genrescope.training.recipe import AnyRecipe
     from genrescope.training.recipe_transfer import TransferRecipe
 
 
@@ -92,7 +92,7 @@ class RunFolder:
             )
         return True
 
-    def _open(self, recipe: Recipe | TransferRecipe, *, seed: int, device: str, facts: dict[str, Any]) -> None:
+    def _open(self, recipe: AnyRecipe | TransferRecipe, *, seed: int, device: str, facts: dict[str, Any]) -> None:
         """Write down what the run is, before it begins."""
         write_text(self.path / "recipe.toml", recipes.to_toml(recipe))
         self.note(

@@ -10,8 +10,10 @@ from genrescope.modelfile import Header, TrainingData
 from genrescope.models.registry import count_parameters
 from genrescope.sources.cards import card, names
 from genrescope.training.from_scratch import NetworkLearner
+from genrescope.training.listener import ListenerLearner
 from genrescope.training.pooled_svm import SVMLearner
 from genrescope.training.progress import Watch
+from genrescope.training.recipe_listener import ListenerRecipe
 from genrescope.training.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from genrescope.store.store import Store
     from genrescope.training.job import Job, Material
     from genrescope.training.learner import Learner, Learnt
-    from genrescope.training.recipe import Recipe
+    from genrescope.training.recipe import AnyRecipe
 
 _SILENT = Watch()
 
@@ -46,7 +48,7 @@ def train(job: Job, *, learner: Learner | None = None, watch: Watch = _SILENT) -
         OutputError: the disk is full, say; the last checkpoint is kept.
     """
     job = job.on_device()
-    learner = learner or learner_of(cast("Recipe", job.recipe))
+    learner = learner or learner_of(cast("AnyRecipe", job.recipe))
     material = job.material()
     learner.check(job, material)
     folder = RunFolder.begin(job)
@@ -55,8 +57,10 @@ def train(job: Job, *, learner: Learner | None = None, watch: Watch = _SILENT) -
     return folder.path
 
 
-def learner_of(recipe: Recipe) -> Learner:
+def learner_of(recipe: AnyRecipe) -> Learner:
     """Return what learns by a recipe."""
+    if isinstance(recipe, ListenerRecipe):
+        return ListenerLearner(recipe)
     return SVMLearner(recipe) if recipe.kind == "svm" else NetworkLearner(recipe)
 
 
@@ -68,6 +72,7 @@ def _finish(folder: RunFolder, job: Job, material: Material, learnt: Learnt) -> 
         labels=tuple(material.labels),
         front_end=learnt.front_end,
         windows=learnt.windows,
+        temperature=learnt.temperature,
         weights=learnt.weights,
         data=_training_data(job.store),
         requires=learnt.requires,

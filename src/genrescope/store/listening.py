@@ -1,0 +1,127 @@
+"""What published taggers make of a store's tracks, kept so that each file is read once.
+
+```
+STORE/transfer/listener-<fingerprint>/<sha256>.safetensors    float32 (windows, pooled layer and tags)
+STORE/transfer/listener-<fingerprint>/index.csv               what each track is, and what became of its file
+```
+
+The fingerprint is that of the taggers' weights and of where they look.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from typing import TYPE_CHECKING
+
+import torch
+
+from genrescope import modelfile
+from genrescope.errors import ModelFileError
+from genrescope.features.front_end import make, stored
+from genrescope.features.windows import WindowSpec
+from genrescope.inference.scorer import Scorer
+from genrescope.models.listener import Listener
+from genrescope.store import audio_cache
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from genrescope.audio import Wave
+    from genrescope.modelfile import Model
+    from genrescope.store.audio_cache import CacheProgress, Gathered
+    from genrescope.store.embeddings import Embeddings
+    from genrescope.store.index import IndexRow
+    from genrescope.store.store import Store
+
+WINDOWS = WindowSpec(187, padding="repeat", pooling="logits")
+"""Where a listener looks: windows of 2.99 s side by side, as its taggers learnt."""
+_KEY = "features"
+
+
+@functools.lru_cache(maxsize=2)
+def _loaded(path: Path, changed: int) -> Model:
+    return modelfile.load(path)
+
+
+def taggers(names: Sequence[str]) -> list[Model]:
+    """Load taggers from the shelf.
+
+    Raises:
+        ModelFileError: one was not fetched yet.
+    """
+    from genrescope.modelfile import shelf
+
+    found = []
+    for name in names:
+        path = shelf.path_of(name)
+        if path is None:
+            raise ModelFileError(
+                f"the recipe needs the weights of {name}, which are not here yet. Fetch them with: genrescope models "
+                f"get {name}; or train without them: --recipe default"
+            )
+        found.append(_loaded(path, path.stat().st_mtime_ns))
+    return found
+
+
+def network_of(models: Sequence[Model], genres: int) -> Listener:
+    """Return a listener with these taggers; its head knows nothing yet."""
+    network = Listener(genres, taggers={str(n): len(model.header.labels) for n, model in enumerate(models)})
+    for tagger, model in zip(network.taggers, models, strict=True):
+        tagger.load_state_dict(model.network.state_dict())
+    return network.eval()
+
+
+def extract(
+    store: Store,
+    network: Listener,
+    models: Sequence[Model],
+    *,
+    data: str | None = None,
+    on_track: Callable[[CacheProgress], None] = lambda _: None,
+) -> Gathered[Embeddings]:
+    """Compute the features of all tracks of a store that were not computed yet.
+
+    Args:
+        store: the tracks.
+        network: its `listen` makes them.
+        models: its taggers.
+        data: where the audio is, as `prepare` takes it; None takes what the store was prepared from.
+        on_track: called after every track.
+
+    Raises:
+        DataError: the audio cannot be found, or none of it can be used.
+        OutputError: the features cannot be written; what was finished is kept.
+    """
+    folder = audio_cache.folder_in(store, None, f"listener-{identity(network)}")
+    spec = models[0].header.front_end if models else None
+    assert spec is not None
+    front_end, scorer = make(spec), Scorer(network, front_end=spec, windows=WINDOWS)
+
+    def compute(row: IndexRow, waveform: Wave) -> Embeddings | str:
+        features = scorer.outputs(network.listen, stored([waveform], front_end))
+        if not bool(torch.isfinite(features).all()):
+            return "the network: its features are not finite"
+        modelfile.save_tensors(audio_cache.file_of(folder, row), {_KEY: features.contiguous()}, {})
+        found: Embeddings = features.numpy()
+        return found
+
+    def kept(row: IndexRow) -> Embeddings | None:
+        path = audio_cache.file_of(folder, row)
+        try:
+            return modelfile.load_tensors(path)[0][_KEY].numpy() if path.exists() else None
+        except (ModelFileError, KeyError):
+            return None
+
+    return audio_cache.gather(
+        store, folder, rate=spec.sample_rate, data=data, kept=kept, make=compute, on_track=on_track
+    )
+
+
+def identity(network: Listener) -> str:
+    """Return a fingerprint of the taggers' weights and of where they look."""
+    digest = hashlib.sha256(repr(WINDOWS).encode())
+    for name, tensor in sorted(network.taggers.state_dict().items()):
+        digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
