@@ -20,7 +20,7 @@ def tags_of(genre: str) -> tuple[str, ...]:
 @functools.cache
 def _table() -> dict[str, tuple[str, ...]]:
     text = (importlib.resources.files(__package__) / "tag_genres.toml").read_text(encoding="utf-8")
-    found = {}
+    found: dict[str, tuple[str, ...]] = {}
     for genre, entry in tomllib.loads(text).items():
         found |= dict.fromkeys(map(_key, [genre, *entry.get("names", [])]), tuple(entry["tags"]))
     return found

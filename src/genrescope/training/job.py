@@ -68,8 +68,7 @@ class Job:
     def epochs(self) -> int:
         """How many epochs the recipe has; what is fitted has one."""
         section = getattr(self.recipe, "training", None)
-        fitted = section is None or getattr(self.recipe, "kind", None) == "svm"
-        return 1 if fitted else int(section.epochs)
+        return 1 if section is None or getattr(self.recipe, "kind", None) == "svm" else int(section.epochs)
 
     def on_device(self) -> Job:
         """Return the job with the device chosen.
