@@ -10,7 +10,7 @@ import re
 import tempfile
 from pathlib import Path
 
-from benchmarks import check, duplicates, log_mel, prepare, training
+from benchmarks import check, duplicates, log_mel, musicnn, prepare, training
 from benchmarks.measure import machine
 
 SECTIONS = {
@@ -19,6 +19,7 @@ SECTIONS = {
     "training": training.report,
     "duplicates": duplicates.report,
     "check": check.report,
+    "musicnn": musicnn.report,
 }
 _MARK = "<!-- section: {} -->"
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
@@ -27,6 +28,7 @@ PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--data", help="DATA to measure on; by default synthesised music")
+    parser.add_argument("--tensorflow", metavar="PYTHON", help="a Python with TensorFlow 2, for the section musicnn")
     parser.add_argument("sections", nargs="*", choices=[*SECTIONS, []], help="by default all")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -36,7 +38,7 @@ def main() -> None:
         sections = _sections(PAGE.read_text(encoding="utf-8")) if PAGE.exists() and chosen.sections else {}
         for name in chosen.sections or SECTIONS:
             print(f"measuring {name} ...", flush=True)
-            sections[name] = SECTIONS[name](data)
+            sections[name] = musicnn.report(data, chosen.tensorflow) if name == "musicnn" else SECTIONS[name](data)
     header = (
         f"Written by `python -m benchmarks{told_how}`. Machine: {machine()}. Input: {told}, where not said otherwise."
     )

@@ -40,7 +40,7 @@ def commands(group: Any, prefix: str = "") -> dict[str, Any]:
 
 
 COMMANDS = commands(typer.main.get_command(cli.app))
-WITHOUT_MESSAGES = {"datasets", "datasets list", "datasets show"}
+WITHOUT_MESSAGES = {"datasets", "datasets list", "datasets show", "models", "models show"}
 
 
 @pytest.fixture(scope="session")

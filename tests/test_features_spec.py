@@ -165,3 +165,15 @@ def test_the_numbers_need_no_torch() -> None:
     code = "import sys, genrescope.features.spec, genrescope.features.front_end; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "False"
+
+
+def test_frames_are_kept_as_finely_as_their_networks_need_them() -> None:
+    kept = {(spec.kind, getattr(spec, "compression", "")): spec.dtype for spec in (
+        LogMelSpec(), LogMelSpec(compression="log10"), KaldiSpec(), WaveSpec(),
+    )}  # fmt: skip
+    assert kept == {
+        ("log-mel", "log"): "float16",
+        ("log-mel", "log10"): "float32",
+        ("kaldi", ""): "float16",
+        ("wave", ""): "float32",
+    }

@@ -19,6 +19,7 @@ from genrescope.cli import (
     datasets,
     demo,
     library,
+    models,
     predict,
     robustness,
     splits,
@@ -41,7 +42,7 @@ app = typer.Typer(
 )
 app.callback()(version)
 commands = (
-    demo, datasets, library, check, data, splits, train, predict, compare, robustness, study, tune, transfer,
+    demo, datasets, library, check, data, splits, train, models, predict, compare, robustness, study, tune, transfer,
 )  # fmt: skip
 for module in commands:
     module.add_to(app)

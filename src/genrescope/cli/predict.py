@@ -36,9 +36,9 @@ def add_to(app: typer.Typer) -> None:
 
 
 def predict(
-    model: Annotated[Path, typer.Argument(help="Run folder or model file.")],
+    model: Annotated[Path, typer.Argument(help="Run folder, model file, or a name of `genrescope models`.")],
     paths: Annotated[list[Path], typer.Argument(help="Audio files, and folders to walk.")],
-    top: Annotated[int, typer.Option(min=1, help="Genres to show for each song, in the table.")] = 3,
+    top: Annotated[int, typer.Option(min=1, help="Genres or tags to show for each song, in the table.")] = 3,
     format_: Annotated[
         Format | None, typer.Option("--format", help="table, or jsonl and csv with all scores; by the ending of --out.")
     ] = None,
@@ -57,9 +57,11 @@ def predict(
     songs = find_songs(paths)
     classifier = load(model, device=device)
     failures: list[Failure] = []
+    if not classifier.header.exclusive:
+        say("note: scores of tags are not probabilities that add up; each tag has its own", quiet=quiet)
     with (
         resumable("With --out, run the same command again to go on."),
-        _writer(kind, out_, classifier.genres, top=top) as writer,
+        _writer(kind, out_, classifier.genres, top=top, exclusive=classifier.header.exclusive) as writer,
         progress("songs", quiet=quiet) as bar,
     ):
         missing = [song for song in songs if str(song) not in writer.done]
@@ -103,25 +105,30 @@ class _Lines:
 
 
 class _Table:
-    """A table on stdout, printed once all songs are done."""
+    """A table on stdout, printed once all songs are done: genres with confidences, or tags with scores."""
 
-    def __init__(self, top: int) -> None:
+    def __init__(self, top: int, *, exclusive: bool) -> None:
         self.done: set[str] = set()
-        self._top = top
-        self._rows = table("song", "genre", "confidence", "then", "windows", "", right=("confidence", "windows"))
+        self._top, self._exclusive = top, exclusive
+        found = ("genre", "confidence", "then") if exclusive else ("tags",)
+        self._rows = table("song", *found, "windows", "", right=("confidence", "windows"))
 
     def write(self, prediction: Prediction) -> None:
         from rich.text import Text
 
-        then = ", ".join(f"{genre} {100 * score:.0f} %" for genre, score in prediction.top(self._top)[1:])
         self._rows.add_row(
             Text(prediction.name),
-            Text(prediction.genre),
-            f"{100 * prediction.confidence:.1f} %",
-            Text(then),
+            *map(Text, self._found(prediction)),
             str(len(prediction.windows)),
             Text(f"warning: {prediction.warning}" if prediction.warning else ""),
         )
+
+    def _found(self, prediction: Prediction) -> tuple[str, ...]:
+        top = prediction.top(self._top)
+        if not self._exclusive:
+            return (", ".join(f"{tag} {score:.2f}" for tag, score in top),)
+        then = ", ".join(f"{genre} {100 * score:.0f} %" for genre, score in top[1:])
+        return prediction.genre, f"{100 * prediction.confidence:.1f} %", then
 
     def show(self) -> None:
         if self._rows.row_count:
@@ -129,14 +136,16 @@ class _Table:
 
 
 @contextlib.contextmanager
-def _writer(kind: Format, path: Path | None, genres: Sequence[str], *, top: int) -> Iterator[_Writer]:
+def _writer(
+    kind: Format, path: Path | None, genres: Sequence[str], *, top: int, exclusive: bool = True
+) -> Iterator[_Writer]:
     from genrescope.inference.outputs import PredictionFile
 
     if path is not None:
         with PredictionFile(path, kind.value, genres) as file:
             yield file
     elif kind is Format.table:
-        rows = _Table(top)
+        rows = _Table(top, exclusive=exclusive)
         try:
             yield rows
         finally:

@@ -88,18 +88,19 @@ class ModelInfo:
 
 
 def load(model: str | os.PathLike[str], *, device: str = "auto") -> Classifier:
-    """Load a classifier from a model file, a run folder or the folder of a cross-validation.
+    """Load a classifier from a model file, a run folder, the folder of a cross-validation, or the shelf.
 
     Args:
-        model: path of a `.safetensors` file that genrescope wrote, or of a folder that it left. The models of a
-            cross-validation's folds become an ensemble: the mean of their probabilities.
+        model: path of a `.safetensors` file that genrescope wrote, or of a folder that it left; or, where no such path
+            exists, a name that `genrescope models` lists. The models of a cross-validation's folds become an ensemble:
+            the mean of their probabilities.
         device: `auto`, `cpu`, `cuda` or `mps`.
 
     Returns:
         A classifier that is ready for any number of songs.
 
     Raises:
-        ModelFileError: the file is missing, truncated, damaged, foreign or of another format.
+        ModelFileError: the file is missing, not fetched yet, truncated, damaged, foreign or of another format.
         TrainingError: this machine has no such device.
     """
     return Classifier(modelfile.load(Path(model), device=choose_device(device)))

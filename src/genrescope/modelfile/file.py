@@ -48,12 +48,16 @@ class Model:
 
 
 def locate(path: str | Path) -> Path:
-    """Return the model file that `path` names: itself, or the one in a run folder.
+    """Return the model file that `path` names: itself, the one in a run folder, or one on the shelf.
 
     Raises:
         ModelFileError: there is none.
     """
     path = Path(path)
+    if not path.exists():
+        from genrescope.modelfile.catalogue import named
+
+        return named(str(path))
     if path.is_dir():
         if not (path / FILE_NAME).is_file():
             raise ModelFileError(
@@ -61,8 +65,6 @@ def locate(path: str | Path) -> Path:
                 "command that began it, with --resume"
             )
         return path / FILE_NAME
-    if not path.is_file():
-        raise ModelFileError(f"{path}: no such model file or run folder")
     return path
 
 
@@ -82,6 +84,8 @@ def save(path: str | Path, network: nn.Module, header: Header) -> None:
 
 def load(path: str | Path, *, device: str | torch.device = "cpu") -> Model:
     """Read a model file, the model of a run folder, or all models of a cross-validation's folder as an ensemble.
+
+    What is no path that exists is a name on the shelf.
 
     Raises:
         ModelFileError: there is none, or it is truncated, damaged, foreign or of another format; or weights that it

@@ -7,6 +7,9 @@
 | pooling | maximum and mean over time of all 753 channels, side by side | 1,506 |
 | head | batch norm, dense 200 with ReLU, batch norm (the embedding), dense | tags |
 
+The package `musicnn` casts the power of the mel bands to float16 before it takes `log10(10000 power + 1)`, which
+overflows to infinity above a power of 6.5. genrescope computes and keeps these frames in float32.
+
 Source: J. Pons and X. Serra, musicnn: pre-trained convolutional neural networks for music audio tagging, 2019; the
 architecture is that of J. Pons et al., End-to-end learning for music audio tagging at scale, ISMIR 2018.
 """  # noqa: E501
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 BANDS, FRAMES = 96, 187
-_BLOCK = 32  # frames whose patches and responses stay in the cache
+_BLOCK = 64  # frames whose patches and responses stay in the cache
 _EPSILON = 1e-3  # of batch norm, as TensorFlow has it
 _TIMBRE, _TIME = ((7, 38), (7, 67)), (128, 64, 32)
 _TIMBRES, _TIMES, _MIDDLE, _EMBEDDING = 204, 51, 64, 200
@@ -116,8 +119,9 @@ def _largest_by_products(padded: Tensor, layer: nn.Conv2d) -> Tensor:
 
     A convolution with one input channel leaves a processor's vector units half empty, and writes responses of all bands
     to memory only to keep the largest. Laid out as rows of a matrix, a block of frames stays in the cache from its
-    patches to its maximum. Where the processor multiplies bfloat16, the products are done in it: half the time, for an
-    error of 0.2 % of a response.
+    patches to its maximum. Each place along the bands has its rows one after the other, so that a patch, which is
+    `length` rows, lies in one piece; the frames' patches overlap. Where the processor multiplies bfloat16, the products
+    are done in it: half the time, for an error of 0.2 % of a response.
 
     Args:
         padded: shape (batch, 1, frames + length - 1, bands).
@@ -126,17 +130,16 @@ def _largest_by_products(padded: Tensor, layer: nn.Conv2d) -> Tensor:
     length, width = layer.kernel_size
     kind = torch.bfloat16 if _has_bfloat16() else padded.dtype
     weights = layer.weight.flatten(1).T.to(kind).contiguous()
-    bands = padded.shape[3]
-    count, places = padded.shape[2] - length + 1, bands - width + 1
+    count, places = padded.shape[2] - length + 1, padded.shape[3] - width + 1
     result = padded.new_empty(len(padded), layer.out_channels, count)
     for image, out in zip(padded[:, 0].to(kind), result, strict=True):
-        flat = image.flatten()
+        rows = image.unfold(1, width, 1).transpose(0, 1).contiguous()  # (places, frames + length - 1, width)
         for start in range(0, count, _BLOCK):
             frames = min(_BLOCK, count - start)
-            begin = flat.storage_offset() + start * bands
-            patches = flat.as_strided((frames, places, length, width), (bands, 1, bands, 1), begin)
-            responses = patches.reshape(frames * places, length * width) @ weights
-            out[:, start : start + frames] = responses.view(frames, places, -1).amax(dim=1).T
+            begin = rows.storage_offset() + start * width
+            patches = rows.as_strided((places, frames, length * width), (rows.stride(0), width, 1), begin)
+            responses = patches.reshape(places * frames, length * width) @ weights
+            out[:, start : start + frames] = responses.view(places, frames, -1).amax(dim=0).T
     return result + (layer.bias if layer.bias is not None else 0.0)[:, None]  # type: ignore[index]
 
 
@@ -190,5 +193,5 @@ def from_tensorflow(tensors: dict[str, npt.NDArray[np.float32]]) -> Musicnn:
 
 @register
 def musicnn(labels: int) -> Musicnn:
-    """The network as published: 792,079 parameters with 50 tags, 2.8 GFLOP for 187 frames."""
+    """The network as published: 779,119 parameters at ten genres, 2.8 GFLOP for 187 frames."""
     return Musicnn(labels)

@@ -54,7 +54,7 @@ def read_checkpoint(index: bytes, data: bytes, *, wanted: Callable[[str], bool] 
     try:
         entries = {name: _entry(value) for name, value in _table(index) if name and wanted(name)}
         return {name: _tensor(name, entry, data) for name, entry in entries.items()}
-    except (IndexError, struct.error, UnicodeDecodeError, ValueError, KeyError) as error:
+    except (ArithmeticError, LookupError, TypeError, ValueError, struct.error) as error:
         raise ModelFileError(f"the TensorFlow checkpoint is damaged: {error}") from error
 
 
