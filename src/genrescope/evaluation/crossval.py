@@ -199,7 +199,7 @@ def _folds(split: Split, out: Path) -> list[Fold]:
     if len(parts) < 2 or set(parts) & set(splits.PARTS):
         raise DataError(
             f"the split {split.method} has the parts {', '.join(parts)}, which are no folds; make folds with: "
-            "genrescope split STORE --folds 5 --out folds.csv"
+            "genrescope split make STORE --folds 5 --out folds.csv"
         )
     names = [re.sub(r"\W+", "-", part.casefold().removeprefix("fold")).strip("-_") for part in parts]
     if len(set(names)) < len(names) or "" in names:
