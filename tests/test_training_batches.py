@@ -225,7 +225,7 @@ def test_what_is_dealt_is_mixed() -> None:
 # -- the same again -----------------------------------------------------------------------------------------------
 
 CHANGED: dict[str, Any] = {
-    "augment__tempo": 0.1, "augment__gain_db": 6.0, "augment__background": 0.5, "augment__mixup": 0.4,
+    "augment__tempo": 0.1, "augment__equaliser_db": 6.0, "augment__mixup": 0.4,
     "augment__time_mask": 0.2, "augment__noise": 0.5,
 }  # fmt: skip
 
@@ -249,7 +249,7 @@ def test_an_epoch_is_the_same_when_it_is_begun_again_and_epochs_differ() -> None
 def test_what_is_on_does_not_decide_which_windows_are_shown() -> None:
     tracks = library([600] * 4)
     plain = batches(tracks, **RANDOM, windows__crops=3)._shown(2)
-    changed = batches(tracks, **RANDOM, windows__crops=3, augment__gain_db=6.0, augment__mixup=0.3)._shown(2)
+    changed = batches(tracks, **RANDOM, windows__crops=3, augment__equaliser_db=6.0, augment__mixup=0.3)._shown(2)
     assert torch.equal(plain.starts, changed.starts)
 
 

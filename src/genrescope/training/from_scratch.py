@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from genrescope.errors import DataError
 from genrescope.features.windows import FrameBank
 from genrescope.models import registry
 from genrescope.models.ensemble import NetworkAndSVM
@@ -41,18 +40,12 @@ class NetworkLearner:
     recipe: Recipe
 
     def check(self, job: Job, material: Material) -> None:
-        """Refuse a network that does not exist or cannot take the windows, and patience that has nothing to go by.
+        """Refuse a network that does not exist or cannot take the windows.
 
         Raises:
             RecipeError: there is no such network, or it does not take such windows.
-            DataError: there is no validation part to be patient with.
         """
         recipe = self.recipe
-        if recipe.training.patience and not material.held_out:
-            raise DataError(
-                f"training.patience is {recipe.training.patience}, but there is no validation part to score after "
-                "every epoch. Make a split that has one and do not learn from it, or --set training.patience=0"
-            )
         registry.refuse_windows(
             recipe.model.name, recipe.model.options, features=job.store.spec.width, frames=recipe.windows.frames
         )
@@ -77,7 +70,7 @@ class NetworkLearner:
             verdict=recipe.evaluation.verdict,
         )  # fmt: skip
         history = loop.run(folder, course, batches, validation, watch)
-        network, name, options = course.state.result(), recipe.model.name, recipe.model.options
+        network, name, options = course.state.judged, recipe.model.name, recipe.model.options
         if recipe.kind == "ensemble":
             network, name, options = self._joined(network, job, material)
         return Learnt(

@@ -109,13 +109,10 @@ def run(
     history = folder.load_checkpoint(state)
     with SummaryWriter(str(folder.path / "tensorboard"), purge_step=len(history) + 1) as board:
         for number in range(len(history) + 1, course.recipe.training.epochs + 1):
-            if state.ended:
-                break
             began = time.monotonic()
             last = _epoch(number, course, batches, watch)
             row = _row(number, last, validate(state.judged), seconds=time.monotonic() - began)
             history.append(row)
-            state.after_epoch(row.validation_loss)
             folder.save_checkpoint(state, history)
             folder.write_history(history)
             _chart(board, row)
@@ -140,7 +137,7 @@ def _epoch(number: int, course: Course, batches: Shown, watch: Watch) -> Step:
         for group in optimizer.param_groups:
             group["lr"] = rate
         logits = network(windows).float()
-        loss = F.cross_entropy(logits, target, label_smoothing=recipe.training.label_smoothing)
+        loss = F.cross_entropy(logits, target)
         course.fabric.backward(loss)
         if course.clip:
             course.fabric.clip_gradients(network, optimizer, max_norm=course.clip, error_if_nonfinite=False)
