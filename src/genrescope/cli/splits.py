@@ -69,8 +69,7 @@ def make(
 def audit(
     store: Annotated[Path, typer.Argument(help="Folder of the store.")],
     split: Annotated[
-        str | None,
-        typer.Argument(help="Split file, or table or folder of lists made elsewhere, or a method's name."),
+        str | None, typer.Argument(help="Split file, or table or folder of lists made elsewhere, or a method's name.")
     ] = None,
     part: Annotated[
         list[str] | None, typer.Option(help="A list of a part's files instead of SPLIT, as test=test.txt; repeat it.")

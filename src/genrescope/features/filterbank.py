@@ -104,12 +104,7 @@ class Filterbank(nn.Module):
             yield self._frames(held)
 
     def _weighted(self, frames: Tensor, out: Tensor) -> None:
-        """Write what is to be transformed.
-
-        Args:
-            frames: samples, shape (frames, length); not to be changed.
-            out: where it goes, shape (frames, length).
-        """
+        """Write what is to be transformed."""
         raise NotImplementedError
 
     def _compressed(self, power: Tensor) -> None:

@@ -154,7 +154,6 @@ def draw(tracks: Sequence[Extent], chosen: Tensor, *, length: int, generator: to
     """Place a window at random in each of the chosen tracks.
 
     Args:
-        tracks: where each track lies.
         chosen: int64 (windows,), positions in `tracks`; a track may stand there several times.
         length: frames in a window; a track that is shorter gets its window at its beginning.
         generator: source of the randomness.

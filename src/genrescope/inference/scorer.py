@@ -120,7 +120,6 @@ class Scorer:
 
         Args:
             function: windows of shape (batch, 1, features, frames) in, (batch, ...) out.
-            frames: of shape (frames, features).
         """
         placed = self.windows.place([Span(0, len(frames))])
         return torch.cat([made.float().cpu() for made in self._outputs(function, self.bank(frames), placed)])
@@ -143,7 +142,6 @@ def track_scores(scores: Tensor, tracks: Tensor, *, count: int) -> Tensor:
     Args:
         scores: shape (windows, labels).
         tracks: int64 (windows,), the track of each window.
-        count: number of tracks.
     """
     total = torch.zeros(count, scores.shape[1]).index_add_(0, tracks, scores)
     return total / torch.bincount(tracks, minlength=count).clamp(min=1)[:, None]

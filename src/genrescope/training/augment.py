@@ -66,10 +66,6 @@ class Draws:
 class Augment:
     """A recipe's changes.
 
-    Args:
-        section: what is changed, and how much.
-        spec: the front end's numbers.
-
     Raises:
         DataError: the front end is no natural logarithm of the power of mel bands.
     """

@@ -29,16 +29,7 @@ _PLACES, _CHANGES = 1 << 32, 1 << 33  # what the numbers of an epoch's places an
 
 
 class Batches:
-    """The training windows, batch by batch.
-
-    Args:
-        store: the log-mels.
-        bank: the same, where the model is.
-        tracks: what is learnt.
-        labels: the genres, in the order of the logits.
-        recipe: how it is shown.
-        seed: of everything random.
-    """
+    """The training windows, batch by batch."""
 
     def __init__(
         self,

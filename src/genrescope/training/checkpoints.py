@@ -15,13 +15,7 @@ if TYPE_CHECKING:
 
 
 class TrainingState:
-    """A network on its way.
-
-    Args:
-        model: the network.
-        recipe: what trains it.
-        device: where it is.
-    """
+    """A network on its way."""
 
     def __init__(self, model: nn.Module, recipe: Recipe | TuningRecipe, device: str) -> None:
         self.model = model

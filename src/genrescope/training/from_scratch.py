@@ -31,32 +31,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class NetworkLearner:
-    """Trains a network of the registry.
-
-    Attributes:
-        recipe: what to train, and how.
-    """
+    """Trains a network of the registry."""
 
     recipe: Recipe
 
     def check(self, job: Job, material: Material) -> None:
-        """Refuse a network that does not exist or cannot take the windows.
-
-        Raises:
-            RecipeError: there is no such network, or it does not take such windows.
-        """
+        """Refuse a network that does not exist or cannot take the windows."""
         recipe = self.recipe
         registry.refuse_windows(
             recipe.model.name, recipe.model.options, features=job.store.spec.width, frames=recipe.windows.frames
         )
 
     def learn(self, job: Job, material: Material, folder: RunFolder, watch: Watch) -> Learnt:
-        """Go through all epochs that are left, then fit the SVM, if any.
-
-        Raises:
-            TrainingError: the loss is no longer finite.
-            OutputError: the disk is full, say; the last checkpoint is kept.
-        """
+        """Go through all epochs that are left, then fit the SVM, if any."""
         recipe, store = self.recipe, job.store
         keep_freed_memory()
         torch.manual_seed(job.seed)
@@ -91,12 +78,7 @@ class NetworkLearner:
 
 
 def measure_inputs(network: nn.Module, pieces: Callable[[], Iterable[Tensor]]) -> None:
-    """Let a network that normalises its input measure what is normal: on what it learns from alone.
-
-    Args:
-        network: the network.
-        pieces: yields log-mels of shape (frames, n_mels).
-    """
+    """Let a network that normalises its input measure what is normal in log-mels of shape (frames, n_mels)."""
     for module in network.modules():
         if isinstance(module, Normalise):
             module.measure(pieces())

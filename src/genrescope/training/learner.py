@@ -53,7 +53,16 @@ class Learner(Protocol):
     """Learns genres by a recipe."""
 
     def check(self, job: Job, material: Material) -> None:
-        """Refuse what does not suit, before anything is written."""
+        """Refuse what does not suit, before anything is written.
+
+        Raises:
+            RecipeError: there is no such network, or it does not take such windows.
+        """
 
     def learn(self, job: Job, material: Material, folder: RunFolder, watch: Watch) -> Learnt:
-        """Learn what is left of a run that may have been interrupted."""
+        """Learn what is left of a run that may have been interrupted.
+
+        Raises:
+            TrainingError: the loss is no longer finite.
+            OutputError: the disk is full, say; the last checkpoint is kept.
+        """

@@ -11,7 +11,7 @@ from genrescope.models.registry import count_parameters
 from genrescope.sources.cards import card, names
 from genrescope.training.from_scratch import NetworkLearner
 from genrescope.training.pooled_svm import SVMLearner
-from genrescope.training.progress import Watch
+from genrescope.training.progress import SILENT, Watch
 from genrescope.training.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -22,10 +22,8 @@ if TYPE_CHECKING:
     from genrescope.training.learner import Learner, Learnt
     from genrescope.training.recipe import Recipe
 
-_SILENT = Watch()
 
-
-def train(job: Job, *, learner: Learner | None = None, watch: Watch = _SILENT) -> Path:
+def train(job: Job, *, learner: Learner | None = None, watch: Watch = SILENT) -> Path:
     """Train a model and leave a run folder. The split is audited first; what was found goes into `run.json`.
 
     The same seed gives the same result, bit for bit on a CPU with the same number of threads, also when the run was
