@@ -185,7 +185,7 @@ EVERYTHING: dict[str, Any] = {
     "model__name": "linear", "model__dropout": 0.3, "windows__train": "random", "windows__crops": 2,
     "windows__balance": "genres", "training__batch_size": 4, "training__epochs": 5,
     "training__weight_average": 0.9, "optimizer__name": "adamw",
-    "schedule__name": "one-cycle", "schedule__max_rate": 0.02, "augment__tempo": 0.1, "augment__semitones": 1.0,
+    "schedule__name": "one-cycle", "schedule__max_rate": 0.02, "augment__semitones": 1.0,
     "augment__equaliser_db": 3.0, "augment__noise": 0.5, "augment__time_mask": 0.1,
     "augment__mixup": 0.4,
 }  # fmt: skip

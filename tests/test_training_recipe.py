@@ -106,7 +106,7 @@ def test_changes_are_laid_over_and_the_name_stays() -> None:
         ("mgcc", {"windows.padding": "mirror"}, "windows.padding = 'mirror'.*'silence' or 'repeat'"),
         ("mgcc", {"windows.balance": "song"}, "'tracks' or 'genres'"),
         ("mgcc", {"windows.crops": 0}, "windows.crops = 0"),
-        ("mgcc", {"augment.tempo": 1.0}, "augment.tempo = 1.0"),
+        ("mgcc", {"augment.time_mask": 1.0}, "augment.time_mask = 1.0"),
         ("mgcc", {"augment.noise": 1.1}, "augment.noise = 1.1"),
         ("mgcc", {"augment.mixup": -0.1}, "augment.mixup = -0.1"),
         ("mgcc", {"augment.semitone": 3.0}, 'no recipe key "augment.semitone"; did you mean "augment.semitones"'),
@@ -202,7 +202,7 @@ def test_a_missing_recipe_file_is_named(tmp_path: Path) -> None:
 
 NEWER: dict[str, Any] = {
     "windows.train": "random", "windows.frames": 430, "windows.overlap": 0.5, "windows.padding": "repeat",
-    "windows.crops": 3, "windows.balance": "genres", "augment.tempo": 0.1, "augment.mixup": 0.3,
+    "windows.crops": 3, "windows.balance": "genres", "augment.time_mask": 0.1, "augment.mixup": 0.3,
     "augment.equaliser_db": 2.5, "optimizer.name": "adamw", "schedule.name": "one-cycle", "schedule.warm_up": 0.1,
     "training.weight_average": 0.99,
 }  # fmt: skip

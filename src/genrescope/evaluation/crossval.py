@@ -49,13 +49,7 @@ SPLIT_FILE = "split.csv"
 
 @dataclass(frozen=True)
 class Fold:
-    """A fold whose turn it is to be held out.
-
-    Attributes:
-        name: its part in the split.
-        number: counted from 1, of `folds` in all.
-        folds: how many there are.
-    """
+    """A fold whose turn it is to be held out: its part in the split, its number (from 1), and its run folder."""
 
     name: str
     number: int

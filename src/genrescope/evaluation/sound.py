@@ -69,11 +69,7 @@ class FileSound:
 
     @classmethod
     def of(cls, store: Store, data: str | None = None) -> FileSound:
-        """Find the files of a store's tracks.
-
-        Args:
-            store: the tracks.
-            data: where the audio is now, as DATA, if it was moved since the store was made.
+        """Find the files of a store's tracks; `data` is where they are now, as DATA, if they were moved.
 
         Raises:
             DataError: it is not there.

@@ -30,11 +30,7 @@ class Subject:
     """Tracks to score, and where they come from.
 
     Attributes:
-        store: where their log-mels are.
-        tracks: the tracks.
-        data: what they are.
         notes: what a reader should know of them, a sentence each.
-        failed: the rows of files that could not be used.
         audit: what was found when their split was audited; None where it was not.
     """
 

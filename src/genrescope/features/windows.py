@@ -41,12 +41,7 @@ class Extent(Protocol):
 
 @dataclass(frozen=True)
 class Span:
-    """The simplest extent.
-
-    Attributes:
-        first_frame: where it begins.
-        frames: how many frames it has.
-    """
+    """The simplest extent."""
 
     first_frame: int
     frames: int

@@ -37,14 +37,7 @@ _AHEAD = 4  # songs decoded before the model asks for them
 
 @dataclass(frozen=True)
 class DecodedSong:
-    """A song as a model takes it.
-
-    Attributes:
-        path: its file, or None.
-        name: the path as text, or what stands for the song.
-        frames: shape (frames, features).
-        seconds: its length.
-    """
+    """A song as a model takes it: frames of shape (frames, features), and where they came from."""
 
     path: Path | None
     name: str

@@ -50,7 +50,6 @@ class Scorer:
         front_end: what made the frames.
         windows: where the network looks.
         exclusive: whether labels exclude each other (softmax), or not (sigmoid).
-        temperature: what logits are divided by.
     """
 
     def __init__(

@@ -60,7 +60,6 @@ class SoftVoting(nn.Module):
     """Average the probabilities of several networks with the same labels.
 
     Args:
-        members: each takes the same windows and returns logits.
         temperatures: what each one's logits are divided by.
         exclusive: whether labels exclude each other: softmax; else sigmoid.
 

@@ -45,7 +45,6 @@ class Gathered(Generic[_T]):
         computed: number of tracks decoded in this run.
         kept: number of tracks that were there already.
         failed: the rows of the tracks that could not be used, with their reasons.
-        folder: where it is.
     """
 
     found: dict[str, _T]

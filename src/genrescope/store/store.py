@@ -41,9 +41,6 @@ class Extent:
     """A row of `tracks.csv`: a track's place in the array, and the file's state when it was read.
 
     Attributes:
-        id: the track's id.
-        first_frame: where it begins.
-        frames: how many frames it has.
         bytes: size of its audio file.
         mtime_ns: when the file was last changed; with the size it tells whether the file must be read again.
     """
@@ -57,18 +54,7 @@ class Extent:
 
 @dataclass(frozen=True)
 class StoredTrack:
-    """A usable track of a store.
-
-    Attributes:
-        id: its id.
-        path: its audio file, as the index has it.
-        genre: its label.
-        group: its artist or recording; empty where unknown.
-        first_frame: where it begins in the array.
-        frames: how many frames it has.
-        seconds: length of its sound.
-        part: its part in the data set's own official split; empty where there is none.
-    """
+    """A usable track of a store: what its row of the index and its extent tell."""
 
     id: str
     path: str

@@ -29,7 +29,6 @@ _LOWEST_CUT = 2_000.0  # Hz
 _STEEPNESS = 60.0  # dB that a low-pass takes away in the band above its cut
 _NOISE_DB = 10.0, 40.0
 _MASKS = 2
-_ROUNDING = 1e-6  # frames; far more than arithmetic errs by, and far less than is heard
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,6 @@ class Draws:
     """All that is random of a batch; each has a row for every window.
 
     Attributes:
-        stretch: (batch,), frames heard in the time of one.
         transpose: (batch,), frequency heard in the place of 1.
         curve: (batch, 6), dB at knots that stand evenly over the bands.
         cut: (batch,), frequency above which all is taken away, in Hz; infinite for nothing.
@@ -48,7 +46,6 @@ class Draws:
         share: (batch,), what is kept of the window itself.
     """
 
-    stretch: Tensor
     transpose: Tensor
     curve: Tensor
     cut: Tensor
@@ -76,10 +73,6 @@ class Augment:
         self._section, self._spec = section, spec
         self._centres = torch.from_numpy(mel_centres(spec)).float()
 
-    def source_frames(self, frames: int) -> int:
-        """Return how many frames must be cut for a window of `frames`: faster music needs more."""
-        return math.ceil(frames * (1 + self._section.tempo) - _ROUNDING)
-
     def draw(self, count: int, generator: Generator) -> Draws:
         """Draw all that is random of a batch of `count` windows; as much is drawn whatever is switched off."""
         its = self._section
@@ -87,14 +80,12 @@ class Augment:
         def uniform(*shape: int) -> Tensor:
             return torch.rand(count, *shape, generator=generator)
 
-        def either_way() -> Tensor:
-            return 2 * uniform() - 1
-
         def some(share: float, values: Tensor, otherwise: float) -> Tensor:
             return torch.where(uniform() < share, values, torch.tensor(otherwise))
 
-        stretch, transpose = 1 + its.tempo * either_way(), 2 ** (its.semitones * either_way() / 12)
-        uniform()  # this and the next bare call stand for changes that are gone: a seed still draws what it drew
+        uniform()  # this and the next bare calls stand for changes that are gone: a seed still draws what it drew
+        transpose = 2 ** (its.semitones * (2 * uniform() - 1) / 12)
+        uniform()
         curve = its.equaliser_db * torch.randn(count, _KNOTS, generator=generator)
         top = math.log(self._spec.f_max / _LOWEST_CUT)
         cut = some(its.low_pass, _LOWEST_CUT * torch.exp(top * uniform()), math.inf)
@@ -104,22 +95,22 @@ class Augment:
         partner = torch.randperm(count, generator=generator)
         at = uniform()
         share = _beta(its.mixup, at) if its.mixup else torch.ones(count)
-        return Draws(stretch, transpose, curve, cut, noise, masks[0], masks[1], partner, share)
+        return Draws(transpose, curve, cut, noise, masks[0], masks[1], partner, share)
 
     def apply(self, images: Tensor, labels: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
         """Change a batch.
 
         Args:
-            images: log-mels, float32 (batch, 1, n_mels, source frames).
+            images: log-mels, float32 (batch, 1, n_mels, frames).
             labels: probabilities, float32 (batch, genres).
             draws: what was drawn for it.
 
         Returns:
-            Log-mels of (batch, 1, n_mels, frames), and labels of the same shape as before.
+            Log-mels and labels of the same shapes.
         """
         its, draws = self._section, draws.to(images.device)
-        if its.tempo or its.semitones:
-            images = self._warped(images, draws)
+        if its.semitones:
+            images = self._transposed(images, draws)
         if its.equaliser_db or its.low_pass or its.noise:
             images = self._coloured(images, draws)
         if its.mixup:
@@ -130,17 +121,16 @@ class Augment:
             images = _masked(images, draws)
         return images, labels
 
-    def _warped(self, images: Tensor, draws: Draws) -> Tensor:
-        """Read the picture at other times and frequencies, between the points linearly."""
-        length = math.floor(images.shape[3] / (1 + self._section.tempo) + _ROUNDING)  # undoes source_frames
-        columns = torch.arange(length, device=images.device) * draws.stretch[:, None]
+    def _transposed(self, images: Tensor, draws: Draws) -> Tensor:
+        """Read the picture at other frequencies, between the points linearly."""
+        length = images.shape[3]
         centres = self._centres.to(images.device)
         wanted = (centres * (1 / draws.transpose)[:, None]).contiguous()  # heard at f: what was at f / transpose
         above = torch.searchsorted(centres, wanted).clamp(1, len(centres) - 1)
         low, high = centres[above - 1], centres[above]
         rows = above - 1 + ((wanted - low) / (high - low)).clamp(0, 1)
         grid = torch.empty(len(images), images.shape[2], length, 2, device=images.device)
-        grid[..., 0] = (2 * columns / (images.shape[3] - 1) - 1)[:, None, :]
+        grid[..., 0] = 2 * torch.arange(length, device=images.device).float() / (length - 1) - 1
         grid[..., 1] = (2 * rows / (images.shape[2] - 1) - 1)[:, :, None]
         return F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=True)
 

@@ -198,11 +198,7 @@ class _WaveBatches:
         return math.ceil(len(self._waves) / self._size)
 
     def epoch(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield the batches of an epoch, counted from 1.
-
-        Yields:
-            Windows, float32 (batch, 1, features, frames), and the probability of each genre, float32 (batch, genres).
-        """
+        """Yield windows, float32 (batch, 1, features, frames), and the probability of each genre, (batch, genres)."""
         generator = generator_for(self._seed, _PLACES + number)
         order = torch.randperm(len(self._waves), generator=generator)
         shares = torch.rand(len(self._waves), generator=generator, dtype=torch.float64).tolist()

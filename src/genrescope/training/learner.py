@@ -26,15 +26,9 @@ class Learnt:
 
     Attributes:
         network: windows in, logits out.
-        model: its name in the registry.
         options: the keyword arguments that make it anew.
-        front_end: from a waveform to frames.
-        windows: from frames to windows.
-        history: the epochs.
         windows_learnt: training windows in an epoch.
-        weights: terms of the weights.
         requires: weights that the model file names instead of copying them.
-        facts: further facts for `run.json`.
     """
 
     network: nn.Module

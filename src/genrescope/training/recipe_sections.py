@@ -69,8 +69,6 @@ class WindowsSection(Section):
 class AugmentSection(Section):
     """How a window is changed before it is learnt, so that what is not its genre does not count. 0 is off."""
 
-    tempo: _Share = 0.0
-    """Up to this share faster or slower, the pitch unchanged."""
     semitones: _Amount = 0.0
     """Up to so many semitones higher or lower, the tempo unchanged."""
     equaliser_db: _Amount = 0.0

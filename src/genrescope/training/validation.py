@@ -22,11 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Validation:
-    """Scores a network that is still learning.
-
-    Attributes:
-        tracks: what is scored; it may be nothing.
-    """
+    """Scores a network that is still learning."""
 
     bank: FrameBank
     tracks: Sequence[StoredTrack]
