@@ -44,8 +44,9 @@ def read_table(path: Path, *, required: Iterable[str], comment: str | None = Non
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter="\t" if "\t" in header else ",")
     missing = [name for name in required if name not in (reader.fieldnames or ())]
     if missing:
+        found = " ".join(", ".join(reader.fieldnames or ()).split())  # one line, whatever the file holds
         raise DataError(
-            f"{path} has no column {', '.join(missing)}; its first line names: {', '.join(reader.fieldnames or ())}"
+            f"{path} has no column {', '.join(missing)}; its first line names: {found[:200]} (read as a table)"
         )
     try:
         return [{key: value or "" for key, value in row.items() if isinstance(key, str)} for row in reader]
