@@ -40,7 +40,7 @@ def commands(group: Any, prefix: str = "") -> dict[str, Any]:
 
 
 COMMANDS = commands(typer.main.get_command(cli.app))
-WITHOUT_MESSAGES = {"datasets", "datasets list", "datasets show", "models", "models show"}
+WITHOUT_MESSAGES = {"datasets", "datasets list", "datasets show", "models", "models show", "split"}
 
 
 @pytest.fixture(scope="session")
@@ -67,7 +67,8 @@ def test_the_commands_are_those_of_the_design() -> None:
         "datasets",
         "datasets download",
         "prepare",
-        "split",
+        "split make",
+        "split audit",
         "train",
         "evaluate",
         "predict",
@@ -130,7 +131,7 @@ def test_the_module_and_the_script_are_the_same_program() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["prepare"], ["predict", "model"], ["train", "store"], ["sing"], ["split", "s", "--sed", "1"]]
+    "arguments", [["prepare"], ["predict", "model"], ["train", "store"], ["sing"], ["split", "make", "s", "--sed", "1"]]
 )
 def test_a_command_that_lacks_something_is_explained(arguments: list[str]) -> None:
     done = here(*arguments)
@@ -143,7 +144,7 @@ def test_a_command_that_lacks_something_is_explained(arguments: list[str]) -> No
 
 
 def test_data_goes_to_stdout_and_messages_to_stderr(made: World, tmp_path: Path) -> None:
-    split = here("split", made.store, "--method", "random", "--out", tmp_path / "split.csv")
+    split = here("split", "make", made.store, "--method", "random", "--out", tmp_path / "split.csv")
     assert split.out == ""
     assert re.fullmatch(
         r"random \(seed 0\): 19 train, 5 test tracks; fingerprint [0-9a-f]{16}; in .*", split.messages[0]
@@ -159,7 +160,7 @@ def test_data_goes_to_stdout_and_messages_to_stderr(made: World, tmp_path: Path)
 def test_quiet_says_nothing_where_nothing_is_wrong(made: World, evaluated: Path, tmp_path: Path) -> None:
     prepared = here("prepare", made.music, "--out", tmp_path / "store", "--jobs", 1, "--quiet")
     assert (prepared.code, prepared.out, prepared.err) == (0, "", "")
-    split = here("split", made.store, "--method", "random", "--out", tmp_path / "split.csv", "--quiet")
+    split = here("split", "make", made.store, "--method", "random", "--out", tmp_path / "split.csv", "--quiet")
     assert (split.code, split.out, split.err) == (0, "", "")
     scored = here("evaluate", evaluated, "--part", "validation", "--out", tmp_path / "scores", "--quiet")
     assert (scored.code, scored.err) == (0, "")
@@ -250,7 +251,7 @@ def test_datasets_shows_a_card_in_full(name: str) -> None:
 
 def test_a_split_is_a_table_and_its_seed_decides_it(made: World, tmp_path: Path) -> None:
     for name, seed in (("a", 3), ("b", 3), ("c", 4)):
-        done = here("split", made.store, "--method", "stratified", "--seed", seed, "--out", tmp_path / name)
+        done = here("split", "make", made.store, "--method", "stratified", "--seed", seed, "--out", tmp_path / name)
         assert done.code == 0
     a, b, c = ((tmp_path / name).read_bytes() for name in "abc")
     assert a == b
@@ -265,10 +266,10 @@ def test_a_split_is_a_table_and_its_seed_decides_it(made: World, tmp_path: Path)
 
 def test_a_split_takes_shares(made: World, tmp_path: Path) -> None:
     out = tmp_path / "split.csv"
-    done = here("split", made.store, "--method", "random", "--shares", "train=0.5,test=0.5", "--out", out)
+    done = here("split", "make", made.store, "--method", "random", "--shares", "train=0.5,test=0.5", "--out", out)
     assert "12 train, 12 test tracks" in done.err
     assert_refused(
-        here("split", made.store, "--method", "random", "--shares", "train=half", "--out", out), "part=share"
+        here("split", "make", made.store, "--method", "random", "--shares", "train=half", "--out", out), "part=share"
     )
 
 

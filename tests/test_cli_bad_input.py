@@ -220,7 +220,7 @@ def test_a_genre_of_one_track_cannot_be_stratified(tmp_path: Path) -> None:
     root = write_music(tmp_path / "music", genres=("drone",), tracks=4)
     write(root / "hiss" / "only.wav", sound("hiss", 0))
     assert here("prepare", root, "--out", tmp_path / "store", "--jobs", 1).code == 0
-    split = here("split", tmp_path / "store", "--method", "stratified", "--out", tmp_path / "split.csv")
+    split = here("split", "make", tmp_path / "store", "--method", "stratified", "--out", tmp_path / "split.csv")
     assert_refused(split, '"hiss"', "1 track", "--genres")
     assert not (tmp_path / "split.csv").exists()
     trained = here("train", tmp_path / "store", *SMALL, "--out", tmp_path / "run")
@@ -260,9 +260,11 @@ def test_a_mistake_in_training_is_refused_before_anything_is_written(mistake: st
 
 
 def test_an_unknown_split_method_is_refused_and_the_nearest_named(made: World, tmp_path: Path) -> None:
-    done = here("split", made.store, "--method", "stratifid", "--out", tmp_path / "split.csv")
+    done = here("split", "make", made.store, "--method", "stratifid", "--out", tmp_path / "split.csv")
     assert_refused(done, '"stratifid"', '"stratified"')
-    wrong = here("split", made.store, "--method", "random", "--shares", "train=0.8", "--out", tmp_path / "s.csv")
+    wrong = here(
+        "split", "make", made.store, "--method", "random", "--shares", "train=0.8", "--out", tmp_path / "s.csv"
+    )
     assert_refused(wrong, "add up to 1")
     assert list(tmp_path.iterdir()) == []
 

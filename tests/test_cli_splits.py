@@ -67,7 +67,7 @@ def ids(store: Path) -> list[str]:
 
 
 def test_where_groups_are_known_they_stay_whole_without_being_asked_for(store: Path, tmp_path: Path) -> None:
-    done = here("split", store, "--out", tmp_path / "split.csv", "--shares", "train=0.5,test=0.5")
+    done = here("split", "make", store, "--out", tmp_path / "split.csv", "--shares", "train=0.5,test=0.5")
     assert done.code == 0, done.err
     told = (
         r"stratified-group \(seed 0, train 0\.5, test 0\.5\): 12 train, 12 test tracks; fingerprint [0-9a-f]{16}; in .*"
@@ -84,29 +84,31 @@ def test_where_groups_are_known_they_stay_whole_without_being_asked_for(store: P
 
 
 def test_where_none_are_known_genres_are_balanced(made: World, tmp_path: Path) -> None:
-    done = here("split", made.store, "--out", tmp_path / "split.csv")
+    done = here("split", "make", made.store, "--out", tmp_path / "split.csv")
     assert done.messages[0].startswith("stratified (seed 0): ")
     assert done.messages[1].startswith("note: no groups are known")
 
 
 def test_folds_are_told_by_their_sizes(store: Path, tmp_path: Path) -> None:
-    done = here("split", store, "--folds", 4, "--out", tmp_path / "folds.csv")
+    done = here("split", "make", store, "--folds", 4, "--out", tmp_path / "folds.csv")
     assert done.messages[0].startswith("stratified-group (seed 0, 4 folds): 4 folds of 6 tracks; fingerprint ")
     assert set(splits.read(tmp_path / "folds.csv").parts.values()) == {"1", "2", "3", "4"}
-    uneven = here("split", store, "--method", "random", "--folds", 5, "--out", tmp_path / "folds.csv")
+    uneven = here("split", "make", store, "--method", "random", "--folds", 5, "--out", tmp_path / "folds.csv")
     assert "5 folds of 4 to 5 tracks" in uneven.messages[0]
 
 
 def test_the_data_sets_own_split_is_a_method(store: Path, tmp_path: Path) -> None:
-    done = here("split", store, "--method", "official", "--out", tmp_path / "split.csv")
+    done = here("split", "make", store, "--method", "official", "--out", tmp_path / "split.csv")
     assert done.messages[0].startswith("official: 18 train, 6 test tracks; ")
-    assert_refused(here("split", store, "--method", "official", "--folds", 3, "--out", tmp_path / "x"), "leave out")
+    assert_refused(
+        here("split", "make", store, "--method", "official", "--folds", 3, "--out", tmp_path / "x"), "leave out"
+    )
 
 
 def test_what_a_split_tears_apart_is_said(store: Path, tmp_path: Path, planted: list[Pair]) -> None:
     split = splits.make(open_store(store).tracks, "random")
     planted.append(Pair(split.ids("test")[0], split.ids("train")[0], "near"))
-    done = here("split", store, "--method", "random", "--out", tmp_path / "split.csv")
+    done = here("split", "make", store, "--method", "random", "--out", tmp_path / "split.csv")
     assert splits.read(tmp_path / "split.csv").parts == split.parts
     assert re.match(r"note: [1-5] of 12 groups stand on two sides", done.messages[1])
     assert done.messages[2].startswith("note: 1 pair of duplicates stands on two sides")
@@ -116,15 +118,15 @@ def test_what_a_split_tears_apart_is_said(store: Path, tmp_path: Path, planted: 
 
 
 def test_a_clean_split_audits_clean(store: Path, tmp_path: Path) -> None:
-    assert here("split", store, "--out", tmp_path / "split.csv").code == 0
-    done = here("audit", store, tmp_path / "split.csv", "--json", tmp_path / "audit.json")
+    assert here("split", "make", store, "--out", tmp_path / "split.csv").code == 0
+    done = here("split", "audit", store, tmp_path / "split.csv", "--json", tmp_path / "audit.json")
     assert done.code == 0, done.err
     assert done.out.splitlines()[-1] == "clean: no track, duplicate or artist on two sides"
     told = json.loads((tmp_path / "audit.json").read_text(encoding="utf-8"))
     assert told["clean"] is True
     assert told["leaks"] == []
     assert told["data_fingerprint"] == open_store(store).fingerprint
-    assert here("audit", store, "stratified-group", "--quiet").out.endswith(done.out.splitlines()[-1] + "\n")
+    assert here("split", "audit", store, "stratified-group", "--quiet").out.endswith(done.out.splitlines()[-1] + "\n")
 
 
 def test_every_leak_is_listed_and_the_code_is_one(store: Path, tmp_path: Path, planted: list[Pair]) -> None:
@@ -134,7 +136,7 @@ def test_every_leak_is_listed_and_the_code_is_one(store: Path, tmp_path: Path, p
     parts |= {drone[0]: "test", drone[1]: "test", hiss[1]: "test", pulse[3]: "test"}
     planted += [Pair(drone[0], hiss[5], "near"), Pair(drone[2], drone[4], "exact")]
     splits.write(splits.Split(parts, "by hand"), tmp_path / "split.csv")
-    done = here("audit", store, tmp_path / "split.csv", "--json", tmp_path / "audit.json")
+    done = here("split", "audit", store, tmp_path / "split.csv", "--json", tmp_path / "audit.json")
     assert done.code == 1
     verdict = done.out.splitlines()[-1]
     assert verdict == (
@@ -148,7 +150,7 @@ def test_every_leak_is_listed_and_the_code_is_one(store: Path, tmp_path: Path, p
     told = json.loads((tmp_path / "audit.json").read_text(encoding="utf-8"))
     assert [leak["kind"] for leak in told["leaks"]] == ["near", "group", "group"]
     assert told["conflicts"] == [{"tracks": [drone[0], hiss[5]], "genres": ["drone", "hiss"]}]
-    short = here("audit", store, tmp_path / "split.csv", "--most", 1).out
+    short = here("split", "audit", store, tmp_path / "split.csv", "--most", 1).out
     assert "artists: 1 more" in short
 
 
@@ -161,7 +163,7 @@ def test_a_split_of_windows_made_elsewhere_shows_its_tracks_on_two_sides(store: 
     ]
     lines += ["jazz-00.0.wav,train", "jazz-01.0.wav,test"]
     (tmp_path / "windows.csv").write_text("\n".join(["filename,split", *lines]), encoding="utf-8")
-    done = here("audit", store, tmp_path / "windows.csv")
+    done = here("split", "audit", store, tmp_path / "windows.csv")
     assert done.code == 1
     assert done.messages == [
         "note: 2 names are no tracks of the store, so nothing is known of them: jazz-00.0.wav, jazz-01.0.wav"
@@ -176,18 +178,21 @@ def test_lists_of_parts_are_audited(store: Path, tmp_path: Path) -> None:
     (tmp_path / "train.txt").write_text("drone-00.wav\tdrone\ndrone-01.wav\tdrone\n", encoding="utf-8")
     (tmp_path / "test.txt").write_text("drone-02.wav\thiss\n", encoding="utf-8")
     by_part = here(
-        "audit", store, "--part", f"train={tmp_path / 'train.txt'}", "--part", f"test={tmp_path / 'test.txt'}"
+        "split", "audit", store, "--part", f"train={tmp_path / 'train.txt'}", "--part", f"test={tmp_path / 'test.txt'}"
     )
     assert by_part.code == 0, by_part.err
     assert "3 tracks in 2 parts" in by_part.out
-    assert_refused(here("audit", store, tmp_path), str(tmp_path), "--part train=FILE")
+    by_folder = here("split", "audit", store, tmp_path)
+    assert by_folder.out.splitlines()[1:] == by_part.out.splitlines()[1:]
+    (tmp_path / "test.txt").unlink()
+    assert_refused(here("split", "audit", store, tmp_path), str(tmp_path), "--part train=FILE")
 
 
 def test_an_edited_split_file_is_noted(store: Path, tmp_path: Path) -> None:
-    here("split", store, "--method", "group", "--out", tmp_path / "split.csv")
+    here("split", "make", store, "--method", "group", "--out", tmp_path / "split.csv")
     text = (tmp_path / "split.csv").read_text(encoding="utf-8")
     (tmp_path / "split.csv").write_text(re.sub(",test\n", ",train\n", text, count=1), encoding="utf-8")
-    done = here("audit", store, tmp_path / "split.csv")
+    done = here("split", "audit", store, tmp_path / "split.csv")
     assert "note: split.csv was edited since it was made" in done.err
     assert done.code == 1
 
@@ -202,7 +207,7 @@ def test_an_edited_split_file_is_noted(store: Path, tmp_path: Path) -> None:
     ],
 )
 def test_an_audit_of_nothing_is_refused(store: Path, arguments: list[str], words: list[str]) -> None:
-    assert_refused(here("audit", store, *arguments), *words)
+    assert_refused(here("split", "audit", store, *arguments), *words)
 
 
 # -- training -------------------------------------------------------------------------------------------------------
@@ -294,7 +299,7 @@ def test_folds_are_trained_one_after_another_and_shown(store: Path, tmp_path: Pa
 
 
 def test_a_file_of_folds_is_cross_validated_over_its_folds(store: Path, tmp_path: Path) -> None:
-    here("split", store, "--folds", 3, "--out", tmp_path / "folds.csv")
+    here("split", "make", store, "--folds", 3, "--out", tmp_path / "folds.csv")
     refused = here("train", store, *SMALL, "--folds", 2, "--split", tmp_path / "folds.csv", "--out", tmp_path / "cv")
     assert_refused(refused, "has 3 parts (1, 2, 3), not 2")
     parts = here("train", store, *SMALL, "--folds", 2, "--parts", "1,2", "--out", tmp_path / "cv")

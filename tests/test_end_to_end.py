@@ -45,7 +45,7 @@ def test_real_clips_go_the_whole_way(clips: Path, tmp_path: Path) -> None:
     assert prepared.code == 0, prepared.err
     assert f"{2 * CLIPS} computed, 0 kept, 0 skipped" in prepared.err
     shares = "train=0.5,validation=0.25,test=0.25"
-    assert here("split", store, "--method", "stratified", "--shares", shares, "--out", split).code == 0
+    assert here("split", "make", store, "--method", "stratified", "--shares", shares, "--out", split).code == 0
     trained = here(
         "train", store, "--recipe", "mgcc", "--set", "windows.train=all", "--set", "evaluation.verdict=vote",
         "--set", "model.name=mgcc-small", "--set", "training.epochs=1",
@@ -70,7 +70,9 @@ def test_real_clips_go_the_whole_way(clips: Path, tmp_path: Path) -> None:
 @pytest.mark.real
 def test_real_clips_are_known_by_their_ids(clips: Path, tmp_path: Path) -> None:
     assert here("prepare", f"gtzan:{clips}", "--out", tmp_path / "store", "--jobs", 1, "--genres", "metal").code == 0
-    done = here("split", tmp_path / "store", "--method", "gtzan-fault-filtered", "--out", tmp_path / "split.csv")
+    done = here(
+        "split", "make", tmp_path / "store", "--method", "gtzan-fault-filtered", "--out", tmp_path / "split.csv"
+    )
     assert done.code == 0, done.err
     assert "gtzan-fault-filtered: " in done.err
     assert " of 290 test" in done.err

@@ -29,7 +29,10 @@ from genrescope.training import recipe
 if TYPE_CHECKING:
     from cli_support import World
 
-    from genrescope.evaluation.evaluate import Evaluated
+    from genrescope.evaluation.written import Written
+    from genrescope.results import Evaluation
+
+    Evaluated = Written[Evaluation]
 
 PNG = b"\x89PNG\r\n\x1a\n"
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -15,7 +15,7 @@ import genrescope
 from genrescope import modelfile, splits
 from genrescope.errors import DataError
 from genrescope.evaluation import metrics
-from genrescope.evaluation.crossval import CrossValidated, Fold, cross_validate
+from genrescope.evaluation.crossval import Fold, cross_validate
 from genrescope.evaluation.evaluate import evaluate
 from genrescope.modelfile import TrainingData
 from genrescope.results import read_result
@@ -31,9 +31,13 @@ from genrescope.training.train import train
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from genrescope.evaluation.written import Written
+    from genrescope.results import CrossValidation
     from genrescope.splits import Split
     from genrescope.training.progress import Epoch
     from genrescope.training.recipe import Recipe
+
+    CrossValidated = Written[CrossValidation]
 
 FOLDS = 3
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -223,7 +223,7 @@ def test_bad_files_are_named_and_the_others_scored(own: World, tmp_path: Path) -
     (own.music / test[1]).unlink()
     moved = Selection(data=str(own.music))
     done = robustness(own.run, moved, conditions="quiet-20", device="cpu", jobs=1, out=tmp_path / "out")
-    assert done.failed == {
+    assert done.result.failed == {
         test[0]: "the file has changed since the store was made",
         test[1]: f"not in {own.music}",
     }

@@ -121,7 +121,7 @@ def test_the_run_of_a_fold_predicts_and_all_of_them_together(
     body, split, out = networks.opened(saved, kind), folds_of(store), tmp_path / "folds"
     recipe = networks.recipe_of(body, way)
     job = Job(store, recipe, split, out, device="cpu", pairs=())
-    result, _ = transfer.over_folds(job, transfer.gather(store, body, recipe))
+    result = transfer.score(job, transfer.gather(store, body, recipe), part=None).result
     assert len(result.tracks) == len(store.tracks)
     for fold in ("1", "2"):
         rows = [row for row in result.tracks if split.parts[row.id] == f"fold {fold}"]
@@ -285,7 +285,7 @@ def test_music_that_was_moved_is_learnt_and_scored_where_it_is(
     with pytest.raises(DataError, match=r"is not there"):
         transfer.gather(own, body, recipe)
     found = transfer.gather(own, body, recipe, data=str(tmp_path / "moved" / "songs.csv"))
-    result, _ = transfer.hold_out(job, found)
+    result = transfer.score(job, found).result
     assert len(result.tracks) == 4
 
 

@@ -342,7 +342,8 @@ def test_whatever_a_decoder_raises_is_a_failure(
     one, failed, held, two = classifier.predict_many([good, bad, b"bad", str(good)])
     assert isinstance(one, Prediction)
     assert one == two
-    reason = "libsndfile: odd" if isinstance(error, AudioError) else f"{type(error).__name__}: odd"
+    cause = {AudioError: "libsndfile", OSError: "file"}.get(type(error), type(error).__name__)
+    reason = f"{cause}: odd"
     assert failed == Failure(bad, str(bad), reason)
     assert held == Failure(None, "3 bytes", reason)
     assert failed.to_dict() == {"path": str(bad), "name": str(bad), "reason": reason}

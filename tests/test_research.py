@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from conftest import genre_folders, stored
@@ -191,7 +191,8 @@ def test_defaults_names_and_shares(home: Path, tmp_path: Path) -> None:
         )
         for seed in ("seed-0", "seed-3")
     ]  # fmt: skip
-    assert (runs[0].recipe.training.epochs, runs[0].recipe.model.dropout, runs[2].recipe.model.dropout) == (2, 0.3, 0.1)
+    first, third = (cast("recipes.Recipe", runs[number].recipe) for number in (0, 2))
+    assert (first.training.epochs, first.model.dropout, third.model.dropout) == (2, 0.3, 0.1)
     assert runs[0].split.fingerprint != runs[1].split.fingerprint
     assert len({run.split.fingerprint for run in runs[2:]}) == 1
     assert len({run.identity for run in runs}) == 6
@@ -203,7 +204,7 @@ def test_recipe_and_split_files_lie_beside_the_study(home: Path, tmp_path: Path)
     splits.write(split, home / "mine.csv")
     text = "[[experiment]]\nstore = 'store'\nrecipe = 'mine.toml'\nsplit = 'mine.csv'"
     (run,) = experiments.read(write(home, text), tmp_path)
-    assert run.recipe.training.epochs == 3
+    assert cast("recipes.Recipe", run.recipe).training.epochs == 3
     assert run.split.fingerprint == split.fingerprint
     assert run.path == tmp_path / "mine" / "seed-0"
 

@@ -16,16 +16,7 @@ from genrescope import results
 from genrescope.errors import DataError
 from genrescope.evaluation import metrics
 from genrescope.evaluation.summary import summary
-from genrescope.results import (
-    CrossValidation,
-    DataFacts,
-    Evaluation,
-    FoldResult,
-    Folds,
-    ModelFacts,
-    Share,
-    TrackRow,
-)
+from genrescope.results import CrossValidation, DataFacts, Evaluation, FoldResult, Folds, ModelFacts, Share, TrackRow
 from genrescope.results import schema as schemas
 
 if TYPE_CHECKING:

@@ -143,6 +143,31 @@ def test_a_list_has_a_name_on_each_line(kind: str, tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_a_folder_of_lists_is_a_split_by_their_names(tmp_path: Path) -> None:
+    for name, text in {
+        "train_filtered.txt": "blues/blues.00001.wav\n",
+        "valid_filtered.txt": "blues/blues.00002.wav\n",
+        "test_filtered.txt": "blues/blues.00003.wav\n",
+        "README.md": "about the tests\n",
+        "train_and_test.txt": "blues/blues.00001.wav\n",
+        "index.txt": "blues.00001.wav ::: somebody\n",
+    }.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    (tmp_path / "test").mkdir()
+    assert list(foreign.read_folder(tmp_path)) == ["train", "validation", "test"]
+    (tmp_path / "test2_test.txt").write_text("", encoding="utf-8")
+    with pytest.raises(
+        DataError, match=r"two lists for the part test: test2_test.txt, test_filtered.txt; .*--part test=.*test2_test"
+    ):
+        foreign.read_folder(tmp_path)
+
+
+def test_a_folder_without_lists_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "train.txt").write_text("blues/blues.00001.wav\n", encoding="utf-8")
+    with pytest.raises(DataError, match="holds no lists of two parts"):
+        foreign.read_folder(tmp_path)
+
+
 @pytest.mark.parametrize("given", ["train.txt", "=train.txt", "train="])
 def test_a_list_without_its_part_is_refused(given: str) -> None:
     with pytest.raises(DataError, match="accepted is part=FILE"):

@@ -15,11 +15,9 @@ from torch import Tensor, nn
 from training_support import dealt, linear, small_store, trained
 
 from genrescope import modelfile
-from genrescope.errors import DataError
 from genrescope.features.windows import WindowSpec
 from genrescope.models import registry
-from genrescope.splits import Split
-from genrescope.training import recipe, run_folder, validation
+from genrescope.training import recipe, run_folder
 from genrescope.training.checkpoints import TrainingState, make_optimizer
 
 if TYPE_CHECKING:
@@ -27,8 +25,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from genrescope.features.windows import Padding
+    from genrescope.splits import Split
     from genrescope.store.store import Store
-    from genrescope.training.progress import Epoch, Step
+    from genrescope.training.progress import Epoch
     from genrescope.training.recipe import Recipe
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -60,7 +59,6 @@ def test_without_an_average_the_network_itself_is_judged() -> None:
     state = state_of(model)
     state.after_step()
     assert state.judged is model
-    assert state.result() is model
 
 
 @given(decay=st.floats(0.01, 0.999), values=st.lists(st.floats(-5, 5), min_size=1, max_size=30))
@@ -100,53 +98,6 @@ def test_the_average_takes_statistics_and_counts_of_batch_norm_along_and_needs_n
     assert not any(parameter.requires_grad for parameter in state.judged.parameters())
 
 
-# -- patience -------------------------------------------------------------------------------------------------------
-
-
-def test_patience_waits_and_keeps_the_best_epochs_weights() -> None:
-    model = nn.Linear(2, 1)
-    state = state_of(model, training__patience=2)
-    ended = []
-    for epoch, loss in enumerate([3.0, 2.0, 2.5, 2.0], start=1):  # as good as before is not better
-        set_to(model, float(epoch))
-        state.after_epoch(loss)
-        ended.append(state.ended)
-    assert ended == [False, False, False, True]
-    assert value(state.result()) == 2.0
-
-
-def test_patience_begins_anew_with_every_better_epoch() -> None:
-    state = state_of(nn.Linear(2, 1), training__patience=2)
-    for loss in (3.0, 3.5, 2.0, 2.5, 1.0, 1.5):
-        state.after_epoch(loss)
-        assert not state.ended
-    state.after_epoch(math.nan)  # what is no number is not better either
-    assert state.ended
-
-
-def test_patience_keeps_the_averaged_weights_where_weights_are_averaged() -> None:
-    model = nn.Linear(2, 1)
-    set_to(model, 0.0)
-    state = state_of(model, training__patience=1, training__weight_average=0.9)
-    set_to(model, 11.0)
-    state.after_step()
-    state.after_epoch(1.0)
-    set_to(model, 100.0)
-    state.after_step()
-    state.after_epoch(2.0)
-    assert value(state.result()) == pytest.approx(9.0)  # 9 of 11 parts new
-
-
-def test_without_patience_nothing_ends_and_the_last_weights_stay() -> None:
-    model = nn.Linear(2, 1)
-    state = state_of(model)
-    for epoch, loss in enumerate((1.0, 2.0, 3.0)):
-        set_to(model, float(epoch))
-        state.after_epoch(loss)
-    assert not state.ended
-    assert value(state.result()) == 2.0
-
-
 # -- the optimizer --------------------------------------------------------------------------------------------------
 
 
@@ -184,7 +135,7 @@ def test_the_first_steps_of_adamw_are_those_of_the_formula() -> None:
 
 @pytest.mark.parametrize("name", ["sgd", "adamw"])
 def test_a_checkpoint_gives_back_all_that_counts(name: str) -> None:
-    changes: dict[str, Any] = {"optimizer__name": name, "training__weight_average": 0.9, "training__patience": 3}
+    changes: dict[str, Any] = {"optimizer__name": name, "training__weight_average": 0.9}
 
     def fresh(seed: int) -> TrainingState:
         torch.manual_seed(seed)
@@ -201,21 +152,14 @@ def test_a_checkpoint_gives_back_all_that_counts(name: str) -> None:
 
     one, other = fresh(0), fresh(1)
     steps(one, 3)
-    one.after_epoch(1.5)
-    one.after_epoch(1.6)
     other.load({key: tensor.clone() for key, tensor in one.tensors().items()})
     for state in (one, other):
         steps(state, 3)
-        state.after_epoch(1.55)
     found, expected = other.tensors(), one.tensors()
     assert found.keys() == expected.keys()
     assert all(torch.equal(found[key], expected[key]) for key in expected)
     for before, after in zip(one.optimizer.state.values(), other.optimizer.state.values(), strict=True):
         assert {key: each.stride() for key, each in before.items()} == {k: each.stride() for k, each in after.items()}
-    assert not one.ended
-    for state in (one, other):
-        state.after_epoch(9.0)
-        assert state.ended
 
 
 # -- whole runs -----------------------------------------------------------------------------------------------------
@@ -239,10 +183,10 @@ def split(store: Store) -> Split:
 
 EVERYTHING: dict[str, Any] = {
     "model__name": "linear", "model__dropout": 0.3, "windows__train": "random", "windows__crops": 2,
-    "windows__balance": "genres", "training__batch_size": 4, "training__epochs": 5, "training__label_smoothing": 0.1,
-    "training__weight_average": 0.9, "training__patience": 4, "optimizer__name": "adamw",
-    "schedule__name": "one-cycle", "schedule__max_rate": 0.02, "augment__tempo": 0.1, "augment__semitones": 1.0,
-    "augment__gain_db": 6.0, "augment__noise": 0.5, "augment__background": 0.5, "augment__time_mask": 0.1,
+    "windows__balance": "genres", "training__batch_size": 4, "training__epochs": 5,
+    "training__weight_average": 0.9, "optimizer__name": "adamw",
+    "schedule__name": "one-cycle", "schedule__max_rate": 0.02, "augment__semitones": 1.0,
+    "augment__equaliser_db": 3.0, "augment__noise": 0.5, "augment__time_mask": 0.1,
     "augment__mixup": 0.4,
 }  # fmt: skip
 
@@ -292,65 +236,6 @@ def test_a_run_with_everything_on_ends_the_same_however_often_it_was_torn(
     trained(store, wanted, split, tmp_path / "torn", seed=2, resume=True)
     assert same(tmp_path / "torn", tmp_path / "whole")
     assert history(tmp_path / "torn") == history(tmp_path / "whole")
-
-
-def worsening(monkeypatch: pytest.MonkeyPatch, losses: list[float]) -> None:
-    """Let validation find these losses, epoch by epoch, whatever the network does."""
-    scored, scripted = validation.loss_and_error, iter(losses)
-
-    def found(*arguments: Any, **options: Any) -> tuple[float, float]:
-        _, error = scored(*arguments, **options)
-        return next(scripted), error
-
-    monkeypatch.setattr(validation, "loss_and_error", found)
-
-
-def test_a_run_that_was_stopped_at_its_early_stop_is_finished_by_resuming(
-    store: Store, split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    wanted = settings(**EVERYTHING | {"training__patience": 2, "training__epochs": 9})
-    steps: list[Step] = []
-    with monkeypatch.context() as patch:
-        worsening(patch, [1.5, 1.2, 1.3, 1.4, 0.1])
-        trained(store, wanted, split, tmp_path / "whole", on_step=steps.append)
-    assert [row.epoch for row in history(tmp_path / "whole")] == [1, 2, 3, 4]
-    assert steps[-1].steps == 9 * 5  # 18 windows, four at a time; the schedule is that of nine epochs
-    with monkeypatch.context() as patch:
-        worsening(patch, [1.5, 1.2, 1.3, 1.4, 0.1])
-        with pytest.raises(_StopError):
-            trained(store, wanted, split, tmp_path / "torn", on_epoch=stopping({4}))
-    again: list[object] = []
-    trained(store, wanted, split, tmp_path / "torn", resume=True, on_step=again.append, on_epoch=again.append)
-    assert again == []
-    assert same(tmp_path / "torn", tmp_path / "whole")
-    assert history(tmp_path / "torn") == history(tmp_path / "whole")
-    assert run_folder.read_run(tmp_path / "torn")["epochs"] == 4
-
-    with monkeypatch.context() as patch:
-        worsening(patch, [1.5, 1.2])
-        shorter: list[dict[str, Tensor]] = []
-        state = TrainingState.after_epoch
-
-        def noted(its: TrainingState, loss: float | None) -> None:
-            state(its, loss)
-            shorter.append({name: tensor.clone() for name, tensor in its.judged.state_dict().items()})
-
-        patch.setattr(TrainingState, "after_epoch", noted)
-        with pytest.raises(_StopError):
-            trained(store, wanted, split, tmp_path / "short", on_epoch=stopping({2}))
-    found = weights(tmp_path / "whole")
-    assert all(torch.equal(tensor, found[name]) for name, tensor in shorter[1].items())  # the best epoch's
-    assert not all(torch.equal(tensor, found[name]) for name, tensor in shorter[0].items())
-
-
-def test_patience_needs_a_validation_part(store: Store, split: Split, tmp_path: Path) -> None:
-    wanted = settings(**EVERYTHING)
-    without = Split({track: part for track, part in split.parts.items() if part == "train"}, "")
-    for its, parts in ((without, ("train",)), (split, ("train", "validation"))):
-        with pytest.raises(DataError, match=r"patience is 4, but there is no validation part.*training\.patience=0"):
-            trained(store, wanted, its, tmp_path / "run", parts=parts)
-    assert not (tmp_path / "run").exists()
-    trained(store, settings(**EVERYTHING | {"training__patience": 0}), without, tmp_path / "run")
 
 
 def test_the_averaged_network_is_the_one_that_is_kept_and_scored(store: Store, split: Split, tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ def tune(
     """Fine-tune on the training part and score the test part."""
     recipe = fine_tuning.recipe_of(body, layer=layer, epochs=epochs, rate=rate, batch=4, freeze=freeze)
     job = Job(store, recipe, split, out, seed=seed, device="cpu", resume=resume, pairs=())
-    return transfer.hold_out(job, transfer.gather(store, body, recipe), watch=watch or Watch())[0]
+    return transfer.score(job, transfer.gather(store, body, recipe), watch=watch or Watch()).result
 
 
 @pytest.fixture(autouse=True)

@@ -212,4 +212,4 @@ def hold_out(store: Store, body: Body, way: str, out: Path, *, layer: str = "mea
 
     recipe = recipe_of(body, way, layer=layer)
     job = Job(store, recipe, by_hand(store), out, device="cpu", pairs=())
-    return transfer.hold_out(job, transfer.gather(store, body, recipe))[0]
+    return transfer.score(job, transfer.gather(store, body, recipe)).result

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from genrescope.store.store import open_store
     from genrescope.training.job import Job
     from genrescope.training.progress import Watch
-    from genrescope.training.recipe import load as load_recipe
+    from genrescope.training.recipe import load_any as load_recipe
     from genrescope.training.train import train
 
 __version__ = "0.1.0"
@@ -61,7 +61,7 @@ _HOMES = {
     "decode": "audio",
     "evaluate": "evaluation.evaluate",
     "load": "inference.classifier",
-    "load_recipe": "training.recipe:load",
+    "load_recipe": "training.recipe:load_any",
     "open_store": "store.store",
     "prepare": "store.prepare",
     "probe": "audio",

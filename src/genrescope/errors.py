@@ -71,6 +71,20 @@ class OutputError(GenrescopeError):
     """A file that cannot be written."""
 
 
+def reason_of(error: Exception) -> str:
+    """Say in one line why a file could not be used, whatever a decoder has thrown.
+
+    Example:
+        >>> reason_of(FileNotFoundError(2, "No such file")), reason_of(KeyError("x"))
+        ('file: No such file', "KeyError: 'x'")
+    """
+    if isinstance(error, AudioError):
+        return error.reason
+    if isinstance(error, OSError):
+        return f"file: {error.strerror or error}"
+    return f"{type(error).__name__}: {error}"
+
+
 def nearest(given: str, accepted: Iterable[str]) -> str:
     """Say what was meant: `did you mean "mgcc"?`, or the accepted names if none is near.
 

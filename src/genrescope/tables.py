@@ -6,14 +6,21 @@ import csv
 import dataclasses
 import io
 import tomllib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from genrescope.errors import DataError
 from genrescope.files import csv_line, read_text, write_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
+
+    from _typeshed import DataclassInstance
+
+_Row = TypeVar("_Row", bound="DataclassInstance")
+_FROM_TEXT: dict[str, Callable[[str], Any]] = {
+    "str": str, "int": int, "float": float, "float | None": lambda text: float(text) if text else None,
+}  # fmt: skip
 
 
 def read_table(path: Path, *, required: Iterable[str], comment: str | None = None) -> list[dict[str, str]]:
@@ -37,13 +44,29 @@ def read_table(path: Path, *, required: Iterable[str], comment: str | None = Non
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter="\t" if "\t" in header else ",")
     missing = [name for name in required if name not in (reader.fieldnames or ())]
     if missing:
+        found = " ".join(", ".join(reader.fieldnames or ()).split())  # one line, whatever the file holds
         raise DataError(
-            f"{path} has no column {', '.join(missing)}; its first line names: {', '.join(reader.fieldnames or ())}"
+            f"{path} has no column {', '.join(missing)}; its first line names: {found[:200]} (read as a table)"
         )
     try:
         return [{key: value or "" for key, value in row.items() if isinstance(key, str)} for row in reader]
     except csv.Error as error:
         raise DataError(f"{path}, line {reader.line_num}: {error}") from error
+
+
+def read_rows(path: Path, kind: type[_Row], *, remedy: str) -> list[_Row]:
+    """Read what `write_table` wrote of a dataclass whose fields are text, numbers, or numbers that may be missing.
+
+    Raises:
+        DataError: it cannot be read, or is damaged; `remedy` says what to do.
+    """
+    types = {field.name: _FROM_TEXT[str(field.type)] for field in dataclasses.fields(kind)}
+    try:
+        return [
+            kind(**{name: read(row[name]) for name, read in types.items()}) for row in read_table(path, required=types)
+        ]
+    except ValueError as error:
+        raise DataError(f"{path} is damaged ({error}); {remedy}") from error
 
 
 def write_table(path: Path, kind: type, rows: Iterable[object]) -> None:

@@ -7,15 +7,6 @@ from genrescope.audio.resampling import Wave
 from genrescope.audio.source import Source
 
 __all__ = [
-    "SAMPLE_RATE",
-    "SUFFIXES",
-    "AudioInfo",
-    "Samples",
-    "Source",
-    "Wave",
-    "blocks",
-    "decode",
-    "files_in",
-    "from_array",
+    "SAMPLE_RATE", "SUFFIXES", "AudioInfo", "Samples", "Source", "Wave", "blocks", "decode", "files_in", "from_array",
     "probe",
-]
+]  # fmt: skip

@@ -68,10 +68,6 @@ def blocks(
     """Decode like `decode`, a block at a time, so that memory does not grow with the length of the file.
 
     Args:
-        source: as `decode`.
-        rate: as `decode`.
-        offset: as `decode`.
-        duration: as `decode`.
         observe: called with what the file says of itself and with each block as it was decoded, (frames, channels) at
             the file's own rate, before it is mixed and resampled.
 

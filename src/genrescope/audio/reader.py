@@ -52,11 +52,9 @@ class Reader(Protocol):
 
     def chunks(self, start: int, count: int | None) -> Iterator[Samples]:
         """Yield (frames, channels) from frame `start` on, `count` frames or all."""
-        ...
 
     def promised(self) -> int | None:
         """Return the number of frames that the headers state exactly, or None where they do not."""
-        ...
 
 
 class ArrayReader:

@@ -131,8 +131,7 @@ def _of_file(track: Track, file: FileMeasurements, rate: int | None) -> Iterator
         yield found("clipped", f"{100 * file.clipped:.2g} % of its samples stand in flat tops")
     if file.sample_rate / 2 < CUTOFF:
         yield found(
-            "low-bandwidth",
-            f"its rate of {file.sample_rate:,} Hz holds nothing above {file.sample_rate // 2:,} Hz",
+            "low-bandwidth", f"its rate of {file.sample_rate:,} Hz holds nothing above {file.sample_rate // 2:,} Hz"
         )
     elif file.cliff >= CLIFF and file.cutoff < CUTOFF:
         yield found("low-bandwidth", f"the spectrum falls by {file.cliff:.0f} dB at {file.cutoff:,.0f} Hz")

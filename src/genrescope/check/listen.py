@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from genrescope import audio
 from genrescope.check.containers import cut_short
-from genrescope.errors import AudioError
+from genrescope.errors import AudioError, reason_of
 from genrescope.features.front_end import stored
 from genrescope.splits.landmarks import landmarks
 
@@ -109,12 +109,9 @@ def listen(track: Track, log_mel: LogMel) -> FileMeasurements:
         size, mtime = stat.st_size, stat.st_mtime_ns
         with np.errstate(over="ignore", invalid="ignore"):  # of absurd samples, which are told instead
             return _measured(track, log_mel, size, mtime)
-    except AudioError as error:
-        return FileMeasurements(track.id, size, mtime, error.fault, error.reason)
-    except OSError as error:
-        return FileMeasurements(track.id, size, mtime, "unreadable", f"file: {error.strerror or error}")
     except Exception as error:  # one bad file never stops a run, whatever a decoder throws
-        return FileMeasurements(track.id, size, mtime, "unreadable", f"{type(error).__name__}: {error}")
+        fault = error.fault if isinstance(error, AudioError) else "unreadable"
+        return FileMeasurements(track.id, size, mtime, fault, reason_of(error))
 
 
 def _measured(track: Track, log_mel: LogMel, size: int, mtime: int) -> FileMeasurements:

@@ -155,11 +155,7 @@ def _writer(
 
 
 def _kind(given: Format | None, path: Path | None) -> Format:
-    """Choose the format: as given, or by the file's ending, or a table.
-
-    Raises:
-        DataError: a table was to be written to a file.
-    """
+    """Choose the format: as given, or by the file's ending, or a table."""
     if path is None:
         return given or Format.table
     by_ending = {".jsonl": Format.jsonl, ".csv": Format.csv}.get(path.suffix.lower())

@@ -48,10 +48,10 @@ def robustness(
     _show(done.result)
     for note in done.result.notes:
         say(f"note: {note}", quiet=quiet)
-    for track, reason in done.failed.items():
+    for track, reason in done.result.failed.items():
         say(f"skipped {track}: {reason}", style="yellow")
-    say(f"report: {done.page}", quiet=quiet)
-    if done.failed:
+    say(f"report: {done.report}", quiet=quiet)
+    if done.result.failed:
         raise typer.Exit(1)
 
 
@@ -78,7 +78,6 @@ def _show(result: RobustnessResult) -> None:
         )
     console = out()
     console.print(
-        f"{result.model.recipe['name']}: {result.data.tracks} held-out tracks of {result.data.name}",
-        markup=False,
+        f"{result.model.recipe['name']}: {result.data.tracks} held-out tracks of {result.data.name}", markup=False
     )
     console.print(rows)

@@ -1,4 +1,4 @@
-"""Commands on splits: split, audit."""
+"""Commands on splits: split make, split audit."""
 
 from __future__ import annotations
 
@@ -25,11 +25,15 @@ _TOUCHED_BY = ("itself", "exact duplicate", "near duplicate", "artist")
 
 def add_to(app: typer.Typer) -> None:
     """Add this module's commands."""
-    app.command(epilog="Example: genrescope split store --method stratified-group --folds 5 --out folds.csv")(split)
-    app.command(epilog="Example: genrescope audit store split.csv --json audit.json")(audit)
+    group = typer.Typer(help="Make a split, or audit one.", no_args_is_help=True)
+    group.command(epilog="Example: genrescope split make store --method stratified-group --folds 5 --out folds.csv")(
+        make
+    )
+    group.command(epilog="Example: genrescope split audit store split.csv --json audit.json")(audit)
+    app.add_typer(group, name="split", epilog="Example: genrescope split audit store split.csv")
 
 
-def split(
+def make(
     store: Annotated[Path, typer.Argument(help="Folder of the store.")],
     out: Annotated[Path, typer.Option(help="The split file, CSV.")],
     method: Annotated[
@@ -65,8 +69,7 @@ def split(
 def audit(
     store: Annotated[Path, typer.Argument(help="Folder of the store.")],
     split: Annotated[
-        str | None,
-        typer.Argument(help="Split file, or table made elsewhere, or a method's name."),
+        str | None, typer.Argument(help="Split file, or table or folder of lists made elsewhere, or a method's name.")
     ] = None,
     part: Annotated[
         list[str] | None, typer.Option(help="A list of a part's files instead of SPLIT, as test=test.txt; repeat it.")
@@ -135,6 +138,8 @@ def _sides(
         return made.method, foreign.Matched(made.by_part)
     if split is None:
         names = foreign.read_lists(lists)
+    elif Path(split).is_dir():
+        names = foreign.read_folder(Path(split))
     else:
         names = foreign.read_table(Path(split))
         for note in splits.read(Path(split)).notes if splits.made_here(Path(split)) else ():

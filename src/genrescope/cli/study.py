@@ -86,7 +86,7 @@ def _list() -> None:
 
     rows = table("recipe", "model", "why it exists")
     for name in recipe.names():
-        loaded = recipe.load(name)
+        loaded = recipe.load_any(name)
         rows.add_row(name, loaded.made, loaded.intent)
     out().print(rows)
 

@@ -61,7 +61,7 @@ def train(
     from genrescope.training import recipe as recipes
     from genrescope.training.job import Job
 
-    chosen = recipes.load(recipe, dict(map(recipes.parse_change, set_ or [])))
+    chosen = recipes.load_any(recipe, dict(map(recipes.parse_change, set_ or [])))
     if folds and parts != "train":
         raise DataError("with --folds every run learns from all folds but one; leave out --parts")
     opened = open_store(store)

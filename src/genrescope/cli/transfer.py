@@ -13,6 +13,7 @@ from genrescope.cli.train import Folds, Parts, Resume, SplitChoice, announce, be
 
 if TYPE_CHECKING:
     from genrescope.evaluation.transfer import Transfer
+    from genrescope.evaluation.written import Written
     from genrescope.models.published import Body
     from genrescope.results import Evaluation
     from genrescope.store.audio_cache import CacheProgress
@@ -96,17 +97,13 @@ def transfer(
     again = f"Go on with: genrescope transfer {store} --network {network}{option} --out {out} ... --resume"
     with resumable(again):
         found = _gathered(job, body.to(job.device), data=data, cache=cache, quiet=quiet)
-        result, report = _run(job, found, folds=folds is not None, part=part, quiet=quiet)
-    _show(result, report, out, quiet=quiet)
+        done = _run(job, found, part=None if folds else part, quiet=quiet)
+    _show(done, quiet=quiet)
     _name_failed(found)
 
 
 def _refuse_mixed(of_probe: dict[str, Any], of_tuning: dict[str, Any], *, fine_tune: bool) -> None:
-    """Refuse an option of the probe for a fine-tuning, and the reverse.
-
-    Raises:
-        DataError: there is one.
-    """
+    """Refuse an option of the probe for a fine-tuning, and the reverse."""
     from genrescope.errors import DataError
 
     for name, value in (of_probe if fine_tune else of_tuning).items():
@@ -150,30 +147,28 @@ def _gathered(job: Job, body: Body, *, data: str | None, cache: Path | None, qui
     return found
 
 
-def _run(job: Job, found: Transfer, *, folds: bool, part: str, quiet: bool) -> tuple[Evaluation, Path]:
+def _run(job: Job, found: Transfer, *, part: str | None, quiet: bool) -> Written[Evaluation]:
     """Learn and score, with a progress bar where it takes long."""
     from genrescope.evaluation import transfer as transfers
 
     training = getattr(found.recipe, "training", None)
     with showing(training.epochs if training is not None else 1, quiet=quiet) as (bar, watch):
         bar.add_task("training", total=None, detail="")
-        if folds:
-            return transfers.over_folds(
-                job, found, watch=watch, on_fold=lambda fold: begin_fold(bar, fold, quiet=quiet)
-            )
-        return transfers.hold_out(job, found, part=part, watch=watch)
+        return transfers.score(
+            job, found, part=part, watch=watch, on_fold=lambda fold: begin_fold(bar, fold, quiet=quiet)
+        )
 
 
-def _show(result: Evaluation, report: Path, out: Path, *, quiet: bool) -> None:
+def _show(done: Written[Evaluation], *, quiet: bool) -> None:
     """Print the scores, and what to do next."""
     from genrescope.results import CrossValidation
 
-    if isinstance(result, CrossValidation):
-        show_folds(result)
+    if isinstance(done.result, CrossValidation):
+        show_folds(done.result)
     else:
-        show_scores(result)
-    say(f"report: {report}", quiet=quiet)
-    say(f"it predicts: genrescope predict {out} SONG", quiet=quiet)
+        show_scores(done.result)
+    say(f"report: {done.report}", quiet=quiet)
+    say(f"it predicts: genrescope predict {done.out} SONG", quiet=quiet)
 
 
 def _name_failed(found: Transfer) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from genrescope import audio, files, workers
-from genrescope.errors import AudioError
+from genrescope.errors import reason_of
 from genrescope.evaluation.conditions import CONDITIONS
 from genrescope.features.front_end import stored
 from genrescope.store.prepare import front_end
@@ -59,12 +59,8 @@ def _compute(work: Work, transform: FrontEnd) -> ChangedSound:
         for name in work.names:
             changed = CONDITIONS[name].change(wave, rate)
             parts.append(stored([changed], transform))
-    except AudioError as error:
-        return ChangedSound(work.id, None, reason=error.reason)
-    except OSError as error:
-        return ChangedSound(work.id, None, reason=f"file: {error.strerror or error}")
     except Exception as error:  # one bad file never stops a run, whatever a codec throws
-        return ChangedSound(work.id, None, reason=f"{type(error).__name__}: {error}")
+        return ChangedSound(work.id, None, reason=reason_of(error))
     return ChangedSound(work.id, np.concatenate(parts), tuple(map(len, parts)), work.names)
 
 

@@ -23,14 +23,7 @@ from genrescope.evaluation import cost, metrics, paired
 from genrescope.evaluation.compared_runs import Run, groups_of, names_of, open_run, refuse_repeated, same_tracks
 from genrescope.files import fingerprint, refuse_foreign
 from genrescope.pages.drawing import write_figures
-from genrescope.results import (
-    COMPARE_NAME,
-    AdjustedDifference,
-    Comparison,
-    Entry,
-    EntryAccuracy,
-    NamedDifference,
-)
+from genrescope.results import COMPARE_NAME, AdjustedDifference, Comparison, Entry, EntryAccuracy, NamedDifference
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -116,10 +109,7 @@ def compare(
 
 
 def _result(
-    runs: Sequence[Run],
-    entries: Sequence[_Entry],
-    groups: Sequence[str] | None,
-    milliseconds: Sequence[float | None],
+    runs: Sequence[Run], entries: Sequence[_Entry], groups: Sequence[str] | None, milliseconds: Sequence[float | None]
 ) -> Comparison:
     pairs = tuple(_pairs(entries, groups))
     reference = entries[0].name

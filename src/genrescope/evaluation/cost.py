@@ -42,7 +42,6 @@ def milliseconds(model: Model, *, repeats: int = _REPEATS) -> float:
 
     Args:
         model: a model on the CPU.
-        repeats: how often, after once to warm up; a slow model once.
     """
     front_end, scorer = make(model.header.front_end), Scorer.of(model)
     rate = model.header.front_end.sample_rate

@@ -24,11 +24,12 @@ from genrescope.evaluation.evaluate import track_rows, verdict_of
 from genrescope.evaluation.facts import about_model
 from genrescope.evaluation.sound import sound_for
 from genrescope.evaluation.summary import summary, track_share
+from genrescope.evaluation.written import Written
 from genrescope.inference.scorer import Scorer
 from genrescope.results import CROSSVAL_NAME, AuditFacts, CrossValidation, DataFacts, FoldResult, Folds
 from genrescope.splits import Split, groups
 from genrescope.splits.audit import audit as audit_split
-from genrescope.training.progress import Watch
+from genrescope.training.progress import SILENT, Watch
 from genrescope.training.run_folder import read_run
 from genrescope.training.train import train
 
@@ -44,34 +45,11 @@ if TYPE_CHECKING:
     from genrescope.training.learner import Learner
 
 SPLIT_FILE = "split.csv"
-_SILENT = Watch()
-
-
-@dataclass(frozen=True)
-class CrossValidated:
-    """What `cross_validate` did.
-
-    Attributes:
-        result: the content of `crossval.json`.
-        out: the folder it was written to.
-        report: the page to look at.
-    """
-
-    result: CrossValidation
-    out: Path
-    report: Path
 
 
 @dataclass(frozen=True)
 class Fold:
-    """A fold whose turn it is to be held out.
-
-    Attributes:
-        name: its part in the split.
-        number: counted from 1, of `folds` in all.
-        folds: how many there are.
-        path: its run folder.
-    """
+    """A fold whose turn it is to be held out: its part in the split, its number (from 1), and its run folder."""
 
     name: str
     number: int
@@ -81,14 +59,7 @@ class Fold:
 
 @dataclass(frozen=True)
 class Judged:
-    """What was made of the tracks of a fold by what had not learnt them.
-
-    Attributes:
-        rows: a row per track.
-        labels: the genres, in the order of the logits.
-        verdict: `first` or `vote`.
-        model: what judged.
-    """
+    """What was made of the tracks of a fold by what had not learnt them."""
 
     rows: list[TrackRow]
     labels: Sequence[str]
@@ -102,9 +73,9 @@ def cross_validate(
     learner: Learner | None = None,
     sound: Sound | None = None,
     thin: Callable[[Split], Split] = lambda split: split,
-    watch: Watch = _SILENT,
+    watch: Watch = SILENT,
     on_fold: Callable[[Fold], None] = lambda _: None,
-) -> CrossValidated:
+) -> Written[CrossValidation]:
     """Train a model on all folds but one, score it on that one, and so for every fold.
 
     Each fold's run is an ordinary one that learns from the others; nothing of the fold held out is looked at while it
@@ -146,15 +117,11 @@ def cross_validate(
     result = _result(store, split, tracks, folds, judged, pairs=job.duplicates(), group_of=group_of)
     results.write(result, out / CROSSVAL_NAME)
     drawn = figures.draw(result, store, tracks, [], out / "figures")
-    return CrossValidated(result, out, report.write(result, drawn, out / "report.html"))
+    return Written(result, out, report.write(result, drawn, out / "report.html"))
 
 
 def _judge(job: Job, fold: Fold, sound: Sound | None) -> Judged:
-    """Score the tracks of a fold by the model that has not learnt them.
-
-    Raises:
-        DataError: the file of one cannot be read any more.
-    """
+    """Score the tracks of a fold by the model that has not learnt them."""
     model = modelfile.load(fold.path, device=job.device)
     tracks = [track for track in job.store.tracks if job.split.parts.get(track.id) == fold.name]
     scored = (sound or sound_for(model, job.store)).score(Scorer.of(model), tracks)
@@ -199,7 +166,7 @@ def _folds(split: Split, out: Path) -> list[Fold]:
     if len(parts) < 2 or set(parts) & set(splits.PARTS):
         raise DataError(
             f"the split {split.method} has the parts {', '.join(parts)}, which are no folds; make folds with: "
-            "genrescope split STORE --folds 5 --out folds.csv"
+            "genrescope split make STORE --folds 5 --out folds.csv"
         )
     names = [re.sub(r"\W+", "-", part.casefold().removeprefix("fold")).strip("-_") for part in parts]
     if len(set(names)) < len(names) or "" in names:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from genrescope.evaluation.facts import about_model
 from genrescope.evaluation.sound import sound_for
 from genrescope.evaluation.subjects import labelled, own_part
 from genrescope.evaluation.summary import summary
+from genrescope.evaluation.written import Written
 from genrescope.inference.scorer import Scorer, verdicts
 from genrescope.results import EVALUATION_NAME, Evaluation, TrackRow
 from genrescope.training.run_folder import read_history
@@ -28,26 +28,8 @@ if TYPE_CHECKING:
     from genrescope.features.windows import Pooling
     from genrescope.modelfile import Header, Model
     from genrescope.results import ModelFacts, Summary, Verdict
-    from genrescope.store.index import IndexRow
     from genrescope.store.prepare import Progress
     from genrescope.training.progress import Epoch
-
-
-@dataclass(frozen=True)
-class Evaluated:
-    """What `evaluate` did.
-
-    Attributes:
-        result: the content of `evaluation.json`.
-        out: the folder it was written to.
-        report: the page to look at.
-        failed: the rows of the files of `data` that could not be used, with their reasons.
-    """
-
-    result: Evaluation
-    out: Path
-    report: Path
-    failed: tuple[IndexRow, ...] = ()
 
 
 def evaluate(
@@ -61,7 +43,7 @@ def evaluate(
     jobs: int | None = None,
     sound: Sound | None = None,
     on_track: Callable[[Progress], None] = lambda _: None,
-) -> Evaluated:
+) -> Written[Evaluation]:
     """Score a model on a part of its own run's split, or on other labelled audio.
 
     Args:
@@ -102,7 +84,7 @@ def evaluate(
     if data is None and run is not None:
         scores = result.accuracy.model_dump(mode="json") | {"verdict": result.verdict}
         modelfile.add_scores(loaded.path, {f"{subject.data.split} / {part}": scores})
-    return Evaluated(evaluation, folder, page, subject.failed)
+    return Written(evaluation, folder, page, subject.failed)
 
 
 def publish(
@@ -111,10 +93,8 @@ def publish(
     """Write `evaluation.json`, figures and report; return the content of the first, and the last.
 
     Args:
-        subject: what was scored.
         model: what made the model.
         counted: what `summary` returned.
-        folder: where all goes.
         history: the run's epochs; without any there are no curves.
     """
     from genrescope.reports import figures, report

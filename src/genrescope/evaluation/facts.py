@@ -19,7 +19,6 @@ def about_model(model: Model, run: Path | None) -> ModelFacts:
     """Return what made a model: what its file says, and what its run folder tells besides.
 
     Args:
-        model: the model.
         run: its run folder; None where the file lies outside of one.
 
     Raises:
@@ -36,9 +35,7 @@ def about_model(model: Model, run: Path | None) -> ModelFacts:
         front_end=to_dict(header.front_end),
         data_fingerprint=header.data.fingerprint,
         made_with=header.made_with,
-        seed=facts.get("seed"),
         trained_on=TrainingFacts.model_validate({name: facts.get(name) for name in TrainingFacts.model_fields}),
         machine=MachineFacts.model_validate(machine) if machine is not None else None,
-        versions=facts.get("versions"),
-        commit=facts.get("commit"),
+        **{name: facts.get(name) for name in ("seed", "versions", "commit")},
     )

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +26,7 @@ from genrescope.evaluation.evaluate import track_rows, verdict_of
 from genrescope.evaluation.facts import about_model
 from genrescope.evaluation.held_out import ALL, held_out
 from genrescope.evaluation.sound import Scored
+from genrescope.evaluation.written import Written
 from genrescope.inference.scorer import Scorer
 from genrescope.progress import Progress
 from genrescope.results import ROBUSTNESS_NAME, ConditionFigures, DataFacts, RobustnessResult, RobustnessRow
@@ -46,26 +46,6 @@ Verdicts = dict[str, dict[str, Any]]
 """By condition what a track was taken for, `predicted`, and how surely, `confidence`: a line of `heard.jsonl`."""
 
 
-@dataclass(frozen=True)
-class Robustness:
-    """What `robustness` did.
-
-    Attributes:
-        result: the content of `robustness.json`.
-        out: the folder it was written to.
-        page: the page to look at.
-    """
-
-    result: RobustnessResult
-    out: Path
-    page: Path
-
-    @property
-    def failed(self) -> dict[str, str]:
-        """The tracks that could not be used, with their reasons."""
-        return self.result.failed
-
-
 def robustness(
     run: str | Path,
     selection: Selection = ALL,
@@ -75,7 +55,7 @@ def robustness(
     device: str = "auto",
     jobs: int | None = None,
     on_track: Callable[[Progress[ChangedSound]], None] = lambda _: None,
-) -> Robustness:
+) -> Written[RobustnessResult]:
     """Score a run on its held-out tracks, changed in many ways.
 
     Every file is decoded once and all changes are made from that wave. Each track is its own control, so a difference
@@ -110,7 +90,7 @@ def robustness(
         raise DataError(f"none of the {len(failed)} tracks could be used; {track_id}: {reason}")
     result = _result(subject, wanted, heard, failed)
     results.write(result, folder / ROBUSTNESS_NAME)
-    return Robustness(result, folder, robustness_page.write(result, folder))
+    return Written(result, folder, robustness_page.write(result, folder))
 
 
 def _result(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 
 from genrescope import workers
-from genrescope.errors import AudioError, DataError
+from genrescope.errors import DataError, reason_of
 from genrescope.features.front_end import frames_of, make
 from genrescope.features.windows import Windows
 from genrescope.inference.scorer import Scorer, joined
@@ -54,11 +54,7 @@ class Sound(Protocol):
 
 @dataclass(frozen=True)
 class StoreSound:
-    """The store's own frames, for models with the store's front end.
-
-    Attributes:
-        store: the store.
-    """
+    """The store's own frames, for models with the store's front end."""
 
     store: Store
 
@@ -69,21 +65,13 @@ class StoreSound:
 
 @dataclass(frozen=True)
 class FileSound:
-    """The audio files, for models with a front end of their own; they are decoded as for a prediction.
-
-    Attributes:
-        paths: the file of each track by its id.
-    """
+    """The audio files, for models with a front end of their own; they are decoded as for a prediction."""
 
     paths: Mapping[str, Path]
 
     @classmethod
     def of(cls, store: Store, data: str | None = None) -> FileSound:
-        """Find the files of a store's tracks.
-
-        Args:
-            store: the tracks.
-            data: where the audio is now, as DATA, if it was moved since the store was made.
+        """Find the files of a store's tracks; `data` is where they are now, as DATA, if they were moved.
 
         Raises:
             DataError: it is not there.
@@ -120,21 +108,15 @@ class FileSound:
         for track in tracks:
             try:
                 yield track, frames_of(self.paths[track.id], front_end)[0]
-            except AudioError as error:
-                yield track, error.reason
             except KeyError:
                 yield track, "file: it is not in DATA"
             except Exception as error:  # one bad file never stops a run, whatever a decoder throws
-                yield track, f"{type(error).__name__}: {error}"
+                yield track, reason_of(error)
 
 
 @dataclass(frozen=True)
 class EmbeddingSound:
-    """Embeddings that were computed before, for a head on a published network.
-
-    Attributes:
-        embeddings: of each track by its id, float32 (windows, width).
-    """
+    """Embeddings that were computed before, for a head on a published network."""
 
     embeddings: Mapping[str, Embeddings]
 

@@ -30,11 +30,7 @@ class Subject:
     """Tracks to score, and where they come from.
 
     Attributes:
-        store: where their log-mels are.
-        tracks: the tracks.
-        data: what they are.
         notes: what a reader should know of them, a sentence each.
-        failed: the rows of files that could not be used.
         audit: what was found when their split was audited; None where it was not.
     """
 
@@ -46,11 +42,7 @@ class Subject:
     audit: AuditFacts | None = None
 
     def without(self, failed: Mapping[str, str]) -> Subject:
-        """Return the subject without tracks that could not be used, which are named instead.
-
-        Args:
-            failed: the reasons by the tracks' ids.
-        """
+        """Return the subject without tracks that could not be used, which are named instead."""
         if not failed:
             return self
         rows = {row.id: row for row in read_index(self.store.path / INDEX_FILE)}
@@ -65,7 +57,6 @@ def open_own_store(run: Path, moved: str | Path | None = None) -> Store:
     """Open the store that a run was trained on.
 
     Args:
-        run: its folder.
         moved: where the store is now, if it was moved.
 
     Raises:
@@ -85,8 +76,6 @@ def own_part(run: Path, part: str, moved: str | Path | None = None) -> Subject:
     """Take a part of the run's own split.
 
     Args:
-        run: its folder.
-        part: the part's name.
         moved: where the run's store is now, if it was moved.
 
     Raises:
@@ -103,11 +92,7 @@ def own_part(run: Path, part: str, moved: str | Path | None = None) -> Subject:
     if part in facts["parts"]:
         notes.insert(0, f"the model was trained on the part {part}: these scores say nothing about new music")
     data = DataFacts(
-        name=facts["data"],
-        fingerprint=store.fingerprint,
-        split=facts["split"]["method"],
-        part=part,
-        tracks=len(tracks),
+        name=facts["data"], fingerprint=store.fingerprint, split=facts["split"]["method"], part=part, tracks=len(tracks)
     )
     return Subject(store, tracks, data, tuple(notes), audit=audited)
 
@@ -133,11 +118,7 @@ def labelled(
     """Take all tracks of DATA, or of a store, whose genres the model knows.
 
     Args:
-        loaded: the model.
-        data: DATA, or a store.
         scratch: folder for the store of DATA.
-        jobs: worker processes for decoding.
-        on_track: called after every track that was decoded.
 
     Raises:
         DataError: there is no such track.

@@ -28,9 +28,6 @@ def summary(
     them the genres, the confusion matrix and the tracks' scores are made of.
 
     Args:
-        rows: a row per track.
-        labels: the model's genres.
-        verdict: the recipe's own.
         intervals_by_groups: of either accuracy of tracks, the interval that resamples whole artists.
     """
     truth = [labels.index(row.genre) for row in rows]

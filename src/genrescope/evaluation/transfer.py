@@ -13,7 +13,7 @@ from genrescope.results import CROSSVAL_NAME, EVALUATION_NAME
 from genrescope.store import embeddings, waves
 from genrescope.training.fine_tuning import TuningLearner
 from genrescope.training.probe import ProbeLearner
-from genrescope.training.progress import Watch
+from genrescope.training.progress import SILENT, Watch
 from genrescope.training.recipe_transfer import ProbeRecipe, TuningRecipe
 from genrescope.training.train import train
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from genrescope.evaluation.crossval import Fold
     from genrescope.evaluation.sound import Sound
+    from genrescope.evaluation.written import Written
     from genrescope.models.published import Body
     from genrescope.results import Evaluation
     from genrescope.store.audio_cache import CacheProgress, Gathered
@@ -30,16 +31,12 @@ if TYPE_CHECKING:
     from genrescope.training.job import Job
     from genrescope.training.learner import Learner
 
-_SILENT = Watch()
-
 
 @dataclass(frozen=True)
 class Transfer:
     """A published network, what is made of it, and the tracks as it takes them.
 
     Attributes:
-        body: the network.
-        recipe: a probe, or fine-tuning.
         gathered: embeddings of the tracks, or their waves.
         sound: what is scored: the embeddings of a probe; for a network that changes, the files.
     """
@@ -87,12 +84,8 @@ def gather(
     """Compute the embeddings of a store's tracks for a probe, or decode their waves for fine-tuning; each once.
 
     Args:
-        store: the tracks.
-        body: the network.
-        recipe: what is made of it.
         data: where the audio is, as `prepare` takes it; None takes what the store was prepared from.
         cache: where embeddings and waves are kept; None takes a folder in the store.
-        on_track: called after every track.
 
     Raises:
         DataError: the audio cannot be found, or none of it can be used.
@@ -116,48 +109,27 @@ def refuse_begun(out: Path) -> None:
         raise DataError(f"{out} holds a run already; go on with it by --resume, or choose another --out")
 
 
-def hold_out(job: Job, transfer: Transfer, *, part: str = "test", watch: Watch = _SILENT) -> tuple[Evaluation, Path]:
-    """Train on some parts of a split and score another.
+def score(
+    job: Job,
+    transfer: Transfer,
+    *,
+    part: str | None = "test",
+    watch: Watch = SILENT,
+    on_fold: Callable[[Fold], None] = lambda _: None,
+) -> Written[Evaluation]:
+    """Train on some parts of a split and score another, or cross-validate.
 
     Args:
         job: where it goes, on what split; the recipe and the usable tracks come from `transfer`.
-        transfer: the network, and the tracks as it takes them.
-        part: what is scored.
-        watch: who is told how it goes.
-
-    Returns:
-        The content of `evaluation.json`, and the page to look at.
+        part: what is scored; None cross-validates over the split's folds.
 
     Raises:
-        DataError: a part is not there, or `out` holds something else.
+        DataError: a part is not there, the split is not of folds, or `out` holds something else.
         TrainingError: the loss is no longer finite.
     """
     job = transfer.applied(job)
+    if part is None:
+        return cross_validate(job, learner=transfer.learner, sound=transfer.sound, watch=watch, on_fold=on_fold)
     job.split.ids(part)
     run = train(job, learner=transfer.learner, watch=watch)
-    done = evaluate(run, part=part, store=job.store.path, device=job.device, sound=transfer.sound)
-    return done.result, done.report
-
-
-def over_folds(
-    job: Job, transfer: Transfer, *, watch: Watch = _SILENT, on_fold: Callable[[Fold], None] = lambda _: None
-) -> tuple[Evaluation, Path]:
-    """Cross-validate: train on all folds but one, score that one, and so for every fold.
-
-    Args:
-        job: where it goes, on which folds; the recipe and the usable tracks come from `transfer`.
-        transfer: the network, and the tracks as it takes them.
-        watch: who is told how it goes.
-        on_fold: called before each fold.
-
-    Returns:
-        The content of `crossval.json`, and the page to look at.
-
-    Raises:
-        DataError: the split is not of folds, or `out` holds something else.
-        TrainingError: the loss of a fold is no longer finite.
-    """
-    done = cross_validate(
-        transfer.applied(job), learner=transfer.learner, sound=transfer.sound, watch=watch, on_fold=on_fold
-    )
-    return done.result, done.report
+    return evaluate(run, part=part, store=job.store.path, device=job.device, sound=transfer.sound)

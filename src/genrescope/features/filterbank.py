@@ -104,12 +104,7 @@ class Filterbank(nn.Module):
             yield self._frames(held)
 
     def _weighted(self, frames: Tensor, out: Tensor) -> None:
-        """Write what is to be transformed.
-
-        Args:
-            frames: samples, shape (frames, length); not to be changed.
-            out: where it goes, shape (frames, length).
-        """
+        """Write what is to be transformed."""
         raise NotImplementedError
 
     def _compressed(self, power: Tensor) -> None:
@@ -117,15 +112,7 @@ class Filterbank(nn.Module):
         raise NotImplementedError
 
     def _frames(self, padded: Tensor, out: Tensor | None = None) -> Tensor:
-        """Compute the features of all whole frames of one waveform.
-
-        Args:
-            padded: shape (samples,); the first frame begins with it.
-            out: where the result goes, if not into a new tensor.
-
-        Returns:
-            float32 of shape (frames, bands).
-        """
+        """Compute the features of all whole frames of one waveform, float32 (frames, bands), into `out` if given."""
         frames = padded.unfold(0, self._length, self._hop)
         result = torch.empty(len(frames), self._bands, device=padded.device) if out is None else out
         largest = max(1, (_BLOCK if padded.device.type == "cpu" else _BLOCK_DEVICE) // self._n_fft)

@@ -77,7 +77,6 @@ def stored(pieces: Iterable[npt.NDArray[np.float32]], front_end: FrontEnd) -> Fr
 
     Args:
         pieces: the waveform at the front end's rate, in pieces of any size.
-        front_end: what is computed.
     """
     import torch
 

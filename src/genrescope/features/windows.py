@@ -43,12 +43,7 @@ class Extent(Protocol):
 
 @dataclass(frozen=True)
 class Span:
-    """The simplest extent.
-
-    Attributes:
-        first_frame: where it begins.
-        frames: how many frames it has.
-    """
+    """The simplest extent."""
 
     first_frame: int
     frames: int
@@ -158,7 +153,6 @@ def draw(tracks: Sequence[Extent], chosen: Tensor, *, length: int, generator: to
     """Place a window at random in each of the chosen tracks.
 
     Args:
-        tracks: where each track lies.
         chosen: int64 (windows,), positions in `tracks`; a track may stand there several times.
         length: frames in a window; a track that is shorter gets its window at its beginning.
         generator: source of the randomness.

@@ -14,7 +14,7 @@ import numpy as np
 
 from genrescope import audio, modelfile
 from genrescope.devices import choose_device
-from genrescope.errors import AudioError
+from genrescope.errors import reason_of
 from genrescope.features.front_end import frames_of, make, stored
 from genrescope.inference.prediction import Failure, Prediction, WindowScores
 from genrescope.inference.scorer import Scorer
@@ -37,14 +37,7 @@ _AHEAD = 4  # songs decoded before the model asks for them
 
 @dataclass(frozen=True)
 class DecodedSong:
-    """A song as a model takes it.
-
-    Attributes:
-        path: its file, or None.
-        name: the path as text, or what stands for the song.
-        frames: shape (frames, features).
-        seconds: its length.
-    """
+    """A song as a model takes it: frames of shape (frames, features), and where they came from."""
 
     path: Path | None
     name: str
@@ -248,10 +241,8 @@ class Classifier:
     def _result(self, song: Any, sound: Future[DecodedSong]) -> Prediction | Failure:
         try:
             return self.judge(sound.result())
-        except AudioError as error:
-            reason = error.reason
         except Exception as error:  # one bad file never stops a run, whatever a decoder throws
-            reason = f"{type(error).__name__}: {error}"
+            reason = reason_of(error)
         path = Path(song) if isinstance(song, str | os.PathLike) else None
         return Failure(path, str(path) if path is not None else _size(song), reason)
 

@@ -83,11 +83,7 @@ def to_line(prediction: Prediction, *, kind: str, genres: Sequence[str]) -> str:
 
 
 def _read_songs(path: Path, kind: str, header: str) -> set[str] | None:
-    """Return the songs in a file of predictions; None where not even its first line is finished.
-
-    Raises:
-        DataError: it is not what this would write: other content, another format, or another model's genres.
-    """
+    """Return the songs in a file of predictions; None where not even its first line is finished."""
     begins = header.encode() or b'{"path": "'
     with writing(path), path.open("rb") as file:
         found = file.read(len(begins))

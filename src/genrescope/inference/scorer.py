@@ -50,7 +50,6 @@ class Scorer:
         front_end: what made the frames.
         windows: where the network looks.
         exclusive: whether labels exclude each other (softmax), or not (sigmoid).
-        temperature: what logits are divided by.
     """
 
     def __init__(
@@ -121,7 +120,6 @@ class Scorer:
 
         Args:
             function: windows of shape (batch, 1, features, frames) in, (batch, ...) out.
-            frames: of shape (frames, features).
         """
         placed = self.windows.place([Span(0, len(frames))])
         return torch.cat([made.float().cpu() for made in self._outputs(function, self.bank(frames), placed)])
@@ -146,7 +144,6 @@ def track_scores(
     Args:
         scores: probabilities of shape (windows, labels).
         tracks: int64 (windows,), the track of each window.
-        count: number of tracks.
         pooling: what is averaged: the windows' `probabilities` (soft voting), or their `logits`.
         exclusive: whether labels exclude each other.
     """

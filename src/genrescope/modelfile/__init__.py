@@ -15,20 +15,6 @@ from genrescope.modelfile.header import FORMAT, Header, Requirement, Terms, Trai
 from genrescope.modelfile.tensors import load_tensors, save_tensors
 
 __all__ = [
-    "CROSSVAL_NAME",
-    "FILE_NAME",
-    "FORMAT",
-    "Header",
-    "Model",
-    "Requirement",
-    "Terms",
-    "TrainingData",
-    "add_scores",
-    "fold_runs",
-    "load",
-    "load_tensors",
-    "locate",
-    "read_header",
-    "save",
-    "save_tensors",
-]
+    "CROSSVAL_NAME", "FILE_NAME", "FORMAT", "Header", "Model", "Requirement", "Terms", "TrainingData", "add_scores",
+    "fold_runs", "load", "load_tensors", "locate", "read_header", "save", "save_tensors",
+]  # fmt: skip

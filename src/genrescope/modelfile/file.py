@@ -174,11 +174,7 @@ def _ensemble(path: Path, models: list[Model]) -> Model:
 
 
 def _fill(network: nn.Module, tensors: dict[str, Tensor], header: Header) -> None:
-    """Give a network its weights.
-
-    Raises:
-        RuntimeError: one is missing, of another shape, or of no use.
-    """
+    """Give a network its weights."""
     elsewhere = tuple(need.prefix for need in header.requires)
     keys = network.load_state_dict(tensors, strict=False, assign=True)
     missing = [name for name in keys.missing_keys if not name.startswith(elsewhere)]

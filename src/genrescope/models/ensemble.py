@@ -24,8 +24,6 @@ class NetworkAndSVM(nn.Module):
     """Judge a window by both; the network sees it in pieces, whose probabilities are averaged first.
 
     Args:
-        network: takes windows of `frames`.
-        svm: takes the whole window.
         frames: length of the network's pieces.
         share: the SVM's weight, in [0, 1].
 
@@ -62,7 +60,6 @@ class SoftVoting(nn.Module):
     """Average the probabilities of several networks with the same labels.
 
     Args:
-        members: each takes the same windows and returns logits.
         temperatures: what each one's logits are divided by.
         exclusive: whether labels exclude each other: softmax; else sigmoid.
 

@@ -31,10 +31,6 @@ class MGCC(nn.Module):
     """The published network, at any width.
 
     Args:
-        genres: number of outputs.
-        filters: channels of the three convolutions.
-        dense: width of the two dense layers.
-        dropout: share of their outputs that is dropped in training.
         norm_samples: time constant of batch norm's running statistics, in samples, as CNTK has it (its default is
             5,000); 0 takes PyTorch's, a tenth of every batch.
         size: mels and frames of the image; both are halved twice.
@@ -90,10 +86,6 @@ class CNTKBatchNorm(nn.BatchNorm2d):
 
     The first batch sets them; of each later batch of n samples they take `1 - exp(-n / samples)`. With CNTK's default
     of 5,000 samples they look back over many epochs of a small data set.
-
-    Args:
-        channels: number of channels.
-        samples: the time constant.
     """
 
     def __init__(self, channels: int, samples: float) -> None:

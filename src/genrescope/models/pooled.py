@@ -33,12 +33,7 @@ _LEAST = 1e-3  # added to modulation power: what is as still as that is still
 
 
 class PooledStatistics(nn.Module):
-    """The statistics of the table above.
-
-    Args:
-        n_mels: number of bands.
-        frame_rate: frames per second.
-    """
+    """The statistics of the table above."""
 
     cosines: Tensor
     rates: Tensor
@@ -89,7 +84,6 @@ class PooledSVM(OneVsRestSVM):
     """A support vector machine for each genre on the pooled statistics of a window.
 
     Args:
-        genres: number of outputs.
         vectors: support vectors: windows of the training tracks; one for each genre with a linear kernel.
         kernel: `rbf` or `linear`.
 

@@ -31,14 +31,9 @@ if TYPE_CHECKING:
 Kind = Literal["ast", "wave", "clap"]
 
 KINDS: dict[str, Kind] = {
-    "audio-spectrogram-transformer": "ast",
-    "hubert": "wave",
-    "wav2vec2": "wave",
-    "wavlm": "wave",
-    "mert_model": "wave",
-    "clap": "clap",
-    "clap_audio_model": "clap",
-}
+    "audio-spectrogram-transformer": "ast", "hubert": "wave", "wav2vec2": "wave", "wavlm": "wave",
+    "mert_model": "wave", "clap": "clap", "clap_audio_model": "clap",
+}  # fmt: skip
 """The architectures that are known, by the name that their configuration gives them."""
 
 MEAN = "mean"
@@ -123,12 +118,7 @@ class PublishedSpec:
 
 
 class Body(nn.Module):
-    """A published network: windows in, the mean of every hidden layer out.
-
-    Args:
-        spec: what it is.
-        network: the transformers model.
-    """
+    """A published network: windows in, the mean of every hidden layer out."""
 
     batch = BATCH
 
@@ -178,7 +168,6 @@ class Published(nn.Module):
     """A published network with a head: linear, or support vector machines.
 
     Args:
-        body: the network.
         head: features of shape (batch, width) in, logits out.
         layer: the layer that the head takes, or `mean` of all.
 
@@ -216,12 +205,7 @@ def described(spec: PublishedSpec, layer: str) -> str:
 
 
 def front_end_of(kind: Kind, extractor: dict[str, Any]) -> Spec:
-    """Return the front end of a published network.
-
-    Args:
-        kind: how it takes its input.
-        extractor: the settings of its feature extractor.
-    """
+    """Return the front end of a published network."""
     rate = int(extractor["sampling_rate"])
     if kind != "ast":
         return from_dict({"kind": "wave", "sample_rate": rate})

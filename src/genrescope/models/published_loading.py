@@ -28,14 +28,9 @@ _SECONDS, _MERT_SECONDS = 10.0, 5.0  # MERT learnt from 5 s
 _LONGEST = 60.0  # attention grows with the square of a window's length
 _SHORTEST = 1.0
 _FAMILIES = {
-    "audio-spectrogram-transformer": "AST",
-    "hubert": "Hubert",
-    "mert_model": "Hubert",
-    "wav2vec2": "Wav2Vec2",
-    "wavlm": "WavLM",
-    "clap": "ClapAudio",
-    "clap_audio_model": "ClapAudio",
-}  # what the classes of transformers begin with
+    "audio-spectrogram-transformer": "AST", "hubert": "Hubert", "mert_model": "Hubert", "wav2vec2": "Wav2Vec2",
+    "wavlm": "WavLM", "clap": "ClapAudio", "clap_audio_model": "ClapAudio",
+}  # what the classes of transformers begin with  # fmt: skip
 _UNUSED = ("masked_spec_embed",)  # weights that only training needs
 
 
@@ -123,13 +118,9 @@ def published(
     """A published network under a head.
 
     Args:
-        genres: number of logits.
         network: a `PublishedSpec` as plain values.
-        layer: what the head takes.
         head: `linear` or `svm`.
         copied: whether the file has the network's weights; else they come from the hub.
-        vectors: support vectors.
-        kernel: of the SVM.
     """
     spec = PublishedSpec(**network)
     if head not in ("linear", "svm"):
@@ -154,11 +145,7 @@ def _commit_of(transformers: Any, name: str, revision: str | None) -> str:
 def _spec_of(
     name: str, network: Any, extractor: Any, *, commit: str, model_type: str, seconds: float | None
 ) -> PublishedSpec:
-    """Describe a network.
-
-    Raises:
-        DataError: the window is out of range.
-    """
+    """Describe a network."""
     kind, settings = KINDS[model_type], _settings(extractor)
     own = _own_seconds(extractor, kind, model_type)
     most = own if kind != "wave" else _LONGEST

@@ -65,9 +65,7 @@ def create(name: str, labels: int, **options: Any) -> nn.Module:
     """Make a freshly initialised network.
 
     Args:
-        name: of a variant.
         labels: number of logits.
-        options: keyword arguments of the variant.
 
     Raises:
         RecipeError: no variant has that name, or it does not take one of the options.
@@ -82,12 +80,6 @@ def create(name: str, labels: int, **options: Any) -> nn.Module:
 
 def refuse_windows(name: str, options: dict[str, Any], *, features: int, frames: int) -> None:
     """Refuse a network that does not exist, or cannot take windows of a size.
-
-    Args:
-        name: of a variant.
-        options: keyword arguments of the variant.
-        features: features in a frame.
-        frames: frames in a window.
 
     Raises:
         RecipeError: it is one.
@@ -110,11 +102,7 @@ def count_parameters(model: nn.Module) -> int:
 
 @functools.cache
 def _load_all() -> None:
-    """Import what registers variants, once.
-
-    Raises:
-        RecipeError: another package's module cannot be imported.
-    """
+    """Import what registers variants, once."""
     for family in _FAMILIES:
         importlib.import_module(f"genrescope.models.{family}")
     for entry in importlib.metadata.entry_points(group=ENTRY_POINTS):

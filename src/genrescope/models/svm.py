@@ -10,8 +10,6 @@ class OneVsRestSVM(nn.Module):
     """A support vector machine for each genre against the rest; its decision on a point is the genre's logit.
 
     Args:
-        genres: number of outputs.
-        features: numbers of a point.
         vectors: support vectors; one for each genre with a linear kernel.
         kernel: `rbf`, `exp(-gamma |x - y|^2)`; or `linear`.
 

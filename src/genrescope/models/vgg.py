@@ -23,9 +23,7 @@ class VGG(nn.Module):
     """Convolutions that are halved in time and frequency, then the mean and the maximum over time.
 
     Args:
-        genres: number of outputs.
         channels: of each convolution; each is followed by a pooling that halves both axes.
-        dropout: share of the pooled features that is dropped in training.
 
     Attributes:
         width: features in an embedding.

@@ -46,7 +46,7 @@ def draw(
     """
     by_id = {track.id: track for track in tracks}
     wanted: list[tuple[str, str, Callable[[Theme], Figure]]] = [
-        ("confusion", "Confusion matrix: truth in rows, prediction in columns", lambda t: _confusion(result, t)),
+        ("confusion", "Confusion matrix: truth in rows, prediction in columns", lambda t: _confusion(result, t))
     ]
     wanted.append(("reliability", "How often it was right, by how sure it was", lambda t: _reliability(result, t)))
     if history:

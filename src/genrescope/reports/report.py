@@ -15,11 +15,7 @@ if TYPE_CHECKING:
     from genrescope.pages.drawing import Drawn
     from genrescope.results import Evaluation
 
-LEVELS = {
-    "first": "tracks, by their first window",
-    "window": "windows",
-    "vote": "tracks, by the vote of their windows",
-}
+LEVELS = {"first": "tracks, by their first window", "window": "windows", "vote": "tracks, by the vote of their windows"}
 """What each accuracy of `evaluation.json` counts, in words."""
 
 

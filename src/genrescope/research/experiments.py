@@ -125,7 +125,7 @@ def _runs(
     experiment: Experiment, share: float, store: Store, pairs: tuple[Pair, ...], *, beside: Path, out: Path
 ) -> list[Run]:
     """Resolve and check an experiment; return a run for each seed."""
-    recipe = recipes.load(_beside(beside, experiment.recipe, ending=".toml"), experiment.changes)
+    recipe = recipes.load_any(_beside(beside, experiment.recipe, ending=".toml"), experiment.changes)
     if isinstance(recipe, recipes.Recipe) and recipe.kind != "svm":
         frames = recipe.windows.frames
         registry.refuse_windows(recipe.model.name, recipe.model.options, features=store.spec.width, frames=frames)

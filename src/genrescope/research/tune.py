@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from genrescope.splits import Split
     from genrescope.splits.duplicates import Pair
     from genrescope.store.store import Store
-    from genrescope.training.recipe import AnyRecipe
+    from genrescope.training.recipe import Recipe
 
 FILE_NAME = "tune.json"
 BEST = "best.toml"
@@ -206,7 +206,7 @@ class _Running:
         shutil.rmtree(folder, ignore_errors=True)  # on Ctrl-C it stays, and the trial goes on in it
         return score
 
-    def _score(self, trial: Trial, recipe: AnyRecipe, folder: Path, number: int) -> float | None:
+    def _score(self, trial: Trial, recipe: Recipe, folder: Path, number: int) -> float | None:
         right = total = 0
         for step, fold in enumerate(self.split.counts, start=1):
             correct, tracks = self._fold(recipe, fold, folder / f"fold-{fold}")
@@ -217,7 +217,7 @@ class _Running:
                 return None
         return right / total
 
-    def _fold(self, recipe: AnyRecipe, fold: str, path: Path) -> tuple[int, int]:
+    def _fold(self, recipe: Recipe, fold: str, path: Path) -> tuple[int, int]:
         """Train without a fold and count how many of its tracks are right."""
         parts = {track_id: "test" if part == fold else "train" for track_id, part in self.split.parts.items()}
         split = splits.Split(parts, f"{self.split.method}, fold {fold}")

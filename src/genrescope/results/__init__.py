@@ -11,13 +11,7 @@ OUT/robustness.json         RobustnessResult   robustness
 JSON Schemas.
 """
 
-from genrescope.results.comparison import (
-    AdjustedDifference,
-    Comparison,
-    Entry,
-    EntryAccuracy,
-    NamedDifference,
-)
+from genrescope.results.comparison import AdjustedDifference, Comparison, Entry, EntryAccuracy, NamedDifference
 from genrescope.results.evaluation import CrossValidation, Evaluation, FoldResult, Folds, Summary
 from genrescope.results.facts import AuditFacts, DataFacts, HeldOutFacts, MachineFacts, ModelFacts, TrainingFacts
 from genrescope.results.figures import (
@@ -51,47 +45,10 @@ from genrescope.results.files import (
 from genrescope.results.robustness import ConditionFigures, RobustnessResult, RobustnessRow
 
 __all__ = [
-    "COMPARE_NAME",
-    "CROSSVAL_NAME",
-    "EVALUATION_NAME",
-    "ROBUSTNESS_NAME",
-    "Accuracies",
-    "AdjustedDifference",
-    "AuditFacts",
-    "Bin",
-    "Calibration",
-    "CalibrationError",
-    "Comparison",
-    "ConditionFigures",
-    "ConfusedPair",
-    "CrossValidation",
-    "DataFacts",
-    "Difference",
-    "Entry",
-    "EntryAccuracy",
-    "Evaluation",
-    "FoldResult",
-    "Folds",
-    "GenreFigures",
-    "HeldOutFacts",
-    "Interval",
-    "Level",
-    "MachineFacts",
-    "ModelFacts",
-    "NamedDifference",
-    "RobustnessResult",
-    "RobustnessRow",
-    "Share",
-    "Summary",
-    "TrackRow",
-    "TrackShare",
-    "TrainingFacts",
-    "Verdict",
-    "WindowShare",
-    "read_comparison",
-    "read_evaluation",
-    "read_result",
-    "read_robustness",
-    "result_file",
-    "write",
-]
+    "COMPARE_NAME", "CROSSVAL_NAME", "EVALUATION_NAME", "ROBUSTNESS_NAME", "Accuracies", "AdjustedDifference",
+    "AuditFacts", "Bin", "Calibration", "CalibrationError", "Comparison", "ConditionFigures", "ConfusedPair",
+    "CrossValidation", "DataFacts", "Difference", "Entry", "EntryAccuracy", "Evaluation", "FoldResult", "Folds",
+    "GenreFigures", "HeldOutFacts", "Interval", "Level", "MachineFacts", "ModelFacts", "NamedDifference",
+    "RobustnessResult", "RobustnessRow", "Share", "Summary", "TrackRow", "TrackShare", "TrainingFacts", "Verdict",
+    "WindowShare", "read_comparison", "read_evaluation", "read_result", "read_robustness", "result_file", "write",
+]  # fmt: skip

@@ -64,9 +64,7 @@ class Accuracies(Record):
 
     def items(self) -> Iterator[tuple[Level, TrackShare | WindowShare]]:
         """Yield each level with its accuracy."""
-        yield "first", self.first
-        yield "window", self.window
-        yield "vote", self.vote
+        yield from (("first", self.first), ("window", self.window), ("vote", self.vote))
 
 
 class TrackRow(Record):

@@ -25,13 +25,7 @@ _Finder = tuple["Callable[[Track], str]", str]
 """What finds a track's group, and in words what it looks at."""
 
 _PLACE = re.compile(r"(\{\w+\}|\*\*/|\*\*|\*)")
-_MEANS = {
-    "{group}": "(?P<group>[^/]+?)",
-    "{artist}": "(?P<artist>[^/]+?)",
-    "**/": "(?:.*/)?",
-    "**": ".*",
-    "*": "[^/]*",
-}
+_MEANS = {"{group}": "(?P<group>[^/]+?)", "{artist}": "(?P<artist>[^/]+?)", "**/": "(?:.*/)?", "**": ".*", "*": "[^/]*"}
 
 
 def assign(tracks: Sequence[Track], root: Path, source: str, *, table: Path | None = None) -> list[Track]:

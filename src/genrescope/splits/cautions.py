@@ -27,7 +27,8 @@ def strangers(split: Split, tracks: Sequence[StoredTrack]) -> tuple[str, ...]:
     if ids and len(gone) == len(split.parts):
         raise DataError(
             f"none of the split's {len(gone)} tracks is in the store, whose first is {min(ids)}; the split names "
-            f"{gone[0] if gone else 'none'}. Give the store that it was made for, or make one with: genrescope split"
+            f"{gone[0] if gone else 'none'}. Give the store that it was made for, or make one with: "
+            "genrescope split make"
         )
     notes = []
     if gone:

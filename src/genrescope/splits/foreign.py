@@ -38,6 +38,7 @@ _ALIASES = {
     "test": ("test", "testing", "tst", "eval", "evaluation"),
 }
 _ENDINGS = {*audio.SUFFIXES, ".png", ".jpg", ".jpeg", ".npy", ".npz", ".pt", ".pkl", ".csv", ".txt", ".json", ".mel"}
+_LISTS = {".txt", ".csv", ".tsv", ".lst", ".list", ""}
 _WINDOW = re.compile(
     r"[\s._#/:@,;(\[-]+"
     r"(?:(?:w|win|window|s|sec|seg|segment|t|c|chunk|clip|crop|ex|excerpt|f|frame|i|n|no|p|part|patch|slice)[\s._-]*)?"
@@ -91,6 +92,32 @@ def read_list(path: Path) -> list[str]:
         return [row[name].strip() for row in rows if len(row) > name and row[name].strip()]
     lines = (line.strip() for line in _text(path).split("\n"))
     return [name_in(line) for line in lines if line and not line.startswith("#")]
+
+
+def read_folder(folder: Path) -> dict[str, list[str]]:
+    """Read a folder of lists whose names tell their parts, as `train.txt` and `test_filtered.txt`.
+
+    Raises:
+        DataError: there are no two parts, or two lists of one.
+    """
+    files: dict[str, Path] = {}
+    for path in sorted(path for path in folder.iterdir() if path.suffix.casefold() in _LISTS and path.is_file()):
+        words = set(re.split(r"[\W_]+", path.stem.casefold()))
+        parts = [part for part, aliases in _ALIASES.items() if words & set(aliases)]
+        if len(parts) == 1:
+            part = parts[0]
+            if part in files:
+                raise DataError(
+                    f"{folder} has two lists for the part {part}: {files[part].name}, {path.name}; name the right one "
+                    f"with --part {part}={files[part]}"
+                )
+            files[part] = path
+    if len(files) < 2:
+        raise DataError(
+            f"{folder} holds no lists of two parts or more, such as train.txt and test.txt; name them with "
+            "--part train=FILE --part test=FILE"
+        )
+    return {part: read_list(files[part]) for part in splits.ordered(files)}
 
 
 def read_lists(named: Sequence[str]) -> dict[str, list[str]]:

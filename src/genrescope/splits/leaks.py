@@ -12,12 +12,7 @@ from genrescope.splits.files import PARTS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-KINDS = {
-    "track": "same track",
-    "exact": "exact duplicates",
-    "near": "near duplicates",
-    "group": "artists",
-}
+KINDS = {"track": "same track", "exact": "exact duplicates", "near": "near duplicates", "group": "artists"}
 """Kinds of leaks: a track of which items are on two sides; two tracks of one recording; two tracks of one group."""
 
 _TOUCHED = {

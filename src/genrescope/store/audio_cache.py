@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 from genrescope import audio, files, workers
-from genrescope.errors import AudioError, DataError
+from genrescope.errors import DataError, reason_of
 from genrescope.progress import Progress
 from genrescope.sources.data import read_data
 from genrescope.store.index import IndexRow, read_index, write_index
@@ -45,7 +45,6 @@ class Gathered(Generic[_T]):
         computed: number of tracks decoded in this run.
         kept: number of tracks that were there already.
         failed: the rows of the tracks that could not be used, with their reasons.
-        folder: where it is.
     """
 
     found: dict[str, _T]
@@ -55,36 +54,15 @@ class Gathered(Generic[_T]):
     folder: Path
 
 
-def folder_in(store: Store, cache: Path | None, name: str) -> Path:
-    """Return the folder of one kind of things.
-
-    Args:
-        store: the tracks.
-        cache: where all kinds are kept; None takes a folder in the store.
-        name: of the kind.
-
-    Raises:
-        DataError: `cache` is a file.
-    """
-    base = cache if cache is not None else store.path / FOLDER
-    if base.is_file():
-        raise DataError(f"{base} is a file; --cache names a folder")
-    return base / name
-
-
-def file_of(folder: Path, row: IndexRow) -> Path:
-    """Return the file of what was made of a track's audio."""
-    return folder / f"{row.sha256}.safetensors"
-
-
 def gather(
     store: Store,
-    folder: Path,
+    kind: str,
     *,
     rate: int,
     data: str | None,
-    kept: Callable[[IndexRow], _T | None],
-    make: Callable[[IndexRow, Wave], _T | str],
+    cache: Path | None,
+    kept: Callable[[Path], _T | None],
+    make: Callable[[Path, Wave], _T | str],
     on_track: Callable[[CacheProgress], None],
 ) -> Gathered[_T]:
     """Make something of every track's audio that was not made before.
@@ -92,28 +70,31 @@ def gather(
     The store tells what the tracks are and which bytes their files had; a file that has changed since is not used.
 
     Args:
-        store: the tracks.
-        folder: where it is kept.
+        kind: name of its folder.
         rate: samples per second to decode at.
         data: where the audio is, as `prepare` takes it; None takes what the store was prepared from.
-        kept: returns what an earlier run left of a track, or None.
-        make: writes it and returns it, or returns the reason why it cannot be made.
-        on_track: called after every track.
+        cache: where all kinds are kept; None takes a folder in the store.
+        kept: returns what an earlier run left in a track's file, or None.
+        make: writes that file and returns what was made, or returns the reason why it cannot be made.
 
     Raises:
-        DataError: the audio cannot be found, or none of it can be used.
+        DataError: the audio cannot be found, none of it can be used, or `cache` is a file.
         OutputError: something cannot be written; what was finished is kept.
     """
+    base = cache if cache is not None else store.path / FOLDER
+    if base.is_file():
+        raise DataError(f"{base} is a file; --cache names a folder")
+    folder = base / kind
     known = {track.id for track in store.tracks}
     rows = [row for row in read_index(store.path / INDEX_FILE) if row.id in known]
-    found = {row.id: its for row in rows if (its := kept(row)) is not None}
+    found = {row.id: its for row in rows if (its := kept(_file_of(folder, row))) is not None}
     missing = [row for row in rows if row.id not in found]
     begun, failed = len(found), list[IndexRow]()
     on_track(Progress(begun, len(rows)))
     if missing:
         decoded = _decoded(missing, _paths(store, data), rate)
         for number, (row, wave) in enumerate(workers.ahead(decoded), start=begun + 1):
-            made = make(row, wave) if wave is not None else row.status
+            made = make(_file_of(folder, row), wave) if wave is not None else row.status
             ended = row
             if isinstance(made, str):
                 ended = dataclasses.replace(row, status=made)
@@ -127,12 +108,12 @@ def gather(
     return Gathered(found, len(missing) - len(failed), begun, tuple(failed), folder)
 
 
-def _paths(store: Store, data: str | None) -> Mapping[str, Path]:
-    """Find the audio of the tracks.
+def _file_of(folder: Path, row: IndexRow) -> Path:
+    return folder / f"{row.sha256}.safetensors"
 
-    Raises:
-        DataError: it is not there.
-    """
+
+def _paths(store: Store, data: str | None) -> Mapping[str, Path]:
+    """Find the audio of the tracks."""
     try:
         _, tracks = read_data(data if data is not None else store.data)
     except DataError as error:
@@ -157,12 +138,8 @@ def _decoded(rows: Sequence[IndexRow], paths: Mapping[str, Path], rate: int) -> 
                 yield dataclasses.replace(row, status="it has changed since the store was prepared"), None
             else:
                 yield row, audio.decode(paths[row.id], rate=rate)
-        except AudioError as error:
-            yield dataclasses.replace(row, status=error.reason), None
-        except OSError as error:
-            yield dataclasses.replace(row, status=f"file: {error.strerror or error}"), None
         except Exception as error:  # one bad file never stops a run, whatever a decoder throws
-            yield dataclasses.replace(row, status=f"{type(error).__name__}: {error}"), None
+            yield dataclasses.replace(row, status=reason_of(error)), None
 
 
 def _write_index(folder: Path, rows: Sequence[IndexRow], failed: Sequence[IndexRow]) -> None:

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from genrescope.audio import Wave
     from genrescope.models.published import Body, PublishedSpec
     from genrescope.store.audio_cache import CacheProgress, Gathered
-    from genrescope.store.index import IndexRow
     from genrescope.store.store import Store
 
 NETWORK_FILE = "network.json"
@@ -55,41 +54,27 @@ def extract(
 
     The store tells what the tracks are and which bytes their files had; a file that has changed since is not used.
 
-    Args:
-        store: the tracks.
-        body: the network.
-        layer: a layer's number, or `mean` of all.
-        data: where the audio is, as `prepare` takes it; None takes what the store was prepared from.
-        cache: where embeddings are kept; None takes a folder in the store.
-        on_track: called after every track.
-
-    Raises:
-        DataError: the audio cannot be found, or none of it can be used.
-        OutputError: the embeddings cannot be written; what was finished is kept.
+    Args and errors are those of `audio_cache.gather`, and `layer`: a layer's number, or `mean` of all.
     """
     spec = body.spec
-    folder = audio_cache.folder_in(store, cache, folder_name(spec))
     front_end, scorer = make(spec.spec), Scorer(body, front_end=spec.spec, windows=spec.windows)
 
-    def compute(row: IndexRow, waveform: Wave) -> Embeddings | str:
+    def compute(path: Path, waveform: Wave) -> Embeddings | str:
         try:
             layers = scorer.outputs(body, stored([waveform], front_end))
         except Exception as error:  # whatever the code of transformers throws
             return f"the network: {type(error).__name__}: {' '.join(str(error).split())}"
         if not bool(torch.isfinite(layers).all()):
             return "the network: its embeddings are not finite"
-        if not (folder / NETWORK_FILE).exists():
-            files.write_json(folder / NETWORK_FILE, _about(spec))
-        path = audio_cache.file_of(folder, row)
+        if not (path.parent / NETWORK_FILE).exists():
+            files.write_json(path.parent / NETWORK_FILE, _about(spec))
         modelfile.save_tensors(path, {_KEY: layers.contiguous()}, {"network": spec.identity})
         return _chosen(layers, layer)
 
-    def kept(row: IndexRow) -> Embeddings | None:
-        return _kept(audio_cache.file_of(folder, row), layer)
-
     return audio_cache.gather(
-        store, folder, rate=spec.spec.sample_rate, data=data, kept=kept, make=compute, on_track=on_track
-    )
+        store, folder_name(spec), rate=spec.spec.sample_rate, data=data, cache=cache,
+        kept=lambda path: _kept(path, layer), make=compute, on_track=on_track,
+    )  # fmt: skip
 
 
 def folder_name(spec: PublishedSpec) -> str:

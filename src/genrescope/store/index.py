@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from genrescope.errors import DataError
-from genrescope.tables import read_table, write_table
+from genrescope.tables import read_rows, write_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -55,26 +53,7 @@ def read_index(path: Path) -> list[IndexRow]:
     Raises:
         DataError: it is damaged.
     """
-    names = [field.name for field in dataclasses.fields(IndexRow) if field.name != "part"]  # absent before 0.2
-    rows = read_table(path, required=names)
-    try:
-        return [
-            IndexRow(
-                id=row["id"],
-                path=row["path"],
-                genre=row["genre"],
-                group=row["group"],
-                seconds=float(row["seconds"]),
-                sample_rate=int(row["sample_rate"]),
-                channels=int(row["channels"]),
-                sha256=row["sha256"],
-                status=row["status"],
-                part=row.get("part", ""),
-            )
-            for row in rows
-        ]
-    except ValueError as error:
-        raise DataError(f"{path} is damaged ({error}); prepare the store again") from error
+    return read_rows(path, IndexRow, remedy="prepare the store again")
 
 
 def genre_counts(genres: Iterable[str]) -> dict[str, int]:

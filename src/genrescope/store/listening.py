@@ -94,29 +94,29 @@ def extract(
         DataError: the audio cannot be found, or none of it can be used.
         OutputError: the features cannot be written; what was finished is kept.
     """
-    folder = audio_cache.folder_in(store, None, f"listener-{identity(network)}")
-    spec = models[0].header.front_end if models else None
-    assert spec is not None
+    spec = models[0].header.front_end
     front_end, scorer = make(spec), Scorer(network, front_end=spec, windows=WINDOWS)
 
-    def compute(row: IndexRow, waveform: Wave) -> Embeddings | str:
+    def compute(path: Path, waveform: Wave) -> Embeddings | str:
         features = scorer.outputs(network.listen, stored([waveform], front_end))
         if not bool(torch.isfinite(features).all()):
             return "the network: its features are not finite"
-        modelfile.save_tensors(audio_cache.file_of(folder, row), {_KEY: features.contiguous()}, {})
+        modelfile.save_tensors(path, {_KEY: features.contiguous()}, {})
         found: Embeddings = features.numpy()
         return found
 
-    def kept(row: IndexRow) -> Embeddings | None:
-        path = audio_cache.file_of(folder, row)
-        try:
-            return modelfile.load_tensors(path)[0][_KEY].numpy() if path.exists() else None
-        except (ModelFileError, KeyError):
-            return None
-
     return audio_cache.gather(
-        store, folder, rate=spec.sample_rate, data=data, kept=kept, make=compute, on_track=on_track
-    )
+        store, f"listener-{identity(network)}", rate=spec.sample_rate, data=data, cache=None, kept=_kept,
+        make=compute, on_track=on_track,
+    )  # fmt: skip
+
+
+def _kept(path: Path) -> Embeddings | None:
+    """Return what an earlier run left of a file; a damaged rest counts as nothing."""
+    try:
+        return modelfile.load_tensors(path)[0][_KEY].numpy() if path.exists() else None
+    except (ModelFileError, KeyError):
+        return None
 
 
 def identity(network: Listener) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from genrescope import audio, files, progress, workers
-from genrescope.errors import AudioError, DataError
+from genrescope.errors import DataError, reason_of
 from genrescope.features.front_end import frames_of, make
 from genrescope.features.spec import LogMelSpec
 from genrescope.sources.data import read_data, select_genres
@@ -149,12 +149,8 @@ def _compute(track: Track, transform: FrontEnd) -> _Result:
         digest = files.sha256(track.path)
         info = audio.probe(track.path)
         frames, samples = frames_of(track.path, transform)
-    except AudioError as error:
-        return _Result(track, None, status=error.reason)
-    except OSError as error:
-        return _Result(track, None, status=f"file: {error.strerror or error}")
     except Exception as error:  # one bad file never stops a run, whatever a decoder throws
-        return _Result(track, None, status=f"{type(error).__name__}: {error}")
+        return _Result(track, None, status=reason_of(error))
     return _Result(
         track,
         frames,

@@ -10,7 +10,6 @@ STORE/store.json    the front end's numbers and fingerprints; written last, so a
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,7 @@ from genrescope.errors import DataError
 from genrescope.features.spec import Spec, from_dict
 from genrescope.files import fingerprint, read_text
 from genrescope.store.index import IndexRow, read_index
-from genrescope.tables import read_table
+from genrescope.tables import read_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,9 +41,6 @@ class Extent:
     """A row of `tracks.csv`: a track's place in the array, and the file's state when it was read.
 
     Attributes:
-        id: the track's id.
-        first_frame: where it begins.
-        frames: how many frames it has.
         bytes: size of its audio file.
         mtime_ns: when the file was last changed; with the size it tells whether the file must be read again.
     """
@@ -58,18 +54,7 @@ class Extent:
 
 @dataclass(frozen=True)
 class StoredTrack:
-    """A usable track of a store.
-
-    Attributes:
-        id: its id.
-        path: its audio file, as the index has it.
-        genre: its label.
-        group: its artist or recording; empty where unknown.
-        first_frame: where it begins in the array.
-        frames: how many frames it has.
-        seconds: length of its sound.
-        part: its part in the data set's own official split; empty where there is none.
-    """
+    """A usable track of a store: what its row of the index and its extent tell."""
 
     id: str
     path: str
@@ -139,20 +124,12 @@ def open_store(path: str | Path) -> Store:
     fits = frames.dtype == spec.dtype and frames.shape[1:] == (spec.width,)
     if not fits or not all(_inside(extent, len(frames)) and extent.id in rows for extent in extents):
         raise DataError(f"{path / FRAMES_FILE} does not fit {TRACKS_FILE}; prepare the store again")
-    tracks = tuple(
-        StoredTrack(
-            id=extent.id,
-            path=rows[extent.id].path,
-            genre=rows[extent.id].genre,
-            group=rows[extent.id].group,
-            first_frame=extent.first_frame,
-            frames=extent.frames,
-            seconds=rows[extent.id].seconds,
-            part=rows[extent.id].part,
-        )
-        for extent in sorted(extents, key=lambda extent: extent.id)
-    )
+    tracks = tuple(_track(rows[extent.id], extent) for extent in sorted(extents, key=lambda extent: extent.id))
     return Store(path, spec, tracks, frames, header["data"], header["fingerprint"])
+
+
+def _track(row: IndexRow, extent: Extent) -> StoredTrack:
+    return StoredTrack(row.id, row.path, row.genre, row.group, extent.first_frame, extent.frames, row.seconds, row.part)
 
 
 def _inside(extent: Extent, frames: int) -> bool:
@@ -186,11 +163,7 @@ def read_extents(path: Path) -> list[Extent]:
     Raises:
         DataError: it is damaged.
     """
-    names = [field.name for field in dataclasses.fields(Extent)]
-    try:
-        return [Extent(row["id"], *(int(row[name]) for name in names[1:])) for row in read_table(path, required=names)]
-    except ValueError as error:
-        raise DataError(f"{path} is damaged ({error}); prepare the store again") from error
+    return read_rows(path, Extent, remedy="prepare the store again")
 
 
 def data_fingerprint(rows: Sequence[IndexRow], spec: Spec) -> str:

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from genrescope.audio import Wave
     from genrescope.store.audio_cache import CacheProgress, Gathered
-    from genrescope.store.index import IndexRow
     from genrescope.store.store import Store
 
 _WAVE, _STEP = "wave", "step"
@@ -93,28 +92,10 @@ def keep(
     cache: Path | None = None,
     on_track: Callable[[CacheProgress], None] = lambda _: None,
 ) -> Gathered[StoredWave]:
-    """Decode all tracks of a store that were not decoded at this rate yet.
-
-    Args:
-        store: the tracks.
-        rate: samples per second.
-        data: where the audio is, as `prepare` takes it; None takes what the store was prepared from.
-        cache: where waves are kept; None takes a folder in the store.
-        on_track: called after every track.
-
-    Raises:
-        DataError: the audio cannot be found, or none of it can be used.
-        OutputError: the waves cannot be written; what was finished is kept.
-    """
-    folder = audio_cache.folder_in(store, cache, f"wave-{rate}")
-
-    def make(row: IndexRow, wave: Wave) -> StoredWave:
-        return _write(audio_cache.file_of(folder, row), wave)
-
-    def kept(row: IndexRow) -> StoredWave | None:
-        return _kept(audio_cache.file_of(folder, row))
-
-    return audio_cache.gather(store, folder, rate=rate, data=data, kept=kept, make=make, on_track=on_track)
+    """Decode all tracks of a store that were not decoded at this rate yet; args and errors as `audio_cache.gather`."""
+    return audio_cache.gather(
+        store, f"wave-{rate}", rate=rate, data=data, cache=cache, kept=_kept, make=_write, on_track=on_track
+    )
 
 
 def _write(path: Path, wave: Wave) -> StoredWave:

@@ -1,7 +1,7 @@
 """Augmentation: a window is changed as recordings differ, so that the network learns what they have in common.
 
 What is random is drawn on the CPU from the training's seed (`draw`), apart from its use (`apply`), which works on a
-whole batch where it lies. The same draws give the same batch. Level, equaliser, low-pass, noise and background act on
+whole batch where it lies. The same draws give the same batch. Equaliser, low-pass and noise act on
 the power of each band, as they would on the wave; the log-mel's floor is taken off before and put back after.
 """
 
@@ -28,9 +28,7 @@ _KNOTS = 6  # of the equaliser's curve
 _LOWEST_CUT = 2_000.0  # Hz
 _STEEPNESS = 60.0  # dB that a low-pass takes away in the band above its cut
 _NOISE_DB = 10.0, 40.0
-_BACKGROUND_DB = 6.0, 20.0
 _MASKS = 2
-_ROUNDING = 1e-6  # frames; far more than arithmetic errs by, and far less than is heard
 
 
 @dataclass(frozen=True)
@@ -38,26 +36,20 @@ class Draws:
     """All that is random of a batch; each has a row for every window.
 
     Attributes:
-        stretch: (batch,), frames heard in the time of one.
         transpose: (batch,), frequency heard in the place of 1.
-        curve: (batch, 6), dB at knots that stand evenly over the bands, level included.
+        curve: (batch, 6), dB at knots that stand evenly over the bands.
         cut: (batch,), frequency above which all is taken away, in Hz; infinite for nothing.
         noise: (batch,), dB of noise against the window; minus infinity for none.
-        guest: (batch,), share in [0, 1) that picks a window of the same genre.
-        background: (batch,), dB of that window against its own level; minus infinity for none.
         time_masks: (batch, 2, 2), begin and length, as shares of the window.
         frequency_masks: (batch, 2, 2), begin and length, as shares of the bands.
         partner: int64 (batch,), the window that is mixed in, with its label.
         share: (batch,), what is kept of the window itself.
     """
 
-    stretch: Tensor
     transpose: Tensor
     curve: Tensor
     cut: Tensor
     noise: Tensor
-    guest: Tensor
-    background: Tensor
     time_masks: Tensor
     frequency_masks: Tensor
     partner: Tensor
@@ -71,10 +63,6 @@ class Draws:
 class Augment:
     """A recipe's changes.
 
-    Args:
-        section: what is changed, and how much.
-        spec: the front end's numbers.
-
     Raises:
         DataError: the front end is no natural logarithm of the power of mel bands.
     """
@@ -85,10 +73,6 @@ class Augment:
         self._section, self._spec = section, spec
         self._centres = torch.from_numpy(mel_centres(spec)).float()
 
-    def source_frames(self, frames: int) -> int:
-        """Return how many frames must be cut for a window of `frames`: faster music needs more."""
-        return math.ceil(frames * (1 + self._section.tempo) - _ROUNDING)
-
     def draw(self, count: int, generator: Generator) -> Draws:
         """Draw all that is random of a batch of `count` windows; as much is drawn whatever is switched off."""
         its = self._section
@@ -96,40 +80,39 @@ class Augment:
         def uniform(*shape: int) -> Tensor:
             return torch.rand(count, *shape, generator=generator)
 
-        def either_way() -> Tensor:
-            return 2 * uniform() - 1
-
         def some(share: float, values: Tensor, otherwise: float) -> Tensor:
             return torch.where(uniform() < share, values, torch.tensor(otherwise))
 
-        stretch, transpose = 1 + its.tempo * either_way(), 2 ** (its.semitones * either_way() / 12)
-        curve = its.gain_db * either_way()[:, None] + its.equaliser_db * torch.randn(count, _KNOTS, generator=generator)
+        uniform()  # this and the next bare calls stand for changes that are gone: a seed still draws what it drew
+        transpose = 2 ** (its.semitones * (2 * uniform() - 1) / 12)
+        uniform()
+        curve = its.equaliser_db * torch.randn(count, _KNOTS, generator=generator)
         top = math.log(self._spec.f_max / _LOWEST_CUT)
         cut = some(its.low_pass, _LOWEST_CUT * torch.exp(top * uniform()), math.inf)
         noise = some(its.noise, -_between(_NOISE_DB, uniform()), -math.inf)
-        guest, background = uniform(), some(its.background, -_between(_BACKGROUND_DB, uniform()), -math.inf)
+        uniform(3)
         masks = [_masks(uniform(_MASKS), uniform(_MASKS), most) for most in (its.time_mask, its.frequency_mask)]
         partner = torch.randperm(count, generator=generator)
         at = uniform()
         share = _beta(its.mixup, at) if its.mixup else torch.ones(count)
-        return Draws(stretch, transpose, curve, cut, noise, guest, background, masks[0], masks[1], partner, share)
+        return Draws(transpose, curve, cut, noise, masks[0], masks[1], partner, share)
 
     def apply(self, images: Tensor, labels: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
         """Change a batch.
 
         Args:
-            images: log-mels, float32 (batch, 1, n_mels, source frames).
+            images: log-mels, float32 (batch, 1, n_mels, frames).
             labels: probabilities, float32 (batch, genres).
             draws: what was drawn for it.
 
         Returns:
-            Log-mels of (batch, 1, n_mels, frames), and labels of the same shape as before.
+            Log-mels and labels of the same shapes.
         """
         its, draws = self._section, draws.to(images.device)
-        if its.tempo or its.semitones:
-            images = self._warped(images, draws)
-        if its.gain_db or its.equaliser_db or its.low_pass or its.noise or its.background:
-            images = self._coloured(images, labels, draws)
+        if its.semitones:
+            images = self._transposed(images, draws)
+        if its.equaliser_db or its.low_pass or its.noise:
+            images = self._coloured(images, draws)
         if its.mixup:
             own = draws.share[:, None]
             images = torch.lerp(images[draws.partner], images, own[:, :, None, None])
@@ -138,31 +121,23 @@ class Augment:
             images = _masked(images, draws)
         return images, labels
 
-    def _warped(self, images: Tensor, draws: Draws) -> Tensor:
-        """Read the picture at other times and frequencies, between the points linearly."""
-        length = math.floor(images.shape[3] / (1 + self._section.tempo) + _ROUNDING)  # undoes source_frames
-        columns = torch.arange(length, device=images.device) * draws.stretch[:, None]
+    def _transposed(self, images: Tensor, draws: Draws) -> Tensor:
+        """Read the picture at other frequencies, between the points linearly."""
+        length = images.shape[3]
         centres = self._centres.to(images.device)
         wanted = (centres * (1 / draws.transpose)[:, None]).contiguous()  # heard at f: what was at f / transpose
         above = torch.searchsorted(centres, wanted).clamp(1, len(centres) - 1)
         low, high = centres[above - 1], centres[above]
         rows = above - 1 + ((wanted - low) / (high - low)).clamp(0, 1)
         grid = torch.empty(len(images), images.shape[2], length, 2, device=images.device)
-        grid[..., 0] = (2 * columns / (images.shape[3] - 1) - 1)[:, None, :]
+        grid[..., 0] = 2 * torch.arange(length, device=images.device).float() / (length - 1) - 1
         grid[..., 1] = (2 * rows / (images.shape[2] - 1) - 1)[:, :, None]
         return F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=True)
 
-    def _coloured(self, images: Tensor, labels: Tensor, draws: Draws) -> Tensor:
+    def _coloured(self, images: Tensor, draws: Draws) -> Tensor:
         """Change the power of the bands."""
         floor = self._spec.floor
         power = (images.exp() - floor).clamp_(min=0)
-        if self._section.background:
-            level = (
-                10 ** (draws.background / 10)
-                * (mean := power.mean(dim=(1, 2, 3)))
-                / (mean + floor)[guests := _guests(labels, draws.guest)]
-            )
-            power = power + level[:, None, None, None] * power[guests]
         decibels = F.interpolate(
             draws.curve[:, None], size=images.shape[2], mode="linear", align_corners=True
         ).unsqueeze(3)
@@ -197,17 +172,6 @@ def _beta(parameter: float, at: Tensor) -> Tensor:
     heights = (parameter - power) * lesser.log() + (parameter - 1) * torch.log1p(-lesser)
     shares = torch.cumsum((heights - heights.max()).exp(), dim=0)
     return 1 - lesser[torch.searchsorted(shares / shares[-1], at.double()).clamp(max=4095)].float()
-
-
-def _guests(labels: Tensor, at: Tensor) -> Tensor:
-    """Return for each window another one of its genre, or itself where there is none: (batch,)."""
-    genre = labels.argmax(dim=1)
-    same = (genre[:, None] == genre).fill_diagonal_(False)
-    count = same.sum(dim=1)
-    chosen = (at * count).long()
-    order = same.cumsum(dim=1) - 1
-    found = (same & (order == chosen[:, None])).int().argmax(dim=1)
-    return torch.where(count > 0, found, torch.arange(len(labels), device=labels.device))
 
 
 def _masked(images: Tensor, draws: Draws) -> Tensor:

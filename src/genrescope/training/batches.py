@@ -29,16 +29,7 @@ _PLACES, _CHANGES = 1 << 32, 1 << 33  # what the numbers of an epoch's places an
 
 
 class Batches:
-    """The training windows, batch by batch.
-
-    Args:
-        store: the log-mels.
-        bank: the same, where the model is.
-        tracks: what is learnt.
-        labels: the genres, in the order of the logits.
-        recipe: how it is shown.
-        seed: of everything random.
-    """
+    """The training windows, batch by batch."""
 
     def __init__(
         self,
@@ -56,14 +47,12 @@ class Batches:
         self._targets = torch.tensor([labels.index(track.genre) for track in tracks])
         self._fixed = None
         its = recipe.windows
-        self._source = self._augment.source_frames(its.frames)
         if its.train == "random":
             self._weights = balanced(tracks, its.balance)
             # Dealt genre by genre and artist by artist, so that theirs too are as many as they should be.
             self._dealt = torch.tensor(sorted(range(len(tracks)), key=lambda n: (tracks[n].genre, tracks[n].group)))
         else:
-            placed = windows.place(tracks, its.train, length=its.frames)
-            self._fixed = _with_room(placed, tracks, self._source)
+            self._fixed = windows.place(tracks, its.train, length=its.frames)
 
     @property
     def windows(self) -> int:
@@ -84,7 +73,7 @@ class Batches:
         shown = self._shown(number)
         size = self._recipe.training.batch_size
         generator = generator_for(self._seed, _CHANGES + number)
-        for placed, images in self._bank.batches(shown.split(size), length=self._source):
+        for placed, images in self._bank.batches(shown.split(size), length=self._recipe.windows.frames):
             target = F.one_hot(self._targets[placed.tracks], self._genres).float().to(images.device)
             draws = self._augment.draw(len(placed), generator)
             yield self._augment.apply(images, target, draws)
@@ -96,7 +85,7 @@ class Batches:
             return self._fixed.take(order)
         generator = generator_for(self._seed, _PLACES + number)
         chosen = self._dealt[_deal(self._weights[self._dealt], self.windows, generator)]
-        return windows.draw(self._tracks, chosen, length=self._source, generator=generator)
+        return windows.draw(self._tracks, chosen, length=its.frames, generator=generator)
 
 
 def balanced(tracks: Sequence[StoredTrack], balance: str) -> Tensor:
@@ -110,13 +99,6 @@ def balanced(tracks: Sequence[StoredTrack], balance: str) -> Tensor:
         return torch.full((len(tracks),), 1 / len(tracks), dtype=torch.float64)
     size = Counter(track.genre for track in tracks)
     return torch.tensor([1 / size[track.genre] / len(size) for track in tracks], dtype=torch.float64)
-
-
-def _with_room(placed: Windows, tracks: Sequence[StoredTrack], length: int) -> Windows:
-    """Let windows begin earlier whose track has no `length` frames left after their start, if it has them before."""
-    begins = torch.tensor([track.first_frame for track in tracks])[placed.tracks]
-    starts = torch.minimum(placed.starts, torch.maximum(begins, placed.ends - length))
-    return windows.Windows(starts, placed.ends, placed.tracks)
 
 
 def _deal(weights: Tensor, count: int, generator: Generator) -> Tensor:

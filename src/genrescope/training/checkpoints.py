@@ -1,9 +1,8 @@
-"""All that the next epoch depends on: weights, the optimizer's memory, averaged weights, the best ones so far."""
+"""All that the next epoch depends on: weights, the optimizer's memory, averaged weights."""
 
 from __future__ import annotations
 
 import copy
-import math
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,28 +13,16 @@ if TYPE_CHECKING:
     from genrescope.training.recipe import Recipe
     from genrescope.training.recipe_transfer import TuningRecipe
 
-_BEST_LOSS = "best_loss"
-
 
 class TrainingState:
-    """A network on its way.
-
-    Args:
-        model: the network.
-        recipe: what trains it.
-        device: where it is.
-    """
+    """A network on its way."""
 
     def __init__(self, model: nn.Module, recipe: Recipe | TuningRecipe, device: str) -> None:
         self.model = model
         self.optimizer = make_optimizer(model, recipe, device)
         self._decay = recipe.training.weight_average
-        self._patience = recipe.training.patience
         self._average = copy.deepcopy(model).requires_grad_(False) if self._decay else None
         self._updates = 0
-        self._best: dict[str, Tensor] = {}
-        self._best_loss = math.inf
-        self._worse = 0
 
     @property
     def judged(self) -> nn.Module:
@@ -56,27 +43,6 @@ class TrainingState:
             else:
                 mine[name].copy_(tensor)
 
-    @property
-    def ended(self) -> bool:
-        """Whether the validation loss has not fallen for as long as the recipe waits."""
-        return 0 < self._patience <= self._worse
-
-    def after_epoch(self, validation_loss: float | None) -> None:
-        """Note how good the epoch was."""
-        if not self._patience or validation_loss is None:
-            return
-        if validation_loss < self._best_loss:
-            self._best_loss, self._worse = validation_loss, 0
-            self._best = {name: tensor.detach().clone() for name, tensor in self.judged.state_dict().items()}
-        else:
-            self._worse += 1
-
-    def result(self) -> nn.Module:
-        """Return the network to keep, in the best epoch's state where there is a patience."""
-        if self._best:
-            self.judged.load_state_dict(self._best)
-        return self.judged
-
     def tensors(self) -> dict[str, Tensor]:
         """Return everything as tensors by name, for a checkpoint."""
         found = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
@@ -84,9 +50,7 @@ class TrainingState:
             found |= {f"optimizer.{number}.{name}": value for name, value in memory.items() if torch.is_tensor(value)}
         if self._average is not None:
             found |= {f"average.{name}": tensor for name, tensor in self._average.state_dict().items()}
-        found |= {f"best.{name}": tensor for name, tensor in self._best.items()}
-        counts = torch.tensor([self._updates, self._worse], dtype=torch.int64)
-        found |= {"counts": counts, _BEST_LOSS: torch.tensor(self._best_loss, dtype=torch.float64)}
+        found["updates"] = torch.tensor(self._updates)
         return {name: tensor.detach().cpu().contiguous() for name, tensor in found.items()}
 
     def load(self, tensors: dict[str, Tensor]) -> None:
@@ -108,9 +72,7 @@ class TrainingState:
             self.optimizer.state[parameter][key] = like.copy_(tensor)
         if self._average is not None:
             self._average.load_state_dict(under("average."))
-        self._best = under("best.")
-        self._best_loss = float(tensors[_BEST_LOSS])
-        self._updates, self._worse = tensors["counts"].tolist()
+        self._updates = int(tensors["updates"])
 
 
 def make_optimizer(model: nn.Module, recipe: Recipe | TuningRecipe, device: str) -> torch.optim.Optimizer:

@@ -56,11 +56,8 @@ def recipe_of(
     """Return the recipe of a fine-tuning.
 
     Args:
-        body: what learns.
         layer: what the head takes: a layer's number, or `mean` of all.
         epochs: times that a window of every track is shown; None takes `TuningRecipe`'s, and so below.
-        rate: highest learning rate.
-        batch: windows in a step.
         freeze: how many of the lowest layers stay as they are.
 
     Raises:
@@ -112,8 +109,6 @@ class Tunable(Published):
     off: the rest, with dropout, trains as its configuration says.
 
     Args:
-        body: what is copied.
-        genres: how many there are.
         layer: the layer that the head takes, or `mean` of all.
         freeze: how many of the lowest layers stay as they are.
     """
@@ -159,7 +154,6 @@ class TuningLearner:
     """Fine-tunes a copy of a published network.
 
     Attributes:
-        recipe: how.
         body: where it begins; it is not changed.
         waves: of each track, at the network's rate.
     """
@@ -172,12 +166,7 @@ class TuningLearner:
         """Refuse nothing: the recipe was checked when it was made."""
 
     def learn(self, job: Job, material: Material, folder: RunFolder, watch: Watch) -> Learnt:
-        """Go through all epochs that are left.
-
-        Raises:
-            TrainingError: the loss is no longer finite.
-            OutputError: the disk is full, say; the last checkpoint is kept.
-        """
+        """Go through all epochs that are left."""
         keep_freed_memory()
         layer, section = self.recipe.network.layer, self.recipe.tuning
         torch.manual_seed(job.seed)  # for the head
@@ -209,11 +198,7 @@ class _WaveBatches:
         return math.ceil(len(self._waves) / self._size)
 
     def epoch(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield the batches of an epoch, counted from 1.
-
-        Yields:
-            Windows, float32 (batch, 1, features, frames), and the probability of each genre, float32 (batch, genres).
-        """
+        """Yield windows, float32 (batch, 1, features, frames), and the probability of each genre, (batch, genres)."""
         generator = generator_for(self._seed, _PLACES + number)
         order = torch.randperm(len(self._waves), generator=generator)
         shares = torch.rand(len(self._waves), generator=generator, dtype=torch.float64).tolist()

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from genrescope.errors import DataError
 from genrescope.features.windows import FrameBank
 from genrescope.models import registry
 from genrescope.models.ensemble import NetworkAndSVM
@@ -32,38 +31,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class NetworkLearner:
-    """Trains a network of the registry.
-
-    Attributes:
-        recipe: what to train, and how.
-    """
+    """Trains a network of the registry."""
 
     recipe: Recipe
 
     def check(self, job: Job, material: Material) -> None:
-        """Refuse a network that does not exist or cannot take the windows, and patience that has nothing to go by.
-
-        Raises:
-            RecipeError: there is no such network, or it does not take such windows.
-            DataError: there is no validation part to be patient with.
-        """
+        """Refuse a network that does not exist or cannot take the windows."""
         recipe = self.recipe
-        if recipe.training.patience and not material.held_out:
-            raise DataError(
-                f"training.patience is {recipe.training.patience}, but there is no validation part to score after "
-                "every epoch. Make a split that has one and do not learn from it, or --set training.patience=0"
-            )
         registry.refuse_windows(
             recipe.model.name, recipe.model.options, features=job.store.spec.width, frames=recipe.windows.frames
         )
 
     def learn(self, job: Job, material: Material, folder: RunFolder, watch: Watch) -> Learnt:
-        """Go through all epochs that are left, then fit the SVM, if any.
-
-        Raises:
-            TrainingError: the loss is no longer finite.
-            OutputError: the disk is full, say; the last checkpoint is kept.
-        """
+        """Go through all epochs that are left, then fit the SVM, if any."""
         recipe, store = self.recipe, job.store
         keep_freed_memory()
         torch.manual_seed(job.seed)
@@ -77,7 +57,7 @@ class NetworkLearner:
             verdict=recipe.evaluation.verdict,
         )  # fmt: skip
         history = loop.run(folder, course, batches, validation, watch)
-        network, name, options = course.state.result(), recipe.model.name, recipe.model.options
+        network, name, options = course.state.judged, recipe.model.name, recipe.model.options
         if recipe.kind == "ensemble":
             network, name, options = self._joined(network, job, material)
         return Learnt(
@@ -98,12 +78,7 @@ class NetworkLearner:
 
 
 def measure_inputs(network: nn.Module, pieces: Callable[[], Iterable[Tensor]]) -> None:
-    """Let a network that normalises its input measure what is normal: on what it learns from alone.
-
-    Args:
-        network: the network.
-        pieces: yields log-mels of shape (frames, n_mels).
-    """
+    """Let a network that normalises its input measure what is normal in log-mels of shape (frames, n_mels)."""
     for module in network.modules():
         if isinstance(module, Normalise):
             module.measure(pieces())

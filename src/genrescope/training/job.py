@@ -27,9 +27,7 @@ class Material:
     """What is learnt, and what is validated on.
 
     Attributes:
-        learnt: the tracks to learn from.
         held_out: the tracks of the part `validation`, where it is not learnt from.
-        labels: the genres, in the order of the logits.
     """
 
     learnt: Sequence[StoredTrack]

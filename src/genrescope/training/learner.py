@@ -26,16 +26,10 @@ class Learnt:
 
     Attributes:
         network: windows in, logits out.
-        model: its name in the registry.
         options: the keyword arguments that make it anew.
-        front_end: from a waveform to frames.
-        windows: from frames to windows.
-        history: the epochs.
         windows_learnt: training windows in an epoch.
-        weights: terms of the weights.
         temperature: what logits are divided by.
         requires: weights that the model file names instead of copying them.
-        facts: further facts for `run.json`.
     """
 
     network: nn.Module
@@ -55,7 +49,16 @@ class Learner(Protocol):
     """Learns genres by a recipe."""
 
     def check(self, job: Job, material: Material) -> None:
-        """Refuse what does not suit, before anything is written."""
+        """Refuse what does not suit, before anything is written.
+
+        Raises:
+            RecipeError: there is no such network, or it does not take such windows.
+        """
 
     def learn(self, job: Job, material: Material, folder: RunFolder, watch: Watch) -> Learnt:
-        """Learn what is left of a run that may have been interrupted."""
+        """Learn what is left of a run that may have been interrupted.
+
+        Raises:
+            TrainingError: the loss is no longer finite.
+            OutputError: the disk is full, say; the last checkpoint is kept.
+        """

@@ -45,12 +45,6 @@ class Course:
     """A network on its device, and how it is trained.
 
     Attributes:
-        recipe: how long, and at what rates.
-        seed: of dropout.
-        state: the network and its optimizer, as checkpoints have them.
-        fabric: what set them up.
-        network: the network, as Fabric wrapped it.
-        optimizer: what changes it, as Fabric wrapped it.
         clip: longest gradient of a step; a longer one is shortened to it. 0 lets all be.
     """
 
@@ -93,11 +87,7 @@ def run(
     """Go through all epochs that are left; return the history.
 
     Args:
-        folder: where checkpoints, history and TensorBoard's events go.
-        course: the network, and how it is trained.
-        batches: what is shown.
         validate: returns loss and error of the network on validation tracks, or None twice.
-        watch: who is told.
 
     Raises:
         TrainingError: the loss is no longer finite.
@@ -109,13 +99,14 @@ def run(
     history = folder.load_checkpoint(state)
     with SummaryWriter(str(folder.path / "tensorboard"), purge_step=len(history) + 1) as board:
         for number in range(len(history) + 1, course.recipe.training.epochs + 1):
-            if state.ended:
-                break
             began = time.monotonic()
             last = _epoch(number, course, batches, watch)
-            row = _row(number, last, validate(state.judged), seconds=time.monotonic() - began)
+            loss, error = validate(state.judged)
+            row = Epoch(
+                number, last.step, last.rate, last.loss, last.error, loss, error, time.monotonic() - began,
+                last.windows_per_second,
+            )  # fmt: skip
             history.append(row)
-            state.after_epoch(row.validation_loss)
             folder.save_checkpoint(state, history)
             folder.write_history(history)
             _chart(board, row)
@@ -124,11 +115,7 @@ def run(
 
 
 def _epoch(number: int, course: Course, batches: Shown, watch: Watch) -> Step:
-    """Show the network every window once; return where the training stands after the last step.
-
-    Raises:
-        TrainingError: the loss is no longer finite.
-    """
+    """Show the network every window once; return where the training stands after the last step."""
     recipe, optimizer, network = course.recipe, course.optimizer, course.network
     total_loss, wrong, seen, step = 0.0, 0, 0, (number - 1) * len(batches)
     epochs = recipe.training.epochs
@@ -140,7 +127,7 @@ def _epoch(number: int, course: Course, batches: Shown, watch: Watch) -> Step:
         for group in optimizer.param_groups:
             group["lr"] = rate
         logits = network(windows).float()
-        loss = F.cross_entropy(logits, target, label_smoothing=recipe.training.label_smoothing)
+        loss = F.cross_entropy(logits, target)
         course.fabric.backward(loss)
         if course.clip:
             course.fabric.clip_gradients(network, optimizer, max_norm=course.clip, error_if_nonfinite=False)
@@ -165,28 +152,8 @@ def _epoch(number: int, course: Course, batches: Shown, watch: Watch) -> Step:
     return at
 
 
-def _row(number: int, last: Step, validated: tuple[float | None, float | None], *, seconds: float) -> Epoch:
-    """Return an epoch's row of the history."""
-    loss, error = validated
-    return Epoch(
-        epoch=number,
-        step=last.step,
-        rate=last.rate,
-        train_loss=last.loss,
-        train_error=last.error,
-        validation_loss=loss,
-        validation_error=error,
-        seconds=seconds,
-        windows_per_second=last.windows_per_second,
-    )
-
-
 def _finite(loss: Tensor, epoch: int, step: int, rate: float) -> float:
-    """Return a loss as a number.
-
-    Raises:
-        TrainingError: it is not finite.
-    """
+    """Return a loss as a number."""
     value = float(loss.detach())
     if not math.isfinite(value):
         raise TrainingError(

@@ -39,20 +39,12 @@ _CHANGES = 1 << 34  # apart from the numbers of an epoch's
 
 @dataclass(frozen=True)
 class SVMLearner:
-    """Fits the model `pooled-svm`.
-
-    Attributes:
-        recipe: windows, changes and classifier.
-    """
+    """Fits the model `pooled-svm`."""
 
     recipe: Recipe
 
     def check(self, job: Job, material: Material) -> None:
-        """Refuse windows that are too short for the statistics.
-
-        Raises:
-            RecipeError: they are.
-        """
+        """Refuse windows that are too short for the statistics."""
         name, frames = self.recipe.model.name, self.recipe.classifier.frames
         registry.refuse_windows(name, {}, features=job.store.spec.width, frames=frames)
 
@@ -84,12 +76,6 @@ def fit(bank: FrameBank, job: Job, material: Material, recipe: Recipe) -> Pooled
     """Fit an SVM for each genre to the windows of the tracks, and to changed copies of them.
 
     How confident it may be is found by SVMs that were fitted without some of the artists, on those artists.
-
-    Args:
-        bank: the log-mels.
-        job: its seed is that of the changes.
-        material: what is learnt.
-        recipe: windows, changes and classifier.
     """
     tracks, labels = material.learnt, material.labels
     placed = learnt_windows(tracks, recipe)

@@ -44,9 +44,6 @@ def recipe_of(spec: PublishedSpec, *, layer: str, kernel: str = "linear", c: flo
     """Return the recipe of a probe on a layer of a network.
 
     Args:
-        spec: the network.
-        layer: a layer's number, or `mean` of all.
-        kernel: one of `KERNELS`.
         c: the SVM's C, the cost of an error; None takes that of the kernel.
 
     Raises:
@@ -69,8 +66,6 @@ class ProbeLearner:
     """Fits a probe.
 
     Attributes:
-        recipe: layer, kernel and C.
-        body: the network.
         embeddings: of each track, of shape (windows, width).
     """
 

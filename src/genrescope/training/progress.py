@@ -74,3 +74,7 @@ class Watch:
 
     on_step: Callable[[Step], None] = _nothing
     on_epoch: Callable[[Epoch], None] = _nothing
+
+
+SILENT = Watch()
+"""Nobody is told."""

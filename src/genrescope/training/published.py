@@ -29,11 +29,6 @@ def learnt(
     """Return what a training on a published network leaves.
 
     Args:
-        network: with its head.
-        layer: what the head takes.
-        options: of the head.
-        history: the epochs.
-        windows: that were learnt from in an epoch.
         changed: whether the network's own weights were trained, so that the file must have them. Else a network of
             the hub is named, and one of a folder is copied.
     """

@@ -110,8 +110,8 @@ def names() -> list[str]:
     return sorted(file.name.removesuffix(".toml") for file in found if file.name.endswith(".toml"))
 
 
-def load(name: str, changes: dict[str, Any] | None = None) -> AnyRecipe:
-    """Read a recipe by its name or from a TOML file.
+def load_any(name: str, changes: dict[str, Any] | None = None) -> AnyRecipe:
+    """Read a recipe of any kind by its name or from a TOML file.
 
     Args:
         name: a recipe's name, or the path of a file that ends in `.toml`.
@@ -121,14 +121,30 @@ def load(name: str, changes: dict[str, Any] | None = None) -> AnyRecipe:
         RecipeError: there is no such recipe, or a key or value is wrong; the nearest right one is named.
 
     Example:
-        >>> load("mgcc", {"training.epochs": 50}).training.epochs
-        50
+        >>> load_any("listener").kind
+        'listener'
     """
     values = _merged(name, seen=())
     values["name"] = Path(name).stem if name.endswith(".toml") else name
     for key, value in (changes or {}).items():
         _set(values, key, value)
     return _validated(values)
+
+
+def load(name: str, changes: dict[str, Any] | None = None) -> Recipe:
+    """Read the recipe of a model from scratch; as `load_any`, which reads those of listeners too.
+
+    Raises:
+        RecipeError: as `load_any`, or it is that of a listener.
+
+    Example:
+        >>> load("mgcc", {"training.epochs": 50}).training.epochs
+        50
+    """
+    found = load_any(name, changes)
+    if isinstance(found, ListenerRecipe):
+        raise RecipeError(f"recipe {name} is that of a listener, which has nothing to set here; train it as it is")
+    return found
 
 
 def from_dict(values: dict[str, Any]) -> AnyRecipe:

@@ -11,8 +11,8 @@ from genrescope.features.windows import Padding  # noqa: TC001 - pydantic reads 
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 SVM = "pooled-svm"
 """The model that is fitted, not trained."""
-ON_POWER = ("gain_db", "equaliser_db", "low_pass", "noise")
-"""Changes of the power of the bands: what another master, codec or level does to the same performance."""
+ON_POWER = ("equaliser_db", "low_pass", "noise")
+"""Changes of the power of the bands: what another master or codec does to the same performance."""
 _Share = Annotated[float, Field(ge=0, lt=1)]
 _Positive = Annotated[float, Field(gt=0)]
 _Count = Annotated[int, Field(ge=1)]
@@ -69,20 +69,14 @@ class WindowsSection(Section):
 class AugmentSection(Section):
     """How a window is changed before it is learnt, so that what is not its genre does not count. 0 is off."""
 
-    tempo: _Share = 0.0
-    """Up to this share faster or slower, the pitch unchanged."""
     semitones: _Amount = 0.0
     """Up to so many semitones higher or lower, the tempo unchanged."""
-    gain_db: _Amount = 0.0
-    """Up to so many dB softer or louder."""
     equaliser_db: _Amount = 0.0
     """Standard deviation, in dB, of a random smooth curve over the bands: another master of the same music."""
     low_pass: _Portion = 0.0
     """Share of windows that lose their treble above a random frequency, as codecs and old sources do."""
     noise: _Portion = 0.0
     """Share of windows that get white noise, 10 to 40 dB below them."""
-    background: _Portion = 0.0
-    """Share of windows that get another one of the same genre mixed in, 6 to 20 dB below."""
     time_mask: _Share = 0.0
     """Two stretches of up to this share of the window are blanked (SpecAugment)."""
     frequency_mask: _Share = 0.0
@@ -136,13 +130,8 @@ class TrainingSection(Section):
     """Windows in a step; the last step of an epoch takes what is left."""
     precision: Precision
     """Arithmetic: `32-true`, or mixed precision with `bf16-mixed` or `16-mixed`."""
-    label_smoothing: _Share = 0.0
-    """Share of each label that is spread over all genres: labels are not always right."""
     weight_average: _Share = 0.0
     """Decay per step of an exponential moving average of the weights, which becomes the model; 0 is off."""
-    patience: Annotated[int, Field(ge=0)] = 0
-    """Epochs without a lower validation loss after which training stops, and the best epoch's weights are kept; 0 is
-    off. Needs a validation part."""
 
 
 class ClassifierSection(Section):
@@ -157,7 +146,7 @@ class ClassifierSection(Section):
     frames: _Count = 430
     """Length of the window that it judges; beside a network a multiple of the network's own windows."""
     copies: Annotated[int, Field(ge=0)] = 0
-    """Changed copies of every window that it learns too: level, equaliser, low-pass and noise as [augment] has them."""
+    """Changed copies of every window that it learns too: equaliser, low-pass and noise as [augment] has them."""
     share: _Portion = 0.5
     """Its weight beside a network."""
     c: _Positive = 10.0

@@ -30,7 +30,7 @@ import genrescope
 from genrescope import modelfile, splits
 from genrescope.errors import DataError, TrainingError
 from genrescope.files import fingerprint, read_text, write_json, write_text
-from genrescope.tables import read_table, write_table
+from genrescope.tables import read_rows, write_table
 from genrescope.training import recipe as recipes
 from genrescope.training.progress import Epoch
 
@@ -75,11 +75,7 @@ class RunFolder:
         return folder
 
     def _goes_on(self, *, resume: bool) -> bool:
-        """Return whether this very run was begun in the folder before.
-
-        Raises:
-            DataError: the folder holds another run, or one and `resume` is not set.
-        """
+        """Return whether this very run was begun in the folder before."""
         if not (self.path / "run.json").exists():
             return False
         before = read_run(self.path)
@@ -127,10 +123,7 @@ class RunFolder:
 
     def save_checkpoint(self, state: TrainingState, history: Sequence[Epoch]) -> None:
         """Write all that the next epoch depends on into one file, whole or not at all."""
-        metadata = {
-            "identity": self.identity,
-            "history": json.dumps([dataclasses.asdict(epoch) for epoch in history]),
-        }
+        metadata = {"identity": self.identity, "history": json.dumps([dataclasses.asdict(epoch) for epoch in history])}
         modelfile.save_tensors(self._checkpoint, state.tensors(), metadata)
 
     def load_checkpoint(self, state: TrainingState) -> list[Epoch]:
@@ -147,11 +140,6 @@ class RunFolder:
         state.load(tensors)
         self.note({"resumed": read_run(self.path)["resumed"] + 1})
         return [Epoch(**row) for row in json.loads(metadata["history"])]
-
-    @property
-    def has_checkpoint(self) -> bool:
-        """Whether an epoch was finished before."""
-        return self._checkpoint.exists()
 
     def remove_checkpoint(self) -> None:
         """Remove the checkpoint: the model file has taken its place."""
@@ -197,12 +185,7 @@ def read_run(path: Path) -> dict[str, Any]:
 
 def read_history(path: Path) -> list[Epoch]:
     """Read a run folder's `history.csv`."""
-    rows = read_table(path / "history.csv", required=("epoch", "train_loss"))
-    whole = {"epoch", "step"}
-    return [
-        Epoch(**{name: int(v) if name in whole else float(v) if v else None for name, v in row.items()})  # type: ignore[arg-type]
-        for row in rows
-    ]
+    return read_rows(path / "history.csv", Epoch, remedy="train the model again")
 
 
 def _versions() -> dict[str, str]:

@@ -33,11 +33,7 @@ def fit_points(
     """Standardise points and fit one machine for each genre to them.
 
     Args:
-        points: shape (points, features).
-        genre: of each point, as its logit is numbered.
         artist: of each point; how sure the machines may be is measured on artists that others had not learnt.
-        section: kernel, price and width.
-        genres: number of logits.
         make: makes the empty machines from `genres, vectors=, kernel=`.
     """
     centre, spread = points.mean(axis=0), points.std(axis=0) + 1e-6

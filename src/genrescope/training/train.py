@@ -12,7 +12,7 @@ from genrescope.sources.cards import card, names
 from genrescope.training.from_scratch import NetworkLearner
 from genrescope.training.listener import ListenerLearner
 from genrescope.training.pooled_svm import SVMLearner
-from genrescope.training.progress import Watch
+from genrescope.training.progress import SILENT, Watch
 from genrescope.training.recipe_listener import ListenerRecipe
 from genrescope.training.run_folder import RunFolder
 
@@ -24,10 +24,8 @@ if TYPE_CHECKING:
     from genrescope.training.learner import Learner, Learnt
     from genrescope.training.recipe import AnyRecipe
 
-_SILENT = Watch()
 
-
-def train(job: Job, *, learner: Learner | None = None, watch: Watch = _SILENT) -> Path:
+def train(job: Job, *, learner: Learner | None = None, watch: Watch = SILENT) -> Path:
     """Train a model and leave a run folder. The split is audited first; what was found goes into `run.json`.
 
     The same seed gives the same result, bit for bit on a CPU with the same number of threads, also when the run was

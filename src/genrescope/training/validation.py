@@ -22,16 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Validation:
-    """Scores a network that is still learning.
-
-    Attributes:
-        bank: the log-mels.
-        tracks: what is scored; it may be nothing.
-        labels: the genres, in the order of the logits.
-        front_end: what made the log-mels.
-        windows: where the network looks.
-        verdict: `first` or `vote`.
-    """
+    """Scores a network that is still learning."""
 
     bank: FrameBank
     tracks: Sequence[StoredTrack]
@@ -57,10 +48,6 @@ def loss_and_error(
 
     Args:
         scores: probabilities of shape (windows, genres).
-        windows: whose each is.
-        tracks: what was scored.
-        labels: the genres, in the order of the scores.
-        verdict: as `verdicts` takes it.
     """
     truth = torch.tensor([labels.index(track.genre) for track in tracks])
     loss = F.nll_loss(scores.clamp(min=1e-30).log(), truth[windows.tracks])

@@ -121,10 +121,7 @@ def _archives() -> tuple[Archive, ...]:
         )
     ) + tuple(
         Archive(
-            file=name,
-            urls=tuple(f"{host}/{name}" for host in hosts),
-            checksum=f"sha256:{sha256}",
-            into="audio-low",
+            file=name, urls=tuple(f"{host}/{name}" for host in hosts), checksum=f"sha256:{sha256}", into="audio-low"
         )
         for name, sha256 in facts("mtg_jamendo_archives.txt")
     )

@@ -1,0 +1,30 @@
+"""What every measurement leaves: a result, and the page that shows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from genrescope.store.index import IndexRow
+
+_Result_co = TypeVar("_Result_co", covariant=True)
+
+
+@dataclass(frozen=True)
+class Written(Generic[_Result_co]):
+    """What `evaluate`, `cross_validate` and `robustness` did.
+
+    Attributes:
+        result: the content of the JSON file.
+        out: the folder it was written to.
+        report: the page to look at.
+        failed: the rows of the files of `evaluate`'s `data` that could not be used, with their reasons.
+    """
+
+    result: _Result_co
+    out: Path
+    report: Path
+    failed: tuple[IndexRow, ...] = ()
