@@ -1,0 +1,193 @@
+"""The listener: tags decide where labels are few, labels correct them where they can, and the run predicts."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+from conftest import noise, tone, write
+
+import genrescope
+from genrescope import modelfile, splits
+from genrescope.errors import ModelFileError, RecipeError
+from genrescope.features.spec import LogMelSpec
+from genrescope.features.windows import WindowSpec
+from genrescope.inference.scorer import track_scores
+from genrescope.modelfile import Header, shelf
+from genrescope.models.listener import TagHead
+from genrescope.models.musicnn import Musicnn
+from genrescope.models.tag_genres import tags_of
+from genrescope.store.prepare import prepare
+from genrescope.training import recipe as recipes
+from genrescope.training.listener import Points, fit, prior_of
+from genrescope.training.recipe_listener import ListenerRecipe
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from genrescope.store.store import Store
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+SPEC = LogMelSpec(16_000, 512, 256, 96, f_max=8000, window="hann", compression="log10")
+TAGS = {"musicnn-msd": ("blues", "jazz", "happy"), "musicnn-mtt": ("classical", "loud")}
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a shelf whose taggers have random weights."""
+    folder = tmp_path_factory.mktemp("cache")
+    for seed, (name, tags) in enumerate(TAGS.items()):
+        torch.manual_seed(seed)
+        header = Header(
+            model="musicnn", labels=tags, front_end=SPEC, windows=WindowSpec(187, padding="repeat"), exclusive=False,
+            recipe={"name": name}, made_with="test", weights=modelfile.Terms(licence="ISC", citation="who made it"),
+        )  # fmt: skip
+        modelfile.save(folder / "models" / f"{name}.safetensors", Musicnn(len(tags)).eval(), header)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _shelf(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENRESCOPE_CACHE", str(cache))
+    assert shelf.path_of("musicnn-msd") is not None, "the weights lie where the shelf looks"
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """Give two genres, one of them with a tag, of four artists with two songs each."""
+    root = tmp_path_factory.mktemp("music")
+    lines = ["path,genre,group"]
+    for number in range(8):
+        artist = number // 2
+        write(root / f"b{number}.wav", tone(200 + 30 * number, seconds=4) + noise(4, level=0.01, seed=number))
+        write(root / f"r{number}.wav", noise(4, level=0.2, seed=50 + number))
+        lines += [f"b{number}.wav,blues,b{artist}", f"r{number}.wav,reggae,r{artist}"]
+    (root / "songs.csv").write_text("\n".join(lines) + "\n")
+    return prepare(str(root / "songs.csv"), root / "store", jobs=1).store
+
+
+@pytest.fixture(scope="module")
+def run(store: Store, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GENRESCOPE_CACHE", str(cache))
+        split = splits.choose(store.tracks, "stratified-group", seed=0)
+        out = tmp_path_factory.mktemp("run") / "run"
+        return genrescope.train(genrescope.Job(store, recipes.load_any("listener"), split, out, device="cpu"))
+
+
+# -- what is fitted ---------------------------------------------------------------------------------------------
+
+
+def points(*, told: bool, seed: int = 0, tracks: int = 60) -> Points:
+    """Return tracks of two genres whose tags tell them apart, or whose pooled layer does."""
+    random = np.random.default_rng(seed)
+    genre = np.arange(tracks) % 2
+    shown, noise_ = np.eye(2)[genre] + 0.1 * random.normal(size=(tracks, 2)), random.normal(size=(tracks, 5))
+    hidden = np.concatenate([np.eye(2)[genre] * 3, noise_], axis=1) / 3
+    tags, pooled = (shown, noise_ / 3) if told else (np.zeros((tracks, 2)), hidden)
+    return Points(tags, pooled, genre, np.array([f"artist {number // 4}" for number in range(tracks)]))
+
+
+def test_a_large_penalty_leaves_the_tags_alone_and_a_small_one_learns() -> None:
+    held = fit(points(told=True), np.full(2, 1e6))
+    assert np.abs(held.weights).max() < 1e-3
+    assert held.scale > 2, "the tags are trusted as far as the labels bear them out"
+    free = fit(points(told=False), np.full(2, 0.01))
+    found = points(told=False, seed=1)
+    right = (free.scale * found.tags + found.pooled @ free.weights + free.bias).argmax(axis=1) == found.genre
+    assert right.mean() > 0.9
+
+
+def test_each_genre_has_a_penalty_of_its_own() -> None:
+    head = fit(points(told=False), np.array([1e6, 0.01]))
+    assert np.abs(head.weights[:, 0]).max() < 1e-3 < np.abs(head.weights[:, 1]).max()
+
+
+def test_a_head_is_what_its_formula_says() -> None:
+    torch.manual_seed(0)
+    head = TagHead(3, tags=4, features=6)
+    for parameter in head.parameters():
+        torch.nn.init.normal_(parameter)
+    pooled, tags = torch.randn(5, 6), torch.randn(5, 4)
+    expected = head.scale * ((tags - head.level) @ head.prior.T) + head.bias
+    expected = expected + ((pooled - head.centre) / head.spread) @ head.weights.T
+    torch.testing.assert_close(head(torch.cat([pooled, tags], dim=1)), expected)
+
+
+def test_windows_pooled_by_logits_are_the_logits_of_the_mean() -> None:
+    logits = torch.randn(6, 3, dtype=torch.float64).float()
+    owners = torch.tensor([0, 0, 0, 0, 1, 1])
+    found = track_scores(logits.softmax(dim=1), owners, count=2, pooling="logits")
+    torch.testing.assert_close(found[0], logits[:4].mean(dim=0).softmax(dim=0))
+    torch.testing.assert_close(found[1], logits[4:].mean(dim=0).softmax(dim=0))
+    several = track_scores(logits.sigmoid(), owners, count=2, pooling="logits", exclusive=False)
+    torch.testing.assert_close(several[0], logits[:4].mean(dim=0).sigmoid())
+
+
+def test_genres_are_matched_to_tags_by_name() -> None:
+    models = [modelfile.load(name) for name in TAGS]
+    prior = prior_of(["Blues", "classical", "my own"], models)
+    assert prior.tolist() == [[1, 0, 0, 0, 0], [0, 0, 0, 1, 0], [0] * 5]
+    assert tags_of("hip hop") == tags_of("HIPHOP") == tags_of("Rap") != ()
+
+
+# -- the run ----------------------------------------------------------------------------------------------------
+
+
+def test_a_run_predicts_what_evaluate_scored(run: Path, store: Store) -> None:
+    done = genrescope.evaluate(run, part="test")
+    classifier = genrescope.load(run)
+    assert classifier.genres == ("blues", "reggae")
+    for row in done.result.tracks:
+        song = classifier.predict(store.path.parent / row.id)
+        assert song.genre == row.predicted
+        for genre, score in song.scores.items():
+            assert score == pytest.approx(row.scores[genre], abs=1.5e-6)
+    assert classifier.embed(store.path.parent / "b0.wav").shape == (200,)
+
+
+def test_the_model_file_carries_the_taggers_and_their_terms(
+    run: Path, store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    header = modelfile.read_header(run)
+    assert (header.weights.licence, header.weights.citation) == ("ISC", "who made it")
+    assert header.requires == ()
+    assert header.windows.pooling == "logits"
+    monkeypatch.setenv("GENRESCOPE_CACHE", str(tmp_path / "empty"))
+    assert genrescope.load(run).predict(store.path.parent / "b0.wav").genre in ("blues", "reggae")
+
+
+def test_each_file_is_read_once(run: Path, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(*_: object, **__: object) -> None:
+        raise AssertionError("a file was decoded again")
+
+    monkeypatch.setattr("genrescope.audio.decode", forbidden)
+    split = splits.choose(store.tracks, "stratified-group", seed=1, folds=2)
+    job = genrescope.Job(store, recipes.load_any("listener"), split, tmp_path / "cv", device="cpu")
+    done = genrescope.cross_validate(job)
+    assert done.result.accuracy.vote.total == 16
+    facts = json.loads((run / "run.json").read_text())
+    assert len(facts["penalties"]) == 2
+    assert 0.25 <= facts["temperature"] <= 8
+
+
+def test_without_the_weights_the_way_to_them_is_told(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GENRESCOPE_CACHE", str(tmp_path / "empty"))
+    split = splits.choose(store.tracks, "stratified-group", seed=0)
+    job = genrescope.Job(store, recipes.load_any("listener"), split, tmp_path / "run", device="cpu")
+    with pytest.raises(ModelFileError, match="genrescope models get musicnn-msd; or train without them"):
+        genrescope.train(job)
+    assert not (tmp_path / "run").exists()
+
+
+def test_its_recipe_is_checked() -> None:
+    assert isinstance(recipes.load_any("listener"), ListenerRecipe)
+    with pytest.raises(RecipeError, match="that of a listener"):
+        recipes.load("listener")
+    with pytest.raises(RecipeError, match="listener"):
+        recipes.from_dict({"name": "mine", "intent": "none", "listener": {"taggers": []}})
