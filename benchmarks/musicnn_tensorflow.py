@@ -24,13 +24,12 @@ FRAMES = 187
 NETWORKS = {"musicnn-msd": "MSD_musicnn", "musicnn-mtt": "MTT_musicnn"}
 
 
-def frames_of(path: Path) -> Any:
-    """Return float32 (frames, 96) of a clip."""
+def frames_of(wave: Any) -> Any:
+    """Return float32 (frames, 96) of a waveform at 16,000 Hz."""
     import librosa
     import numpy as np
 
-    wave, rate = librosa.load(path, sr=16_000)
-    power = librosa.feature.melspectrogram(y=wave, sr=rate, hop_length=256, n_fft=512, n_mels=96).T
+    power = librosa.feature.melspectrogram(y=wave, sr=16_000, hop_length=256, n_fft=512, n_mels=96).T
     return np.log10(10_000 * power + 1)
 
 
@@ -65,27 +64,30 @@ def session_of(wheel: Path, network: str) -> tuple[Any, Any, dict[Any, Any], Any
 
 def main(wheel: str, genres: str) -> None:
     """Write the table to stdout."""
+    import librosa
+
     rows = csv.writer(sys.stdout, lineterminator="\n")
     rows.writerow(["model", "clip", "patch", *(f"tag {number}" for number in range(50))])
     for name, network in NETWORKS.items():
         session, tags, constant, frames = session_of(Path(wheel), network)
         for clip in CLIPS:
-            whole = frames_of(Path(genres) / clip)
+            whole = frames_of(librosa.load(Path(genres) / clip, sr=16_000)[0])
             for patch in PATCHES:
                 image = whole[None, FRAMES * patch : FRAMES * (patch + 1)]
                 scores = session.run(tags, feed_dict=constant | {frames: image})[0]
                 rows.writerow([name, clip, patch, *(f"{score:.6f}" for score in scores)])
 
 
-def serve(wheel: str, patches: str) -> None:
-    """Score patches, float32 (patches, 187, 96) in a .npy file, one by one, each time that stdin has a line."""
+def serve(wheel: str, file: str) -> None:
+    """Score the waveform of a .npy file, patch by patch, each time that stdin has a line."""
     import numpy as np
 
     session, tags, constant, frames = session_of(Path(wheel), NETWORKS["musicnn-msd"])
-    images = np.load(patches)
+    wave = np.load(file)
     for _ in sys.stdin:
-        for image in images:
-            session.run(tags, feed_dict=constant | {frames: image[None]})
+        whole = frames_of(wave)
+        for start in range(0, len(whole) - FRAMES + 1, FRAMES):
+            session.run(tags, feed_dict=constant | {frames: whole[None, start : start + FRAMES]})
         print("done", flush=True)
 
 
