@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from genrescope.modelfile import Model
     from genrescope.store.audio_cache import CacheProgress, Gathered
     from genrescope.store.embeddings import Embeddings
-    from genrescope.store.index import IndexRow
     from genrescope.store.store import Store
 
 WINDOWS = WindowSpec(187, padding="repeat", pooling="logits")
