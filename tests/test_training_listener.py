@@ -191,3 +191,12 @@ def test_its_recipe_is_checked() -> None:
         recipes.load("listener")
     with pytest.raises(RecipeError, match="listener"):
         recipes.from_dict({"name": "mine", "intent": "none", "listener": {"taggers": []}})
+
+
+def test_a_genre_of_one_artist_is_no_obstacle(store: Store, tmp_path: Path) -> None:
+    """Penalties are chosen by the other genres' artists; nothing warns."""
+    some = [track for track in store.tracks if track.genre == "blues" or track.group == "r0"]
+    split = splits.Split({track.id: "train" for track in some}, "by hand")
+    job = genrescope.Job(store, recipes.load_any("listener"), split, tmp_path / "run", device="cpu")
+    facts = json.loads((genrescope.train(job) / "run.json").read_text())
+    assert facts["temperature"] != 1.0

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from genrescope.evaluation.crossval import Fold
     from genrescope.results import CrossValidation
+    from genrescope.store.audio_cache import CacheProgress
     from genrescope.training.job import Job
     from genrescope.training.progress import Epoch, Step, Watch
 
@@ -175,7 +176,10 @@ def showing(epochs: int, *, quiet: bool) -> Iterator[tuple[Progress, Watch]]:
             if not quiet:
                 bar.console.print(_line(row, epochs), markup=False)
 
-        yield bar, Watch(on_step, on_epoch)
+        def on_track(at: CacheProgress) -> None:
+            bar.update(bar.task_ids[-1], completed=at.done, total=at.total, detail="tracks listened to")
+
+        yield bar, Watch(on_step, on_epoch, on_track)
 
 
 def show_folds(result: CrossValidation) -> None:

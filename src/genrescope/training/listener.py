@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -86,7 +87,7 @@ class ListenerLearner:
         """Compute what features are missing, choose how far labels move the head by artists left out, and fit it."""
         models = listening.taggers(self.recipe.listener.taggers)
         network = listening.network_of(models, len(material.labels))
-        features = listening.extract(job.store, network, models).found
+        features = listening.extract(job.store, network, models, on_track=watch.on_track).found
         began = time.monotonic()
         means = np.stack([features[track.id].mean(axis=0) for track in material.learnt]).astype(np.float64)
         prior = prior_of(material.labels, models)
@@ -111,10 +112,10 @@ class ListenerLearner:
         for own, grid in ((~tagged, section.untagged), (tagged, section.tagged)):
             if own.any():
                 tried = [np.where(own, value, penalties) for value in grid]
-                penalties = min(tried, key=lambda each: _loss(_left_out(points, folds, each), points.genre))
-        logits = _left_out(points, folds, penalties)
+                penalties = min(tried, key=lambda each: _loss(*_left_out(points, folds, each)))
+        logits, genre = _left_out(points, folds, penalties)
         temperatures = np.geomspace(0.25, 8, 61)
-        best = min(temperatures, key=lambda temperature: _loss(logits / temperature, points.genre))
+        best = min(temperatures, key=lambda temperature: _loss(logits / temperature, genre))
         return penalties, float(best)
 
     def _learnt(
@@ -199,25 +200,31 @@ def _points(
 
 
 def _folds(points: Points) -> list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
-    """Deal the tracks into folds of whole artists; none where a genre has one artist only."""
+    """Deal the tracks into folds of whole artists; none where there are too few artists."""
     from sklearn.model_selection import StratifiedGroupKFold
 
-    artists = [len(set(points.artist[points.genre == genre])) for genre in np.unique(points.genre)]
-    folds = min(_FOLDS, *artists)
+    folds = min(_FOLDS, len(set(points.artist)))
     if folds < 2:
         return []
-    dealt = StratifiedGroupKFold(folds, shuffle=True, random_state=0).split(points.tags, points.genre, points.artist)
-    return list(dealt)
+    dealer = StratifiedGroupKFold(folds, shuffle=True, random_state=0)
+    with warnings.catch_warnings(action="ignore", category=UserWarning):  # on genres with fewer tracks than folds
+        return list(dealer.split(points.tags, points.genre, points.artist))
 
 
 def _left_out(
     points: Points, folds: Sequence[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]], penalties: Floats
-) -> Floats:
-    """Return the logits of every track by a head that was fitted without its artist."""
-    logits = np.zeros_like(points.tags)
+) -> tuple[Floats, npt.NDArray[np.int64]]:
+    """Return the logits of tracks by heads that were fitted without their artists, and the tracks' genres.
+
+    Tracks whose genre has no other artist are left out: a head that never met a genre says nothing about penalties.
+    """
+    logits, genres = [], []
     for learnt, held in folds:
-        logits[held] = _logits(points.take(held), fit(points.take(learnt), penalties))
-    return logits
+        known = held[np.isin(points.genre[held], points.genre[learnt])]
+        if len(known):
+            logits.append(_logits(points.take(known), fit(points.take(learnt), penalties)))
+            genres.append(points.genre[known])
+    return np.concatenate(logits), np.concatenate(genres)
 
 
 def _loss(logits: Floats, genre: npt.NDArray[np.int64]) -> float:

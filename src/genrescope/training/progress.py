@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from genrescope.store.audio_cache import CacheProgress
+
 
 @dataclass(frozen=True)
 class Step:
@@ -70,10 +72,12 @@ class Watch:
     Attributes:
         on_step: called after every step.
         on_epoch: called after every epoch; an SVM has one.
+        on_track: called after every track that a listener listens to.
     """
 
     on_step: Callable[[Step], None] = _nothing
     on_epoch: Callable[[Epoch], None] = _nothing
+    on_track: Callable[[CacheProgress], None] = _nothing
 
 
 SILENT = Watch()
