@@ -123,4 +123,4 @@ def test_without_runs_the_recipes_are_listed() -> None:
     assert (shown.code, shown.err) == (0, "")
     for name in recipe.names():
         assert name in shown.out
-        assert recipe.load(name).intent in shown.out
+        assert recipe.load_any(name).intent in shown.out

@@ -136,7 +136,9 @@ def test_the_header_carries_all_that_is_needed(path: Path) -> None:
         "kind": "log-mel", "sample_rate": 22_050, "n_fft": 2048, "hop": 512, "n_mels": 128, "f_min": 0.0,
         "f_max": 11_025.0, "window": "hamming", "compression": "log", "floor": 1e-6, "gain": 10_000.0,
     }  # fmt: skip
-    assert own["windows"] == {"frames": 128, "hop": 0, "padding": "silence", "placement": "grid"}
+    assert own["windows"] == {
+        "frames": 128, "hop": 0, "padding": "silence", "placement": "grid", "pooling": "probabilities",
+    }  # fmt: skip
     assert (own["exclusive"], own["temperature"], own["thresholds"], own["requires"]) == (True, 1.0, {}, [])
     assert own["recipe"]["training"] == {"epochs": 3}
     assert own["scores"] == {}

@@ -219,7 +219,7 @@ def changes(recipe: Mapping[str, Any]) -> dict[str, Any]:
     if "tuning" in recipe:
         shipped = TuningRecipe.defaults()
     elif recipe["name"] in recipes.names():
-        shipped = recipes.load(recipe["name"]).model_dump()
+        shipped = recipes.load_any(recipe["name"]).model_dump()
     else:
         return {}
     return {
