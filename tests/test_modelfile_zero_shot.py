@@ -1,0 +1,98 @@
+"""The model for the first minute: made of the taggers on the shelf, used where no model is named."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+from cli_support import genrescope as run
+from conftest import noise, write
+
+import genrescope
+from genrescope import modelfile
+from genrescope.features.spec import LogMelSpec
+from genrescope.features.windows import WindowSpec
+from genrescope.modelfile import Header, shelf, zero_shot
+from genrescope.models.musicnn import Musicnn
+from genrescope.models.tag_genres import genres
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+SPEC = LogMelSpec(16_000, 512, 256, 96, f_max=8000, window="hann", compression="log10")
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a shelf whose taggers know all tags of the table, with random weights."""
+    folder = tmp_path_factory.mktemp("cache")
+    wanted = sorted({tag for genre in genres() for tag in genre.tags})
+    for name in ("musicnn-msd", "musicnn-mtt"):
+        torch.manual_seed(len(name))
+        tags = tuple(tag.partition(":")[2] for tag in wanted if tag.startswith(f"{name}:"))
+        header = Header(
+            model="musicnn", labels=tags, front_end=SPEC, windows=WindowSpec(187, padding="repeat"), exclusive=False,
+            recipe={"name": name}, made_with="test", weights=modelfile.Terms(licence="ISC"),
+        )  # fmt: skip
+        modelfile.save(folder / "models" / f"{name}.safetensors", Musicnn(len(tags)).eval(), header)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _shelf(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENRESCOPE_CACHE", str(cache))
+
+
+@pytest.fixture(scope="module")
+def song(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write(tmp_path_factory.mktemp("songs") / "song.wav", noise(4, level=0.2))
+
+
+def test_it_is_put_together_from_what_is_on_the_shelf() -> None:
+    assert "genres" in (shelf.get("genres")[0] or ["genres"])
+    assert shelf.get("genres")[0] == [], "the second time it is there"
+    header = modelfile.read_header("genres")
+    assert header.labels == tuple(genre.name for genre in genres())
+    assert (header.exclusive, header.windows.pooling, header.weights.licence) == (False, "logits", "ISC")
+
+
+def test_a_genres_logit_is_the_mean_of_its_tags_less_half_its_level() -> None:
+    taggers = {name: modelfile.load(name) for name in ("musicnn-msd", "musicnn-mtt")}
+    network, _ = zero_shot.make(taggers)
+    windows = torch.randn(2, 1, 96, 187).abs()
+    with torch.inference_mode():
+        found = network(windows)
+        tags = {
+            f"{name}:{label}": column
+            for name, model in taggers.items()
+            for label, column in zip(model.header.labels, model.network(windows).T, strict=True)
+        }
+    for number, genre in enumerate(genres()):
+        expected = torch.stack([tags[tag] for tag in genre.tags]).mean(dim=0) - 0.5 * genre.level
+        torch.testing.assert_close(found[:, number], expected, rtol=0, atol=1e-4)
+
+
+def test_load_without_a_model_takes_it(song: Path) -> None:
+    found = genrescope.load(device="cpu").predict(song)
+    assert len(found.scores) == len(genres())
+    assert sum(found.scores.values()) != pytest.approx(1, abs=0.01), "scores of tags do not add up"
+
+
+def test_the_command_needs_no_model(song: Path, cache: Path) -> None:
+    done = run("predict", song, "--top", 2, env={"GENRESCOPE_CACHE": str(cache)})
+    assert done.code == 0
+    assert "song.wav" in done.out
+    named = run("predict", "genres", song, "--format", "csv", env={"GENRESCOPE_CACHE": str(cache)})
+    assert named.out.splitlines()[0].startswith("path,genre,confidence,seconds,warning,blues,")
+    folder = run("predict", song.parent, "--format", "csv", env={"GENRESCOPE_CACHE": str(cache)})
+    assert folder.out == named.out
+
+
+@pytest.mark.parametrize("alone", ["genres", "nowhere.mp3"])
+def test_a_model_without_a_song_is_refused(alone: str) -> None:
+    done = run("predict", alone)
+    assert done.code == 2
+    assert "no such file or folder, or a model without a song" in done.err
+    assert "genrescope predict song.mp3" in done.err
