@@ -25,11 +25,6 @@ class _Numbers:
     f_min: float
     f_max: float
 
-    @property
-    def dtype(self) -> str:
-        """The type that a store keeps frames in."""
-        return "float16"
-
     def seconds(self, frames: float) -> float:
         """Return how long a number of frames lasts, in seconds."""
         return frames * self.hop / self.sample_rate
@@ -42,11 +37,7 @@ class _Numbers:
     @property
     def fingerprint(self) -> str:
         """16 digits that identify the front end: equal for equal kinds and numbers."""
-        return fingerprint({"kind": self.kind} | {name: getattr(self, name) for name in self._names()})
-
-    @classmethod
-    def _names(cls) -> list[str]:
-        return [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]  # every kind is one
+        return fingerprint(to_dict(self))  # type: ignore[arg-type]  # every kind is a spec
 
     def _check_rate(self) -> None:
         self._whole("sample_rate", 1000, 768_000)
@@ -147,10 +138,7 @@ class LogMelSpec(_Numbers):
 
     @property
     def dtype(self) -> str:
-        """The type that a store keeps frames in.
-
-        float32 for `"log10"`: rounded to float16, such frames move the tags of musicnn by up to 7e-4.
-        """
+        """The type that a store keeps frames in; rounded to float16, `"log10"` moves tags of musicnn by 7e-4."""
         return "float16" if self.compression == "log" else "float32"
 
     @property
@@ -192,6 +180,7 @@ class KaldiSpec(_Numbers):
     """
 
     kind: ClassVar[str] = "kaldi"
+    dtype: ClassVar[str] = "float16"
     sample_rate: int = 16_000
     win_length: int = 400
     hop: int = 160
@@ -251,6 +240,7 @@ class WaveSpec(_Numbers):
     """
 
     kind: ClassVar[str] = "wave"
+    dtype: ClassVar[str] = "float32"
     hop: ClassVar[int] = 1  # type: ignore[misc]  # no number that can be chosen, unlike the other kinds'
     silence: ClassVar[float] = 0.0
     width: ClassVar[int] = 1
@@ -258,11 +248,6 @@ class WaveSpec(_Numbers):
 
     def __post_init__(self) -> None:
         self._check_rate()
-
-    @property
-    def dtype(self) -> str:
-        """The type that a store keeps frames in."""
-        return "float32"
 
     def frames(self, samples: int) -> int:
         """Return the number of frames of a waveform: its samples."""
