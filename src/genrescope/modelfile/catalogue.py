@@ -16,6 +16,10 @@ from genrescope.errors import ModelFileError, nearest
 CACHE = "GENRESCOPE_CACHE"
 """The environment variable that names another folder for what genrescope keeps between runs."""
 
+_PONS_AND_SERRA = (
+    "J. Pons and X. Serra, musicnn: pre-trained convolutional neural networks for music audio tagging, "
+    "late-breaking/demo session of ISMIR 2019"
+)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _SUFFIX = ".safetensors"
 
@@ -98,8 +102,7 @@ def _musicnn(name: str, *, folder: str, labels: str, data: str, data_citation: s
         labels="50 tags: genres, moods, instruments, voices" + (", decades" if folder.startswith("MSD") else ""),
         learnt_from=data,
         licence="ISC",
-        citation="J. Pons and X. Serra, musicnn: pre-trained convolutional neural networks for music audio tagging, "
-        "late-breaking/demo session of ISMIR 2019",
+        citation=_PONS_AND_SERRA,
         data_citation=data_citation,
         size="3.2 MB",
         figures=(("ROC AUC", roc), ("PR AUC", pr)),
@@ -138,7 +141,7 @@ BUILT_IN = {
             labels="19 genres: blues, classical, country, disco, electronic, ...",
             learnt_from="what musicnn-msd and musicnn-mtt learnt from",
             licence="ISC",
-            citation="that of musicnn-msd",
+            citation=_PONS_AND_SERRA,
             size="6.4 MB",
             figures=(("four genres of GTZAN", "91.4 %"), ("nine", "81.0 %")),
             caveat="Tracks whose true genre has the highest score among the four, or nine, by levels of other artists "
