@@ -7,10 +7,11 @@ are measured on half of the artists and used on the others, forty times; the tab
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from genrescope.evaluation.metrics import resampled_interval
 from genrescope.models.tag_genres import genres
 from genrescope.store import listening
 from genrescope.store.store import open_store
@@ -46,20 +47,30 @@ def _report(
     artist: npt.NDArray[np.str_],
     asked: tuple[str, ...],
 ) -> None:
-    random, scores = np.random.default_rng(1), dict[str, list[float]]()
-    everyone = np.unique(artist)
+    random, everyone = np.random.default_rng(1), np.unique(artist)
+    shares = {"no level": 0.0, "half the level": 0.5, "the whole level": 1.0}
+    right, asked_for = {name: np.zeros(len(truth)) for name in shares}, np.zeros(len(truth))
     for _ in range(DEALS):
         half = np.isin(artist, random.choice(everyone, len(everyone) // 2, replace=False))
         levels = _levels(logits, truth, half)
-        for name, share in (("no level", 0.0), ("half the level", 0.5), ("the whole level", 1.0)):
-            scored = np.isin(truth, asked) & ~half
-            corrected = np.stack([logits[genre][scored] - share * levels[genre] for genre in asked], axis=1)
-            right = np.array(asked)[corrected.argmax(axis=1)] == truth[scored]
-            scores.setdefault(name, []).append(float(right.mean()))
-    told = ", ".join(f"{name} {100 * np.mean(each):.1f} %" for name, each in scores.items())
-    print(
-        f"{len(asked)} genres, {int(np.isin(truth, asked).sum())} tracks, mean of {DEALS} halves of the artists: {told}"
-    )
+        scored = np.isin(truth, asked) & ~half
+        asked_for += scored
+        for name, share in shares.items():
+            corrected = np.stack([logits[genre] - share * levels[genre] for genre in asked], axis=1)
+            right[name] += scored & (np.array(asked)[corrected.argmax(axis=1)] == truth)
+    print(f"{len(asked)} genres, {int((asked_for > 0).sum())} tracks, {DEALS} halves of the artists:")
+    for name, its in right.items():
+        told = [f"{100 * its.sum() / asked_for.sum():.1f} %"]
+        for units, of in (("tracks", np.arange(len(truth))), ("whole artists", artist)):
+            low, high = resampled_interval(*_by(of[asked_for > 0], its[asked_for > 0], asked_for[asked_for > 0]))
+            told.append(f"{100 * low:.1f} to {100 * high:.1f} over {units}")
+        print(f"  {name}: {', '.join(told)}")
+
+
+def _by(units: npt.NDArray[Any], *counts: npt.NDArray[np.float64]) -> list[list[int]]:
+    """Add up counts unit by unit."""
+    found = np.unique(units, return_inverse=True)[1]
+    return [np.bincount(found, weights=each).astype(int).tolist() for each in counts]
 
 
 def _levels(
