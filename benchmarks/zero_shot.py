@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from genrescope.evaluation.metrics import resampled_interval
+from genrescope.models.listener import Listener
 from genrescope.models.tag_genres import genres
 from genrescope.store import listening
 from genrescope.store.store import open_store
@@ -29,8 +30,8 @@ def main() -> None:
     parser.add_argument("store")
     store = open_store(parser.parse_args().store)
     models = listening.taggers(TAGGERS)
-    found = listening.extract(store, listening.network_of(models, 2), models).found
-    names = [f"{name}:{tag}" for name, model in zip(TAGGERS, models, strict=True) for tag in model.header.labels]
+    found = listening.extract(store, Listener.of([model.network for model in models], 2), models).found
+    names = listening.tags_of(models)
     tags = np.stack([found[track.id][:, -len(names) :].mean(axis=0) for track in store.tracks]).astype(np.float64)
     logits = {genre.name: tags[:, [names.index(tag) for tag in genre.tags]].mean(axis=1) for genre in genres()}
     truth = np.array([track.genre for track in store.tracks])

@@ -19,10 +19,11 @@ from genrescope.inference.scorer import track_scores
 from genrescope.modelfile import Header, shelf
 from genrescope.models.listener import TagHead
 from genrescope.models.musicnn import Musicnn
-from genrescope.models.tag_genres import tags_of
+from genrescope.models.tag_genres import prior, tags_of
+from genrescope.store import listening
 from genrescope.store.prepare import prepare
 from genrescope.training import recipe as recipes
-from genrescope.training.listener import Points, fit, prior_of
+from genrescope.training.listener import Points, fit
 from genrescope.training.recipe_listener import ListenerRecipe
 
 if TYPE_CHECKING:
@@ -128,10 +129,29 @@ def test_windows_pooled_by_logits_are_the_logits_of_the_mean() -> None:
 
 
 def test_genres_are_matched_to_tags_by_name() -> None:
-    models = [modelfile.load(name) for name in TAGS]
-    prior = prior_of(["Blues", "classical", "my own"], models)
-    assert prior.tolist() == [[1, 0, 0, 0, 0], [0, 0, 0, 1, 0], [0] * 5]
+    tags = listening.tags_of(listening.taggers(list(TAGS)))
+    assert tags[-1] == "musicnn-mtt:loud"
+    assert prior(["Blues", "classical", "my own"], tags).tolist() == [[1, 0, 0, 0, 0], [0, 0, 0, 1, 0], [0] * 5]
     assert tags_of("hip hop") == tags_of("HIPHOP") == tags_of("Rap") != ()
+
+
+def test_its_own_keys_can_be_set_and_no_others() -> None:
+    found = recipes.load_any("listener", {"listener.taggers": ["musicnn-mtt"], "evaluation.verdict": "first"})
+    assert isinstance(found, ListenerRecipe)
+    assert (found.listener.taggers, found.evaluation.verdict) == (["musicnn-mtt"], "first")
+    with pytest.raises(RecipeError, match=r'no recipe key "listener\.tagger"; did you mean "listener\.tagge'):
+        recipes.load_any("listener", {"listener.tagger": []})
+    with pytest.raises(RecipeError, match=r'no recipe key "training\.epochs"; one of: .*listener\.taggers'):
+        recipes.load_any("listener", {"training.epochs": 3})
+
+
+def test_what_is_no_tagger_is_refused(run: Path) -> None:
+    shelf.add("mine", run)
+    try:
+        with pytest.raises(ModelFileError, match="mine is a model listener; accepted as a tagger are musicnn networks"):
+            listening.taggers(["musicnn-msd", "mine"])
+    finally:
+        shelf.remove("mine")
 
 
 # -- the run ----------------------------------------------------------------------------------------------------

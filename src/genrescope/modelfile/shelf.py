@@ -121,13 +121,14 @@ def get(
 
 
 def _put_together(wanted: Entry, *, wheel: Path | None, on_step: Callable[[str], None]) -> tuple[list[str], Path]:
-    """Make a model of others, which are fetched where they are missing."""
+    """Make a model of others, which are fetched where they are missing; one of another version is made anew."""
     from genrescope.modelfile import zero_shot
 
     new: list[str] = []
     for part in wanted.made_of:
         new += get(part, wheel=wheel, on_step=on_step)[0]
-    if path_of(wanted.name) is None:
+    path = path_of(wanted.name)
+    if path is None or read_header(path).made_with != genrescope.__version__:
         save(file_of(wanted.name), *zero_shot.make({part: load(file_of(part)) for part in wanted.made_of}))
         new.append(wanted.name)
     return new, file_of(wanted.name)

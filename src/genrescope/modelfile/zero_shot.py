@@ -14,7 +14,7 @@ import genrescope
 from genrescope.features.windows import WindowSpec
 from genrescope.modelfile.header import Header, Terms, TrainingData
 from genrescope.models.listener import Listener
-from genrescope.models.tag_genres import genres
+from genrescope.models.tag_genres import genres, prior
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,14 +33,10 @@ def make(taggers: Mapping[str, Model]) -> tuple[Listener, Header]:
     """
     known = genres()
     tags = [f"{name}:{label}" for name, model in taggers.items() for label in model.header.labels]
-    network = Listener(len(known), taggers={name: len(model.header.labels) for name, model in taggers.items()})
-    for own, model in zip(network.taggers, taggers.values(), strict=True):
-        own.load_state_dict(model.network.state_dict())
+    network = Listener.of([model.network for model in taggers.values()], len(known))
     with torch.no_grad():
-        for number, genre in enumerate(known):
-            for tag in genre.tags:
-                network.head.prior[number, tags.index(tag)] = 1 / len(genre.tags)
-            network.head.bias[number] = -LEVEL_SHARE * genre.level
+        network.head.prior.copy_(torch.from_numpy(prior([genre.name for genre in known], tags)))
+        network.head.bias.copy_(torch.tensor([-LEVEL_SHARE * genre.level for genre in known]))
     first = next(iter(taggers.values())).header
     header = Header(
         model="listener",
@@ -54,4 +50,4 @@ def make(taggers: Mapping[str, Model]) -> tuple[Listener, Header]:
         recipe={"name": "genres", "evaluation": {"verdict": "vote"}},
         made_with=genrescope.__version__,
     )
-    return network.eval(), header
+    return network, header

@@ -16,7 +16,7 @@ from genrescope.models.musicnn import POOLED, Musicnn
 from genrescope.models.registry import register
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 
 class TagHead(nn.Module):
@@ -70,6 +70,15 @@ class Listener(nn.Module):
         super().__init__()
         self.taggers = nn.ModuleList(Musicnn(tags) for tags in taggers.values())
         self.head = TagHead(genres, tags=sum(taggers.values()), features=POOLED)
+
+    @classmethod
+    def of(cls, taggers: Sequence[nn.Module], genres: int) -> Listener:
+        """Return a listener with copies of musicnn networks, ready to predict; its head knows nothing yet."""
+        known = [cast("Musicnn", tagger) for tagger in taggers]
+        network = cls(genres, taggers={str(n): tagger.tags.out_features for n, tagger in enumerate(known)})
+        for own, tagger in zip(network.taggers, known, strict=True):
+            own.load_state_dict(tagger.state_dict())
+        return network.eval()
 
     def forward(self, windows: Tensor) -> Tensor:
         """Return logits of shape (batch, genres) from log-mels of shape (batch, 1, 96, frames)."""

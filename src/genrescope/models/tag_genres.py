@@ -6,6 +6,14 @@ import functools
 import importlib.resources
 import tomllib
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
 
 
 @dataclass(frozen=True)
@@ -44,6 +52,24 @@ def tags_of(genre: str) -> tuple[str, ...]:
     """
     wanted = _key(genre)
     return next((each.tags for each in genres() if wanted in map(_key, (each.name, *each.names))), ())
+
+
+def prior(labels: Sequence[str], tags: Sequence[str]) -> npt.NDArray[np.float64]:
+    """Return how much each tag speaks for each genre, of shape (genres, tags): equal shares, or nothing.
+
+    Args:
+        labels: the genres.
+        tags: as `tagger:tag`.
+
+    Example:
+        >>> prior(["heavy metal", "reggae"], ["musicnn-msd:metal", "musicnn-msd:heavy metal"]).tolist()
+        [[0.5, 0.5], [0.0, 0.0]]
+    """
+    found = np.zeros((len(labels), len(tags)))
+    for row, label in zip(found, labels, strict=True):
+        known = [tags.index(tag) for tag in tags_of(label) if tag in tags]
+        row[known] = 1 / max(1, len(known))
+    return found
 
 
 def _key(genre: str) -> str:

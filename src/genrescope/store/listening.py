@@ -21,7 +21,6 @@ from genrescope.errors import ModelFileError
 from genrescope.features.front_end import make, stored
 from genrescope.features.windows import WindowSpec
 from genrescope.inference.scorer import Scorer
-from genrescope.models.listener import Listener
 from genrescope.store import audio_cache
 
 if TYPE_CHECKING:
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 
     from genrescope.audio import Wave
     from genrescope.modelfile import Model
+    from genrescope.models.listener import Listener
     from genrescope.store.audio_cache import CacheProgress, Gathered
     from genrescope.store.embeddings import Embeddings
     from genrescope.store.store import Store
@@ -48,7 +48,7 @@ def taggers(names: Sequence[str]) -> list[Model]:
     """Load taggers from the shelf.
 
     Raises:
-        ModelFileError: one was not fetched yet.
+        ModelFileError: one was not fetched yet, or is no musicnn network.
     """
     from genrescope.modelfile import shelf
 
@@ -60,16 +60,16 @@ def taggers(names: Sequence[str]) -> list[Model]:
                 f"the recipe needs the weights of {name}, which are not here yet. Fetch them with: genrescope models "
                 f"get {name}; or train without them: --recipe default"
             )
-        found.append(_loaded(path, path.stat().st_mtime_ns))
+        model = _loaded(path, path.stat().st_mtime_ns)
+        if model.header.model != "musicnn":
+            raise ModelFileError(f"{name} is a model {model.header.model}; accepted as a tagger are musicnn networks")
+        found.append(model)
     return found
 
 
-def network_of(models: Sequence[Model], genres: int) -> Listener:
-    """Return a listener with these taggers; its head knows nothing yet."""
-    network = Listener(genres, taggers={str(n): len(model.header.labels) for n, model in enumerate(models)})
-    for tagger, model in zip(network.taggers, models, strict=True):
-        tagger.load_state_dict(model.network.state_dict())
-    return network.eval()
+def tags_of(models: Sequence[Model]) -> list[str]:
+    """Return the tags of taggers, as `tagger:tag`."""
+    return [f"{model.header.recipe['name']}:{label}" for model in models for label in model.header.labels]
 
 
 def extract(

@@ -13,7 +13,8 @@ import torch
 import torch.nn.functional as F
 
 from genrescope import modelfile
-from genrescope.models.tag_genres import tags_of
+from genrescope.models import tag_genres
+from genrescope.models.listener import Listener
 from genrescope.store import listening
 from genrescope.training.learner import Learnt
 from genrescope.training.progress import Epoch
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from genrescope.modelfile import Model
-    from genrescope.models.listener import Listener
     from genrescope.store.store import StoredTrack
     from genrescope.training.job import Job, Material
     from genrescope.training.progress import Watch
@@ -79,18 +79,18 @@ class ListenerLearner:
         """Refuse a recipe whose taggers cannot be had.
 
         Raises:
-            ModelFileError: one was not fetched yet.
+            ModelFileError: one was not fetched yet, or is no musicnn network.
         """
         listening.taggers(self.recipe.listener.taggers)
 
     def learn(self, job: Job, material: Material, folder: RunFolder, watch: Watch) -> Learnt:
         """Compute what features are missing, choose how far labels move the head by artists left out, and fit it."""
         models = listening.taggers(self.recipe.listener.taggers)
-        network = listening.network_of(models, len(material.labels))
+        network = Listener.of([model.network for model in models], len(material.labels))
         features = listening.extract(job.store, network, models, on_track=watch.on_track).found
         began = time.monotonic()
         means = np.stack([features[track.id].mean(axis=0) for track in material.learnt]).astype(np.float64)
-        prior = prior_of(material.labels, models)
+        prior = tag_genres.prior(material.labels, listening.tags_of(models))
         points, (level, centre, spread) = _points(means, prior, material.learnt, material.labels)
         rotation = np.linalg.svd(points.pooled, full_matrices=False)[2]
         points = Points(points.tags, points.pooled @ rotation.T, points.genre, points.artist)
@@ -139,16 +139,6 @@ class ListenerLearner:
             temperature=temperature,
             facts={"penalties": penalties.tolist(), "temperature": temperature},
         )
-
-
-def prior_of(labels: Sequence[str], models: Sequence[Model]) -> Floats:
-    """Return how much each tag speaks for each genre, shape (genres, tags): equal shares, or nothing."""
-    names = [f"{model.header.recipe['name']}:{label}" for model in models for label in model.header.labels]
-    prior = np.zeros((len(labels), len(names)))
-    for row, label in zip(prior, labels, strict=True):
-        known = [names.index(tag) for tag in tags_of(label) if tag in names]
-        row[known] = 1 / max(1, len(known))
-    return prior
 
 
 def fit(points: Points, penalties: Floats) -> Head:

@@ -143,7 +143,7 @@ def load(name: str, changes: dict[str, Any] | None = None) -> Recipe:
     """
     found = load_any(name, changes)
     if isinstance(found, ListenerRecipe):
-        raise RecipeError(f"recipe {name} is that of a listener, which has nothing to set here; train it as it is")
+        raise RecipeError(f"recipe {name} is that of a listener, here only those of models from scratch are taken")
     return found
 
 
@@ -177,15 +177,15 @@ def parse_change(text: str) -> tuple[str, Any]:
         return key.strip(), value.strip()
 
 
-def keys() -> list[str]:
-    """Return all dotted keys of a recipe.
+def keys(of: type[AnyRecipe] = Recipe) -> list[str]:
+    """Return all dotted keys of a kind of recipe.
 
     Example:
-        >>> "optimizer.momentum" in keys()
-        True
+        >>> "optimizer.momentum" in keys(), keys(ListenerRecipe)[2:4]
+        (True, ['listener.taggers', 'listener.tagged'])
     """
     found = []
-    for name, field in Recipe.model_fields.items():
+    for name, field in of.model_fields.items():
         kind = field.annotation
         if isinstance(kind, type) and issubclass(kind, Section):
             found += [f"{name}.{inner}" for inner in kind.model_fields]
@@ -231,26 +231,32 @@ def _read(name: str) -> dict[str, Any]:
 
 def _set(values: dict[str, Any], key: str, value: Any) -> None:
     section, dot, inner = key.partition(".")
-    if key not in keys():
-        raise RecipeError(f'no recipe key "{key}"; {nearest(key, keys())}')
+    known = keys(_kind_of(values))
+    if key not in known:
+        raise RecipeError(f'no recipe key "{key}"; {nearest(key, known)}')
     if dot:
         values[section] = values.get(section, {}) | {inner: value}
     else:
         values[key] = value
 
 
+def _kind_of(values: dict[str, Any]) -> type[AnyRecipe]:
+    return ListenerRecipe if "listener" in values else Recipe
+
+
 def _validated(values: dict[str, Any]) -> AnyRecipe:
+    kind = _kind_of(values)
     try:
-        return (ListenerRecipe if "listener" in values else Recipe).model_validate(values)
+        return kind.model_validate(values)
     except ValidationError as error:
-        raise RecipeError("; ".join(_words(problem) for problem in error.errors())) from error
+        raise RecipeError("; ".join(_words(problem, keys(kind)) for problem in error.errors())) from error
 
 
-def _words(problem: Any) -> str:
+def _words(problem: Any, known: list[str]) -> str:
     """Put one of pydantic's findings in the words of a recipe."""
     key = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
-        return f'no recipe key "{key}"; {nearest(key, keys())}'
+        return f'no recipe key "{key}"; {nearest(key, known)}'
     if problem["type"] == "missing":
         return f'the recipe lacks the key "{key}"'
     if not key:  # sections that contradict each other
