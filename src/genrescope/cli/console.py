@@ -128,3 +128,12 @@ def show_scores(result: Evaluation) -> None:
     console.print(f"{named}: {part}{data.tracks} tracks of {data.name}", markup=False)
     console.print(rows)
     console.print("* the recipe's own verdict. The windows' interval resamples whole tracks.", markup=False)
+    show_wider(result)
+
+
+def show_wider(result: Evaluation) -> None:
+    """Print the interval that resamples whole artists to stdout, where they are known."""
+    from genrescope.pages.render import interval
+
+    if (wider := result.headline.interval_by_groups) is not None:
+        out().print(f"95 % interval that resamples whole artists: {interval(wider)}", markup=False)

@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from genrescope.cli.console import Device, Jobs, Quiet, Seed, out, progress, resumable, say, show_scores, table
+from genrescope.cli.console import (
+    Device,
+    Jobs,
+    Quiet,
+    Seed,
+    out,
+    progress,
+    resumable,
+    say,
+    show_scores,
+    show_wider,
+    table,
+)
 from genrescope.cli.splits import find_pairs
 
 if TYPE_CHECKING:
@@ -195,10 +207,7 @@ def show_folds(result: CrossValidation) -> None:
     console.print(f"{result.model.recipe['name']}: {result.data.split} of {result.data.name}", markup=False)
     console.print(rows)
     console.print(f"mean over folds {percent(folds.mean)}, standard deviation {percent(folds.deviation)}", markup=False)
-    if pooled.interval_by_groups is not None:
-        console.print(
-            f"95 % interval that resamples whole artists: {interval(pooled.interval_by_groups)}", markup=False
-        )
+    show_wider(result)
 
 
 def _line(row: Epoch, epochs: int) -> str:

@@ -13,13 +13,11 @@ from __future__ import annotations
 import dataclasses
 import re
 import statistics
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from genrescope import modelfile, results, splits
 from genrescope.errors import DataError
-from genrescope.evaluation import metrics
 from genrescope.evaluation.evaluate import track_rows, verdict_of
 from genrescope.evaluation.facts import about_model
 from genrescope.evaluation.sound import sound_for
@@ -38,7 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from genrescope.evaluation.sound import Sound
-    from genrescope.results import Interval, ModelFacts, TrackRow, Verdict
+    from genrescope.results import ModelFacts, TrackRow, Verdict
     from genrescope.splits.duplicates import Pair
     from genrescope.store.store import Store, StoredTrack
     from genrescope.training.job import Job
@@ -145,9 +143,6 @@ def _result(
     last = judged[folds[-1].name]
     found = audit_split(store.tracks, split.by_part, pairs)
     together = sorted((row for each in judged.values() for row in each.rows), key=lambda row: row.id)
-    wider: dict[Verdict, Interval] = {}
-    if group_of is not None:
-        wider = {"first": _by_groups(together, "first", group_of), "vote": _by_groups(together, "vote", group_of)}
     return CrossValidation(
         model=last.model,
         data=DataFacts(
@@ -156,7 +151,7 @@ def _result(
         notes=(*([] if found.clean else [f"audit: {found.summary}"]), *split.notes),
         audit=AuditFacts(clean=found.clean, summary=found.summary),
         crossval=_by_fold(folds, judged, last.verdict),
-        **dict(summary(together, last.labels, last.verdict, intervals_by_groups=wider)),
+        **dict(summary(together, last.labels, last.verdict, group_of=group_of)),
     )
 
 
@@ -206,14 +201,3 @@ def _by_fold(folds: Sequence[Fold], judged: Mapping[str, Judged], verdict: Verdi
         deviation=statistics.stdev(values),
         seconds=round(sum(read_run(fold.path)["seconds"] for fold in folds), 1),
     )
-
-
-def _by_groups(rows: Sequence[TrackRow], verdict: Verdict, group_of: Mapping[str, str]) -> tuple[float, float]:
-    """Return the interval of the pooled accuracy that knows which tracks are of one group."""
-    right: Counter[str] = Counter()
-    total: Counter[str] = Counter()
-    for row in rows:
-        group = f"group {group_of[row.id]}" if group_of[row.id] else f"track {row.id}"
-        total[group] += 1
-        right[group] += row.right_by(verdict)
-    return metrics.resampled_interval([right[group] for group in total], list(total.values()))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from genrescope.evaluation import metrics
 from genrescope.evaluation.calibration import calibration
-from genrescope.results import Accuracies, Calibration, Interval, Share, Summary, TrackShare, WindowShare
+from genrescope.results import Accuracies, Calibration, Share, Summary, TrackShare, WindowShare
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,7 +20,7 @@ def summary(
     labels: Sequence[str],
     verdict: Verdict,
     *,
-    intervals_by_groups: Mapping[Verdict, Interval] | None = None,
+    group_of: Mapping[str, str] | None = None,
 ) -> Summary:
     """Count tracks that were scored.
 
@@ -28,19 +29,19 @@ def summary(
     them the genres, the confusion matrix and the tracks' scores are made of.
 
     Args:
-        intervals_by_groups: of either accuracy of tracks, the interval that resamples whole artists.
+        group_of: the groups that intervals over whole artists resample, by track; None takes those of the rows.
     """
     truth = [labels.index(row.genre) for row in rows]
     counts = metrics.confusion(truth, [labels.index(row.predicted) for row in rows], len(labels))
     genres = metrics.per_genre(counts, labels)
     f1 = [figures.f1 for figures in genres.values() if figures.tracks and figures.f1 is not None]
-    wider = intervals_by_groups or {}
+    groups = [row.group if group_of is None else group_of[row.id] for row in rows]
     return Summary(
         verdict=verdict,
         accuracy=Accuracies(
-            first=_with_groups(track_share(rows, "first"), wider.get("first")),
+            first=_over_groups(rows, "first", groups),
             window=_window_share(rows),
-            vote=_with_groups(track_share(rows, "vote"), wider.get("vote")),
+            vote=_over_groups(rows, "vote", groups),
         ),
         macro_f1=sum(f1) / len(f1),
         genres=genres,
@@ -57,8 +58,16 @@ def track_share(rows: Sequence[TrackRow], verdict: Verdict) -> Share:
     return metrics.share(sum(row.right_by(verdict) for row in rows), len(rows))
 
 
-def _with_groups(share: Share, interval: Interval | None) -> TrackShare:
-    return TrackShare(**dict(share), interval_by_groups=interval)
+def _over_groups(rows: Sequence[TrackRow], verdict: Verdict, groups: Sequence[str]) -> TrackShare:
+    """Count tracks; where groups are known, give the wider interval too that knows which tracks are of one."""
+    right: Counter[str] = Counter()
+    total: Counter[str] = Counter()
+    for row, group in zip(rows, groups, strict=True):
+        name = f"group {group}" if group else f"track {row.id}"
+        total[name] += 1
+        right[name] += row.right_by(verdict)
+    wider = metrics.resampled_interval([right[name] for name in total], list(total.values())) if any(groups) else None
+    return TrackShare(**dict(track_share(rows, verdict)), interval_by_groups=wider)
 
 
 def _window_share(rows: Sequence[TrackRow]) -> WindowShare:
