@@ -373,7 +373,7 @@ def test_settings_that_contradict_each_other_are_refused_in_a_line(changes: dict
 
 def test_a_network_and_its_colleague_are_one_model(store: Store, tmp_path: Path) -> None:
     changes = {"training.epochs": 2, "windows.frames": 64, "windows.overlap": 0.5, "classifier.frames": 128}
-    its = recipe.load("default", changes)
+    its = recipe.load("scratch", changes)
     out = trained(store, its, split_of(store, "train", "train", "train", "validation", "test"), tmp_path / "run")
     header = modelfile.read_header(out)
     assert (header.model, header.windows) == ("network-and-svm", WindowSpec(128, 64, its.windows.padding))

@@ -89,9 +89,9 @@ def nearest(given: str, accepted: Iterable[str]) -> str:
     """Say what was meant: `did you mean "mgcc"?`, or the accepted names if none is near.
 
     Example:
-        >>> nearest("mgc", ["default", "mgcc"])
+        >>> nearest("mgc", ["scratch", "mgcc"])
         'did you mean "mgcc"?'
-        >>> nearest("x", ["default", "mgcc"])
+        >>> nearest("x", ["scratch", "mgcc"])
         'one of: default, mgcc'
     """
     names = list(accepted)

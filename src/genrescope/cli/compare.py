@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Add this module's command."""
-    app.command(epilog="Example: genrescope compare runs/mgcc@first runs/default@vote --out compare")(compare)
+    app.command(epilog="Example: genrescope compare runs/mgcc@first runs/scratch@vote --out compare")(compare)
 
 
 def compare(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Add this module's command."""
-    app.command(epilog="Example: genrescope robustness runs/default-0 --conditions mp3-64,noise-10")(robustness)
+    app.command(epilog="Example: genrescope robustness runs/scratch-0 --conditions mp3-64,noise-10")(robustness)
 
 
 def robustness(

@@ -48,14 +48,14 @@ Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run in --
 
 def add_to(app: typer.Typer) -> None:
     """Add this module's commands."""
-    app.command(epilog="Example: genrescope train store --recipe default --out runs/first")(train)
+    app.command(epilog="Example: genrescope train store --out runs/first")(train)
     app.command(epilog="Example: genrescope evaluate runs/first --part test")(evaluate)
 
 
 def train(
     store: Annotated[Path, typer.Argument(help="Folder of the store.")],
     out: Annotated[Path, typer.Option(help="The run folder, or with --folds the folder of the runs.")],
-    recipe: Annotated[str, typer.Option(help="Name of a recipe, or a TOML file.")] = "default",
+    recipe: Annotated[str, typer.Option(help="Name of a recipe, or a TOML file.")] = "listener",
     split: SplitChoice = None,
     parts: Parts = "train",
     folds: Folds = None,
@@ -70,11 +70,14 @@ def train(
     """Train a model: a recipe and a store in, a run folder out; the split is audited first. Resumable."""
     from genrescope import splits
     from genrescope.errors import DataError
+    from genrescope.store import listening
     from genrescope.store.store import open_store
     from genrescope.training import recipe as recipes
     from genrescope.training.job import Job
 
     chosen = recipes.load_any(recipe, dict(map(recipes.parse_change, set_ or [])))
+    for tagger in getattr(chosen, "taggers", ()):
+        listening.fetch(tagger, on_step=lambda step: say(step, quiet=quiet))
     if folds and parts != "train":
         raise DataError("with --folds every run learns from all folds but one; leave out --parts")
     opened = open_store(store)

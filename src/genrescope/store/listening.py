@@ -45,26 +45,37 @@ def _loaded(path: Path, changed: int) -> Model:
 
 
 def taggers(names: Sequence[str]) -> list[Model]:
-    """Load taggers from the shelf.
+    """Load taggers from the shelf; published ones are fetched the first time.
 
     Raises:
-        ModelFileError: one was not fetched yet, or is no musicnn network.
+        ModelFileError: one cannot be fetched, or is no musicnn network.
     """
-    from genrescope.modelfile import shelf
-
     found = []
     for name in names:
-        path = shelf.path_of(name)
-        if path is None:
-            raise ModelFileError(
-                f"the recipe needs the weights of {name}, which are not here yet. Fetch them with: genrescope models "
-                f"get {name}; or train without them: --recipe default"
-            )
+        path = fetch(name)
         model = _loaded(path, path.stat().st_mtime_ns)
         if model.header.model != "musicnn":
             raise ModelFileError(f"{name} is a model {model.header.model}; accepted as a tagger are musicnn networks")
         found.append(model)
     return found
+
+
+def fetch(name: str, *, on_step: Callable[[str], None] = lambda _: None) -> Path:
+    """Return the file of a tagger on the shelf; a published one is fetched the first time.
+
+    Raises:
+        ModelFileError: it cannot be had.
+    """
+    from genrescope.modelfile import shelf
+
+    if path := shelf.path_of(name):
+        return path
+    try:
+        new, path = shelf.get(name, on_step=on_step)
+        on_step(f"{', '.join(new)}: on the shelf now. Terms: genrescope models show {name}")
+        return path
+    except ModelFileError as error:
+        raise ModelFileError(f"{error}. Or train without published weights: --recipe scratch") from error
 
 
 def tags_of(models: Sequence[Model]) -> list[str]:

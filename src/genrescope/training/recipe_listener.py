@@ -32,6 +32,11 @@ class ListenerRecipe(Section):
     evaluation: EvaluationSection = EvaluationSection(verdict="vote")
 
     @property
+    def taggers(self) -> tuple[str, ...]:
+        """The models that must be on the shelf."""
+        return tuple(self.listener.taggers)
+
+    @property
     def kind(self) -> Literal["listener"]:
         """What the recipe makes."""
         return "listener"
