@@ -33,7 +33,7 @@ class AudioError(GenrescopeError):
     Attributes:
         name: the file's path, or what stands for it when bytes were given.
         attempts: pairs of decoder and reason, in the order they were tried.
-        fault: what is wrong in a word: `empty`, `truncated`, `non-finite`, or `unreadable` for all else.
+        fault: what is wrong in a word: `empty`, `truncated`, `damaged`, `non-finite`, or `unreadable` for all else.
     """
 
     def __init__(self, name: str, attempts: Sequence[tuple[str, str]], fault: str = "unreadable") -> None:

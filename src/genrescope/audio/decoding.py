@@ -1,6 +1,7 @@
 """Decode: any file goes in, mono float32 at the model's rate comes out. After this door nobody checks a wave again.
 
-libsndfile is asked first, FFmpeg second; when both fail, one error has both reasons.
+The content decides which decoder is asked first: libsndfile for chunks of samples and for Ogg Vorbis, whose ends FFmpeg
+cuts less exactly; FFmpeg for all else. When both fail, one error has both reasons.
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from genrescope.audio import ogg
+from genrescope.audio.chunks import sound_chunk
 from genrescope.audio.ffmpeg_reader import FFmpegReader
 from genrescope.audio.reader import ArrayReader, UnreadableError
 from genrescope.audio.resampling import mono_wave
 from genrescope.audio.soundfile_reader import SoundFileReader
-from genrescope.audio.source import name_of, problem_with
+from genrescope.audio.source import name_of, opened, problem_with
 from genrescope.errors import AudioError
 
 if TYPE_CHECKING:
@@ -132,8 +135,6 @@ def from_array(samples: npt.ArrayLike, *, rate: int, to_rate: int = SAMPLE_RATE,
             raise UnreadableError(f"shape {array.shape}; accepted are (samples,) and (samples, channels), not empty")
         if array.ndim == 2 and array.shape[1] > array.shape[0]:
             raise UnreadableError(f"shape {array.shape} looks like (channels, samples); transpose it")
-        if rate <= 0:
-            raise UnreadableError(f"rate {rate}; accepted is a positive number of samples per second")
         if array.dtype.kind in "iu":
             limits = np.iinfo(array.dtype)
             middle = (int(limits.max) + int(limits.min) + 1) // 2  # 0 for signed, 128 for 8 bit unsigned
@@ -169,8 +170,9 @@ def _decoders(source: Source, attempts: list[tuple[str, str]]) -> Iterator[type[
     if problem is not None:
         attempts.append(("file", problem))
         return
-    yield SoundFileReader
-    yield FFmpegReader
+    with opened(source) as file:
+        known = sound_chunk(file) is not None or ogg.is_plain_vorbis(file)
+    yield from (SoundFileReader, FFmpegReader) if known else (FFmpegReader, SoundFileReader)
 
 
 def _failed(source: Source, attempts: list[tuple[str, str]], fault: str) -> AudioError:

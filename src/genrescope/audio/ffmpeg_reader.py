@@ -1,27 +1,50 @@
-"""Files read by FFmpeg, through PyAV: m4a, aac, wma, the sound of video files, and what libsndfile cannot read.
+"""Files read by FFmpeg, through PyAV: mp3, flac, ogg, m4a, the sound of video files, and nearly all else.
 
-What FFmpeg gets wrong is put right here, so that a block, an excerpt and a whole file are the same sound.
+Its content decides what a file is, never its name. All packets are decoded to the end, whatever a header counts; what
+cannot be decoded is noted, and told once the rest was heard.
 """
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+import os
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from genrescope.audio import reader
-from genrescope.audio.reader import AudioInfo, UnreadableError
+from genrescope.audio import mpeg, ogg
+from genrescope.audio.chunks import SoundChunk, sound_chunk, to_the_end
+from genrescope.audio.listening import Noticed
+from genrescope.audio.reader import AudioInfo, UnreadableError, block_frames, cut_short, refuse_impossible
 from genrescope.audio.resampling import mixed
-from genrescope.audio.source import openable, read_part
+from genrescope.audio.source import opened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+
+    import numpy.typing as npt
 
     from genrescope.audio.reader import Samples
     from genrescope.audio.source import Source
 
+_FORMATS = (
+    "aac,ac3,aiff,amr,ape,asf,au,avi,caf,dsf,dts,dtshd,eac3,flac,flv,iff,loas,matroska,mov,mp3,mpc,mpc8,mpeg,mpegts,"
+    "mxf,nut,ogg,oma,qoa,rm,shn,tak,truehd,tta,voc,w64,wav,wtv,wv,xwma"
+)
+"""What a file may be. FFmpeg knows hundreds more: play lists that open other files, subtitles, pictures, raw sound."""
+_STATED = ("ape", "asf", "flac", "matroska", "mov", "mpc", "tak", "tta", "wv", "dsf")
+"""Whose headers state their length exactly; of others FFmpeg estimates it from the bit rate."""
+_CLOCKED = ("asf", "matroska")
+"""Whose packets carry times, and lie one behind the other."""
+_AVI_SHARE = 0.9  # an avi counts whole packets as if all were equally long
+_SELF_SYNCING = ("aac", "ac3", "dts", "eac3", "loas", "mp3", "mpeg", "mpegts", "truehd")
+"""Whose decoders look for the next frame by themselves: tags and junk between frames are no damage."""
+_OTHER_BYTES = 1500  # of an mp3's claim: the frame that holds it, and a tag
+_MOST_PLANES = 7  # PyAV reads the planes of 8 channels and more past their end
 _ASF_ENCRYPTION = bytes.fromhex("fbb3112223bdd211b4b700a0c955fc6e")  # ASF's Content Encryption Object
+
+_Form = tuple[int, int, str]
 
 
 class FFmpegReader:
@@ -32,103 +55,198 @@ class FFmpegReader:
     def __init__(self, source: Source) -> None:
         import av
 
-        self._error = av.error.FFmpegError
-        # "file:" keeps a colon in a name from being taken for a protocol.
-        opened = openable(source)
-        opened = f"file:{opened}" if isinstance(opened, str) else opened
+        self._errors = (av.error.FFmpegError, ValueError)
+        self._file = opened(source)
         try:
-            self._container = av.open(opened, mode="r", metadata_errors="ignore")
+            self._chunk = sound_chunk(self._file)
+            self._container = av.open(_Nameless(self._file, self._chunk), mode="r", metadata_errors="ignore",
+                                      options={"format_whitelist": _FORMATS})  # fmt: skip
         except (av.error.FFmpegError, OSError, ValueError) as error:
+            self._file.close()
             raise UnreadableError(_reason(error)) from error
         try:
-            self._begin(source)
+            self._begin()
         except UnreadableError:
-            self._container.close()
+            self.__exit__()
             raise
 
-    def _begin(self, source: Source) -> None:
+    def _begin(self) -> None:
         if not self._container.streams.audio:
             raise UnreadableError("no audio stream")
         self._stream = self._container.streams.audio[0]
-        self._format = self._container.format.name
+        self._format = self._container.format.name.split(",")[0]
         context: Any = self._stream.codec_context  # None for a codec that FFmpeg does not know
-        tag = getattr(context, "codec_tag", "")
-        if tag in ("enca", "drms") or (self._format == "asf" and _ASF_ENCRYPTION in read_part(source, 0, 1 << 20)):
+        if self._is_encrypted(context):
             raise UnreadableError("encrypted (copy protection); use an unprotected copy", final=True)
         if context is None or not context.sample_rate:
             raise UnreadableError("no decoder for its codec")
         self.rate: int = context.sample_rate
+        refuse_impossible(self.rate, context.channels)
+        if context.name == "flac":
+            context.options = {"err_detect": "crccheck+explode"}
+        name = f"{self._container.format.name} {context.codec.canonical_name}"
+        self.info = AudioInfo(self._seconds(), self.rate, context.channels, name)
+
+    def _is_encrypted(self, context: Any) -> bool:
+        if self._format == "asf":
+            place = self._file.seek(0, os.SEEK_CUR)  # FFmpeg reads on from here
+            self._file.seek(0)
+            head = self._file.read(1 << 20)
+            self._file.seek(place)
+            return _ASF_ENCRYPTION in head
+        try:
+            return context is not None and context.codec_tag in ("enca", "drms")
+        except UnicodeDecodeError:  # a tag of four bytes that are no letters
+            return False
+
+    def _seconds(self) -> float:
         if self._stream.duration is not None and self._stream.time_base is not None:
-            seconds = float(self._stream.duration * self._stream.time_base)
-        else:
-            seconds = self._container.duration / 1e6 if self._container.duration else math.nan
-        self.info = AudioInfo(seconds, self.rate, context.channels, f"{self._format} {context.name}")
+            return float(self._stream.duration * self._stream.time_base)
+        return self._container.duration / 1e6 if self._container.duration else math.nan
 
     def __enter__(self) -> FFmpegReader:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._container.close()
+        self._file.close()
 
     def chunks(self, start: int, count: int | None) -> Iterator[Samples]:
-        """Gather FFmpeg's small frames into blocks of (frames, channels), from `start` to `start + count`."""
-        end = math.inf if count is None else start + count
-        held: list[Samples] = []
-        size = 0
-        try:
-            for position, samples in self._frames(start):
-                piece = samples[max(0, start - position) : max(0, int(min(end - position, len(samples))))]
-                if len(piece):
-                    held.append(piece)
-                    size += len(piece)
-                if size >= reader.BLOCK_SECONDS * self.rate:
-                    yield np.concatenate(held)
-                    held, size = [], 0
-                if position + len(samples) >= end:
-                    break
-        except UnreadableError:
-            if held:  # how far it came tells a file that was cut short from one that is no music at all
-                yield np.concatenate(held)
-            raise
-        if held:
-            yield np.concatenate(held)
+        """Gather FFmpeg's small frames into blocks of (frames, channels), from `start` to `start + count`.
 
-    def _frames(self, start: int) -> Iterator[tuple[int, Samples]]:
-        """Yield each decoded frame's first sample and its sound as (samples, channels).
-
-        The number of channels may change in the middle: frames that have another than the file's are mixed. Only the
-        mov family has timestamps that are exact to the sample; all others are decoded from the start.
+        Where rate or channels change in mid-stream, the sound goes on at the file's own rate, in as many channels.
         """
-        import av
+        end = math.inf if count is None else start + count
+        longest = block_frames(self.rate, self.info.channels)
+        size = longest if count is None else min(longest, max(count, self.rate))
+        noticed = Noticed()
+        position = -1
+        for form, frames in groupby(self._frames(start, noticed), key=_form):
+            for block in self._at_own_rate(form, _blocks(form, frames, size)):
+                position = self._sought if position < 0 else position
+                piece = block[max(0, start - position) : max(0, int(min(end - position, len(block))))]
+                position += len(block)
+                if len(piece):
+                    yield piece
+                if position >= end:
+                    return
+        fault = self._fault(noticed) if start == 0 and count is None else None
+        if fault is not None:
+            raise fault
 
+    def _frames(self, start: int, noticed: Noticed) -> Iterator[Any]:
+        """Yield the decoded frames; note what could not be decoded.
+
+        Only the mov family has timestamps that are exact to the sample; all others are decoded from the start.
+        """
+        self._sought = 0
+        seek = start > 0 and self._format == "mov"
+        base, tick = self._stream.start_time or 0, float(self._stream.time_base or 1)
         try:
-            seek = start > 0 and self._format.startswith("mov")
             if seek:
                 self._container.seek(max(0, int((start / self.rate - 1.0) * 1e6)))
-            planar = av.AudioResampler(format="fltp", rate=self.rate)
-            base = self._stream.start_time or 0
-            channels = max(1, self.info.channels)
-            position = 0
-            for frame in self._container.decode(self._stream):
-                if seek and frame.pts is not None and frame.time_base is not None:
-                    position = round((frame.pts - base) * float(frame.time_base) * self.rate)
-                    seek = False
-                for part in planar.resample(frame):
-                    samples = part.to_ndarray().T.astype(np.float32, copy=False)
-                    if samples.shape[1] != channels:
-                        samples = np.repeat(mixed(samples)[:, None], channels, axis=1)
-                    yield position, samples
-                    position += len(samples)
-        except (self._error, ValueError) as error:
-            raise UnreadableError(_reason(error)) from error
+            for packet in self._container.demux(self._stream):
+                position, size = packet.pos, packet.size
+                try:
+                    frames = packet.decode()
+                except self._errors as error:
+                    noticed.failed(_reason(error))
+                    continue
+                for frame in frames:
+                    at = None if frame.pts is None else (frame.pts - base) * tick
+                    if seek and at is not None:
+                        self._sought, seek = round(at * self.rate), False
+                    seconds = frame.samples / frame.sample_rate
+                    noticed.heard(position, size, at, seconds, clocked=self._format in _CLOCKED)
+                    yield frame
+        except self._errors as error:
+            noticed.failed(_reason(error))
 
-    def promised(self) -> int | None:
-        """Return the number of frames that the header states."""
-        # Only the mov family states its length exactly; others estimate it from the bit rate.
-        if not self._format.startswith("mov") or math.isnan(self.info.seconds):
+    def _at_own_rate(self, form: _Form, blocks: Iterable[Samples]) -> Iterator[Samples]:
+        """Yield blocks at the file's rate, in the file's number of channels."""
+        rate, channels, _ = form
+        refuse_impossible(rate, channels)
+        if channels != self.info.channels:
+            blocks = (np.repeat(mixed(block)[:, None], self.info.channels, axis=1) for block in blocks)
+        if rate == self.rate:
+            yield from blocks
+            return
+        import soxr
+
+        stream = soxr.ResampleStream(rate, self.rate, self.info.channels, dtype="float32", quality="HQ")
+        for block in blocks:
+            yield stream.resample_chunk(np.ascontiguousarray(block))
+        yield stream.resample_chunk(np.zeros((0, self.info.channels), np.float32), last=True)
+
+    def _fault(self, noticed: Noticed) -> UnreadableError | None:
+        """Return what is wrong with the file, once it was decoded to its end."""
+        if noticed.packets == 0 and noticed.broken:
+            return UnreadableError(noticed.reason)
+        if self._format in _SELF_SYNCING:
+            return self._junk(noticed)
+        found = ogg.damage(self._file, noticed.seconds) if self._format == "ogg" else None
+        if found is not None:
+            return found
+        stated = self._seconds() if self._format in _STATED else math.nan
+        if self._format == "avi" and self._seconds() * _AVI_SHARE > noticed.seconds:
+            stated = self._seconds()
+        if self._chunk is not None and self._chunk.share < 1:
+            stated = noticed.seconds / self._chunk.share if self._chunk.share else math.nan
+        return noticed.fault(stated, counted=self._format == "flac")
+
+    def _junk(self, noticed: Noticed) -> UnreadableError | None:
+        """Return what is wrong with a file whose frames may stand between anything."""
+        if noticed.scattered():
+            return UnreadableError(f"less than half of it is {self.info.codec.split()[-1]}: no music, or badly damaged")
+        stated = mpeg.claim(self._file) if self._format == "mp3" else None
+        # A count is believed where bytes are missing too: files are joined and cut without a thought for it.
+        if stated is None or noticed.bytes >= 0.98 * stated[1] - _OTHER_BYTES:
             return None
-        return round(self.info.seconds * self.rate)
+        return cut_short(stated[0], noticed.seconds)
+
+
+class _Nameless:
+    """A file as FFmpeg may see it: no name whose ending it would believe, and a header that tells its true length."""
+
+    def __init__(self, file: BinaryIO, chunk: SoundChunk | None) -> None:
+        seen = to_the_end(file, chunk) if chunk is not None and chunk.stated is None else file
+        seen.seek(0)
+        self.read, self.seek, self.tell = seen.read, seen.seek, seen.tell
+
+
+def _form(frame: Any) -> _Form:
+    return frame.sample_rate, frame.layout.nb_channels, frame.format.name
+
+
+def _blocks(form: _Form, frames: Iterable[Any], size: int) -> Iterator[Samples]:
+    """Gather frames of one form into blocks of about `size` samples a channel."""
+    import av
+
+    _, channels, name = form
+    if name.endswith("p") and channels > _MOST_PLANES:
+        packer = av.AudioResampler(format=name.removesuffix("p"))
+        frames = (packed for frame in frames for packed in packer.resample(frame))
+    gathered = av.AudioFifo()
+    for frame in frames:
+        frame.pts = None  # the queue would refuse frames whose times do not follow each other
+        gathered.write(frame)
+        if gathered.samples >= size:
+            yield _floats(gathered.read(), channels)
+    if gathered.samples:
+        yield _floats(gathered.read(), channels)
+
+
+def _floats(frame: Any, channels: int) -> Samples:
+    """Return what a frame holds as (samples, channels) in [-1, 1]."""
+    values: npt.NDArray[Any] = frame.to_ndarray()
+    if values.dtype.kind == "u":
+        values = values.astype(np.float32) * np.float32(1 / 128) - 1
+    elif values.dtype.kind == "i":
+        values = values * np.float32(2.0 ** (1 - 8 * values.dtype.itemsize))
+    floats: Samples = values.astype(np.float32, copy=False)
+    return floats.T if len(floats) == channels else floats.reshape(-1, channels)
 
 
 def _reason(error: Exception) -> str:
-    return str(getattr(error, "strerror", "") or error).rstrip(".")
+    told = str(getattr(error, "strerror", "") or error).rstrip(".")
+    return "its content is no audio or video that is known" if told == "Invalid argument" else told

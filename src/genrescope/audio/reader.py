@@ -14,8 +14,16 @@ if TYPE_CHECKING:
 Samples: TypeAlias = npt.NDArray[np.float32]
 """Sound as it was decoded: (frames, channels), at the file's own rate."""
 
-BLOCK_SECONDS = 60.0
-"""Length of a block: of 44.1 kHz stereo it is 21 MB, so an hour of music never stands in memory at once."""
+BLOCK_SECONDS = 10.0
+"""Longest block: of 44.1 kHz stereo it is 3.5 MB, which a processor's cache can hold while the block is worked on."""
+_BLOCK_VALUES = 1 << 23  # samples of all channels together: 32 MB, however many channels there are
+
+RATES = (1_000, 768_000)
+"""Sample rates that are accepted. A rate is a work factor: "1 Hz" in a header turns kilobytes into gigabytes."""
+CHANNELS = 256
+"""Most channels that are accepted."""
+
+_EDGE_SECONDS = 0.1  # a file may fall this short of its header before it counts as truncated
 
 
 @dataclass(frozen=True)
@@ -23,7 +31,7 @@ class AudioInfo:
     """What a file says of its sound, read without decoding it.
 
     Attributes:
-        seconds: length; NaN where the container does not tell.
+        seconds: length; NaN where the container does not tell. It is the header's claim: only decoding tells.
         sample_rate: samples per second and channel.
         channels: number of channels.
         codec: container and coding in the decoder's words, for example `"WAV PCM_16"` or `"mov,mp4 aac"`.
@@ -51,16 +59,18 @@ class Reader(Protocol):
     info: AudioInfo
 
     def chunks(self, start: int, count: int | None) -> Iterator[Samples]:
-        """Yield (frames, channels) from frame `start` on, `count` frames or all."""
+        """Yield (frames, channels) from frame `start` on, `count` frames or all.
 
-    def promised(self) -> int | None:
-        """Return the number of frames that the headers state exactly, or None where they do not."""
+        Raises:
+            UnreadableError: after what could be read, where the file is damaged or ends too early.
+        """
 
 
 class ArrayReader:
     """Samples in memory, with a reader's face."""
 
     def __init__(self, samples: Samples, rate: int) -> None:
+        refuse_impossible(rate, samples.shape[1])
         self._samples, self.rate = samples, rate
         self.info = AudioInfo(len(samples) / rate, rate, samples.shape[1], "array")
 
@@ -68,6 +78,34 @@ class ArrayReader:
         """Yield the samples."""
         yield self._samples[start : None if count is None else start + count]
 
-    def promised(self) -> int | None:
-        """Promise nothing."""
+
+def refuse_impossible(rate: int, channels: int) -> None:
+    """Refuse a rate or a number of channels that no music has, before anything is made of it.
+
+    Raises:
+        UnreadableError: it is out of bounds.
+    """
+    if not RATES[0] <= rate <= RATES[1]:
+        told = f"a sample rate of {rate:,} Hz; accepted are {RATES[0]:,} to {RATES[1]:,} Hz"
+        raise UnreadableError(told, final=True)
+    if not 1 <= channels <= CHANNELS:
+        raise UnreadableError(f"{channels:,} channels; accepted are 1 to {CHANNELS}", final=True)
+
+
+def block_frames(rate: int, channels: int) -> int:
+    """Return the length of a block in frames: as long as `BLOCK_SECONDS`, and never large."""
+    return max(1, min(int(BLOCK_SECONDS * rate), _BLOCK_VALUES // channels))
+
+
+def cut_short(stated: float, read: float, *, at: float | None = None) -> UnreadableError | None:
+    """Return the fault of a file that ends before its header says.
+
+    Args:
+        stated: seconds that the header states.
+        read: seconds that could be decoded.
+        at: the moment that was reached by the file's own clock; None where it is `read`. A clock may jump.
+    """
+    if max(read, read if at is None else at) >= stated - _EDGE_SECONDS:
         return None
+    told = f"truncated: the header promises {stated:.2f} s, {read:.2f} s could be read"
+    return UnreadableError(told, final=True, fault="truncated")

@@ -19,7 +19,9 @@ Wave: TypeAlias = npt.NDArray[np.float32]
 """Mono sound: (samples,)."""
 
 _MARGIN_SECONDS = 0.1  # sound decoded on both sides of an excerpt, so that the resampler's filter sees no edge
-_EDGE_SECONDS = 0.1  # a file may fall this short of its header before it counts as truncated
+LOUDEST = 1e12
+"""Amplitude beyond which samples are refused: no music, and their squares overflow. Floats scaled as 32-bit integers
+stay below."""
 
 
 def mono_wave(
@@ -46,7 +48,7 @@ def mono_wave(
         float32 of shape (samples,).
 
     Raises:
-        UnreadableError: nothing is there, less than was promised, or samples that are not finite.
+        UnreadableError: nothing is there, the file is damaged or cut short, or its samples are not finite or absurd.
     """
     if offset < 0 or (duration is not None and duration <= 0):
         raise UnreadableError(
@@ -74,13 +76,6 @@ def mono_wave(
     if given == 0:
         past = f"nothing at {offset:g} s" if offset and read == 0 else "no samples"
         raise UnreadableError(f"empty: {past}", final=True, fault="empty")
-    promised = reader.promised() if unit == 0 and count is None else None
-    if promised is not None and read / rate < promised / reader.rate - _EDGE_SECONDS:
-        raise UnreadableError(
-            f"truncated: the header promises {promised / reader.rate:.2f} s, {read / rate:.2f} s could be read",
-            final=True,
-            fault="truncated",
-        )
 
 
 def mixed(chunk: Samples) -> Samples:
@@ -102,7 +97,7 @@ def _until_damage(chunks: Iterator[Samples], rate: int) -> Iterator[Samples]:
             read += len(chunk)
             yield chunk
     except UnreadableError as error:
-        if not read:
+        if not read or error.final:
             raise
         told = f"damaged or cut short after {read / rate:.2f} s: {error}"
         raise UnreadableError(told, final=error.final, fault="truncated") from error
@@ -123,12 +118,26 @@ def _resampled(chunks: Iterator[npt.NDArray[np.float32]], source: int, target: i
     position = 0
     for chunk in chunks:
         mono = mixed(chunk)
-        # A sum is finite unless a sample is not (or a thousand samples near 1e38 overflow): one cheap pass.
-        if not np.isfinite(mono.sum()) and not np.isfinite(mono).all():
-            at = (position + int(np.argmin(np.isfinite(mono)))) / source
-            told = f"non-finite samples (NaN or infinity), the first at {at:.3f} s"
-            raise UnreadableError(told, final=True, fault="non-finite")
+        with np.errstate(over="ignore", invalid="ignore"):
+            energy = float(mono @ mono)
+        if not energy <= LOUDEST**2:  # one cheap pass, which NaN does not pass
+            _refuse_absurd(mono, position, source)
         position += len(mono)
         yield mono if stream is None else stream.resample_chunk(mono)
     if stream is not None:
         yield stream.resample_chunk(np.zeros(0, np.float32), last=True)
+
+
+def _refuse_absurd(mono: Wave, position: int, rate: int) -> None:
+    """Refuse samples that are not finite, or beyond all reason."""
+    wrong = ~(np.abs(mono) <= LOUDEST)
+    if not wrong.any():
+        return
+    at = int(np.argmax(wrong))
+    kind = (
+        f"samples as large as {abs(mono[at]):.0e}; full scale is 1"
+        if np.isfinite(mono[at])
+        else "non-finite samples (NaN or infinity)"
+    )
+    told = f"{kind}, the first at {(position + at) / rate:.3f} s"
+    raise UnreadableError(told, final=True, fault="non-finite")

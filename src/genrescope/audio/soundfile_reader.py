@@ -1,16 +1,18 @@
-"""Files read by libsndfile, through soundfile: wav, au, aiff, flac, ogg, opus and mp3, fast.
+"""Files read by libsndfile, through soundfile: wav, aiff, au, caf, w64 and the like, fast, and what FFmpeg cannot read.
 
-What libsndfile gets wrong is put right here, so that a block, an excerpt and a whole file are the same sound.
+It is given an open file and never a name: by some endings it would take any file for raw sound.
 """
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+import os
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from genrescope.audio import reader
-from genrescope.audio.reader import AudioInfo, UnreadableError
-from genrescope.audio.source import openable, read_part
+from genrescope.audio import ogg
+from genrescope.audio.chunks import SoundChunk, sound_chunk, to_the_end
+from genrescope.audio.reader import AudioInfo, UnreadableError, block_frames, cut_short, refuse_impossible
+from genrescope.audio.source import opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,9 +20,8 @@ if TYPE_CHECKING:
     from genrescope.audio.reader import Samples
     from genrescope.audio.source import Source
 
-_NO_LENGTH = 0x7FFF_F000  # writers that cannot go back leave this or all ones in the header for the length
-_MP3_LEAD = 16 * 1152  # frames decoded before an excerpt of an mp3: its bit reservoir reaches back up to nine packets
 _OGG_TAIL_SECONDS = 10.0  # libsndfile's seek goes astray in the last page of an Ogg file
+_MP3_LEAD = 16 * 1152  # frames decoded before an excerpt of an mp3: its bit reservoir reaches back up to nine packets
 
 
 class SoundFileReader:
@@ -38,16 +39,18 @@ class SoundFileReader:
                 return False
 
         self._error = soundfile.LibsndfileError
-        self._source = source
+        self._held = opened(source)
         try:
-            self._file = Forward(openable(source))
+            self._chunk = sound_chunk(self._held)
+            self._file = Forward(_openable(self._held, self._chunk), closefd=False)
+            refuse_impossible(self._file.samplerate, self._file.channels)
         except (soundfile.LibsndfileError, OSError, TypeError) as error:
-            # A TypeError asks for the rate of headerless sound (a name that ends in .raw).
+            self._held.close()
             raise UnreadableError(_reason(error)) from error
+        except UnreadableError:
+            self.__exit__()
+            raise
         self._format: str = self._file.format
-        if self._format == "MP3" and not _has_length(source):
-            self._file.close()
-            raise UnreadableError("an mp3 without a Xing header does not tell its length")
         self.rate: int = self._file.samplerate
         frames: int = self._file.frames
         seconds = frames / self.rate if frames < 1 << 48 else math.nan  # a streamed flac says the largest number
@@ -58,28 +61,33 @@ class SoundFileReader:
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
+        self._held.close()
 
     def chunks(self, start: int, count: int | None) -> Iterator[Samples]:
         """Yield blocks of (frames, channels)."""
-        block = int(reader.BLOCK_SECONDS * self.rate)
         if start and start >= self._file.frames:
             return
         begin = self._entry(start)
-        drop, left = start - begin, self._file.frames - start if count is None else count
+        drop, left, read = start - begin, math.inf if count is None else count, 0
+        block = block_frames(self.rate, self.info.channels)
         try:
             if begin:
                 self._file.seek(begin)
             while left > 0:
-                chunk = self._file.read(min(block, drop + left), dtype="float32", always_2d=True)
+                chunk = self._file.read(int(min(block, drop + left)), dtype="float32", always_2d=True)
                 if not len(chunk):
-                    return
+                    break
                 kept = chunk[drop:]
                 drop = max(0, drop - len(chunk))
                 left -= len(kept)
+                read += len(kept)
                 if len(kept):
                     yield kept
         except self._error as error:
             raise UnreadableError(_reason(error)) from error
+        fault = self._shortage(read) if start == 0 and count is None else None
+        if fault is not None:
+            raise fault
 
     def _entry(self, start: int) -> int:
         """Return where decoding must begin so that the frames from `start` on are right."""
@@ -90,27 +98,27 @@ class SoundFileReader:
             return max(0, min(start, frames - int(_OGG_TAIL_SECONDS * self.rate)))
         return start
 
-    def promised(self) -> int | None:
-        """Return the number of frames that the header states."""
-        # libsndfile corrects the length of a cut wav, aiff or au file in silence, but notes it in its log.
-        frames: int = self._file.frames
-        for line in self._file.extra_info.splitlines():
-            words = line.replace("(should be", ":").rstrip(")").split(":")
-            if len(words) == 3 and words[0].strip() in {"data", "SSND", "Data Size"}:
-                stated, held = (int(word) for word in words[1:])
-                if held > 0 and stated < _NO_LENGTH:
-                    return frames * stated // held
-        return frames if frames < 1 << 48 else None
+    def _shortage(self, read: int) -> UnreadableError | None:
+        """Return the fault of a file that is cut or damaged: libsndfile takes what is left for the whole."""
+        if self._format == "OGG":
+            return ogg.damage(self._held, read / self.rate)
+        if self._chunk is not None:
+            stated = read / self._chunk.share if self._chunk.share else 0.0
+        else:
+            stated = 0.0 if self._format == "MP3" or self._file.frames >= 1 << 48 else self._file.frames
+        return cut_short(stated / self.rate, read / self.rate)
 
 
-def _has_length(source: Source) -> bool:
-    """Whether an mp3 tells its length in its first frame: "Xing" or "Info", after any ID3 tag."""
-    tag = read_part(source, 0, 10)
-    offset = 0
-    if tag[:3] == b"ID3" and len(tag) == 10:  # its size is written in four bytes of seven bits
-        offset = 10 + (tag[6] << 21 | tag[7] << 14 | tag[8] << 7 | tag[9])
-    first = read_part(source, offset, 4096)
-    return b"Xing" in first or b"Info" in first
+def _openable(held: BinaryIO, chunk: SoundChunk | None) -> Any:
+    """Return what libsndfile can open: the file itself, or one whose header tells its true length."""
+    if chunk is not None and chunk.stated is None:
+        return to_the_end(held, chunk)
+    try:
+        number = held.fileno()
+    except OSError:  # bytes in memory
+        return held
+    os.lseek(number, 0, os.SEEK_SET)
+    return number
 
 
 def _reason(error: Exception) -> str:

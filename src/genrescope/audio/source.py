@@ -1,11 +1,12 @@
-"""What may be given as audio: the path of a file, or the bytes of one."""
+"""What may be given as audio: the path of a regular file, or the bytes of one."""
 
 from __future__ import annotations
 
 import io
 import os
+import stat
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import BinaryIO, TypeAlias
 
 Source: TypeAlias = str | os.PathLike[str] | bytes
 
@@ -16,36 +17,47 @@ def name_of(source: Source) -> str:
 
 
 def problem_with(source: Source) -> str | None:
-    """Say what is wrong with a source before any decoder is asked."""
+    """Say what is wrong with a source before it is opened: only regular files are, since a pipe may never end."""
     if isinstance(source, bytes):
         return None if source else "empty: 0 bytes"
-    path = Path(source)
     try:
-        if not path.exists():
-            return "no such file"
-        if path.is_dir():
-            return "a folder, not a file"
-        return None if path.stat().st_size else "empty: the file has 0 bytes"
-    except OSError as error:  # a name that is too long, say
-        return error.strerror or str(error)
+        found = Path(source).stat()
+    except FileNotFoundError:
+        return "no such file"
+    except (OSError, ValueError) as error:  # a name that is too long, say, or one with a zero byte
+        return getattr(error, "strerror", None) or str(error)
+    if stat.S_ISDIR(found.st_mode):
+        return "a folder, not a file"
+    if not stat.S_ISREG(found.st_mode):
+        return "a pipe or a device, not a file"
+    return None if found.st_size else "empty: the file has 0 bytes"
 
 
-def openable(source: Source) -> Any:
-    """Return what both decoders can open: a name that is text, or a file object."""
+def is_file(path: Path) -> bool:
+    """Whether a path leads to a regular file: opening anything else, a pipe or a device, may wait for ever."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except (OSError, ValueError):
+        return False
+
+
+def is_pipe(path: Path) -> bool:
+    """Whether a path leads to a pipe, such as `/dev/stdin` or what a shell makes of `<(...)`."""
+    try:
+        return stat.S_ISFIFO(path.stat().st_mode)
+    except (OSError, ValueError):
+        return False
+
+
+def opened(source: Source) -> BinaryIO:
+    """Open a source to read its bytes, unbuffered."""
     if isinstance(source, bytes):
         return io.BytesIO(source)
-    name = os.fspath(source)
-    try:
-        name.encode()
-    except UnicodeEncodeError:  # a name in an old encoding, on a system where names are bytes
-        return io.BytesIO(Path(source).read_bytes())
-    return name
+    return Path(source).open("rb", buffering=0)
 
 
-def read_part(source: Source, offset: int, size: int) -> bytes:
-    """Return up to `size` bytes from `offset` on."""
-    if isinstance(source, bytes):
-        return source[offset : offset + size]
-    with Path(source).open("rb") as file:
-        file.seek(offset)
-        return file.read(size)
+def size_of(file: BinaryIO) -> int:
+    """Return the length of an open file in bytes, and leave it at its beginning."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    return size

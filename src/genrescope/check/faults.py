@@ -34,7 +34,8 @@ class Kind:
 KINDS = {
     "unreadable": Kind("error", "no decoder can read the file"),
     "empty": Kind("error", "a file without any sound"),
-    "truncated": Kind("error", "the file ends before its header says, or is damaged in the middle"),
+    "truncated": Kind("error", "the file ends before its header says"),
+    "damaged": Kind("error", "a part in the middle of the file is missing, or cannot be decoded"),
     "non-finite": Kind("error", "the sound holds NaN or infinity, or samples next to it"),
     "silent": Kind("error", "nothing to hear, from the first moment to the last"),
     "constant": Kind("error", "every sample has the same value"),

@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 
 from genrescope import audio
-from genrescope.check.containers import cut_short
 from genrescope.errors import AudioError, reason_of
 from genrescope.features.front_end import stored
 from genrescope.splits.landmarks import landmarks
@@ -46,9 +45,9 @@ class FileMeasurements:
         id: the track's id.
         bytes: the file's size.
         mtime_ns: when it was last changed; with the size it tells whether the file must be read again.
-        fault: `empty`, `truncated`, `non-finite`, `unreadable`, or nothing.
+        fault: `empty`, `truncated`, `damaged`, `non-finite`, `unreadable`, or nothing.
         reason: what the decoders said; empty without a fault.
-        seconds: length of the decoded sound.
+        seconds: length of the decoded sound; of a file with a fault, how much of it was heard.
         sample_rate: of the file, per second.
         channels: of the file.
         codec: container and coding in the decoder's words.
@@ -104,18 +103,20 @@ class FileMeasurements:
 def listen(track: Track, log_mel: LogMel) -> FileMeasurements:
     """Decode a track's file once and measure it; what cannot be decoded is told, not raised."""
     size = mtime = 0
+    mono = _Mono()
     try:
         stat = track.path.stat()
         size, mtime = stat.st_size, stat.st_mtime_ns
         with np.errstate(over="ignore", invalid="ignore"):  # of absurd samples, which are told instead
-            return _measured(track, log_mel, size, mtime)
+            return _measured(track, log_mel, mono, size, mtime)
     except Exception as error:  # one bad file never stops a run, whatever a decoder throws
         fault = error.fault if isinstance(error, AudioError) else "unreadable"
-        return FileMeasurements(track.id, size, mtime, fault, reason_of(error))
+        seconds = round(mono.samples / log_mel.spec.sample_rate, 4)
+        return FileMeasurements(track.id, size, mtime, fault, reason_of(error), seconds)
 
 
-def _measured(track: Track, log_mel: LogMel, size: int, mtime: int) -> FileMeasurements:
-    source, mono = _Source(), _Mono()
+def _measured(track: Track, log_mel: LogMel, mono: _Mono, size: int, mtime: int) -> FileMeasurements:
+    source = _Source()
     blocks = audio.blocks(track.path, rate=log_mel.spec.sample_rate, observe=source.add)
     frames = stored(mono.passing(blocks), log_mel)
     if source.peak > _ABSURD:
@@ -123,13 +124,10 @@ def _measured(track: Track, log_mel: LogMel, size: int, mtime: int) -> FileMeasu
             track.id, size, mtime, "non-finite", f"samples as large as {source.peak:.0e}; full scale is 1"
         )
     cutoff, cliff = _cliff(mono.spectrum(), log_mel.spec.sample_rate)
-    cut = cut_short(track.path)
     return FileMeasurements(
         id=track.id,
         bytes=size,
         mtime_ns=mtime,
-        fault="truncated" if cut else "",
-        reason=cut,
         seconds=round(mono.samples / log_mel.spec.sample_rate, 4),
         **source.facts(),
         silent=round(mono.silent / max(1, mono.moments), 4),
