@@ -190,7 +190,7 @@ def _world(base: Path) -> World:
 
     root = base / "world"
     music = write_music(root / "music")
-    store = prepare(str(music), root / "store", jobs=1).store
+    store = prepare(str(music), root / "store", jobs=0).store
     split = splits.make(store.tracks, "stratified", shares={"train": 0.5, "validation": 0.25, "test": 0.25})
     splits.write(split, root / "split.csv")
     changes = {"model.name": "mgcc-small", "windows.train": "all", "training.epochs": 2, "evaluation.verdict": "vote"}

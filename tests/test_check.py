@@ -160,7 +160,7 @@ def planted(root: Path) -> Path:
 @pytest.fixture(scope="module")
 def checked(tmp_path_factory: pytest.TempPathFactory) -> Checked:
     root = tmp_path_factory.mktemp("planted")
-    return check(str(planted(root)), root / "out", jobs=1)
+    return check(str(planted(root)), root / "out", jobs=0)
 
 
 def found(checked: Checked) -> dict[str, set[tuple[str, ...]]]:
@@ -238,7 +238,7 @@ def test_clean_music_has_no_fault(tmp_path: Path) -> None:
         soundfile.write(path, song(number, rate=44_100), 44_100, **how)
         if ending == "mp3":
             assert path.stat().st_size == pytest.approx(SECONDS * 16_000, rel=0.05)
-    assert check(str(tmp_path / "music"), tmp_path / "out", jobs=1).findings == ()
+    assert check(str(tmp_path / "music"), tmp_path / "out", jobs=0).findings == ()
 
 
 @pytest.mark.usefixtures("unpictured")
@@ -247,7 +247,7 @@ def test_one_file_may_have_several_faults(tmp_path: Path) -> None:
     path = tmp_path / "music" / "jazz" / "song.mp3"
     path.parent.mkdir(parents=True)
     soundfile.write(path, np.stack([wave, 0 * wave], axis=1), 37_800, format="WAV")
-    kinds = [finding.kind for finding in check(str(path.parent.parent), tmp_path / "out", jobs=1).findings]
+    kinds = [finding.kind for finding in check(str(path.parent.parent), tmp_path / "out", jobs=0).findings]
     assert kinds == ["too-short", "clipped", "one-sided", "wrong-extension", "few-tracks", "unusual-rate"]
 
 
@@ -262,10 +262,10 @@ def test_files_that_were_cut_off_are_errors(tmp_path: Path) -> None:
             encode(path, wave, rate, "aac", options={"movflags": "faststart"})
         else:
             write(path, wave, rate)
-    assert set(found(check(str(tmp_path / "music"), tmp_path / "out", jobs=1))) == {"few-tracks"}
+    assert set(found(check(str(tmp_path / "music"), tmp_path / "out", jobs=0))) == {"few-tracks"}
     for ending in endings:
         shortened(folder / f"song.{ending}", 0.8)
-    *cut, few = check(str(tmp_path / "music"), tmp_path / "out", jobs=1).findings
+    *cut, few = check(str(tmp_path / "music"), tmp_path / "out", jobs=0).findings
     assert [(each.kind, each.tracks) for each in cut] == [("truncated", (f"jazz/song.{e}",)) for e in endings]
     assert all(each.severity == "error" and each.reason for each in cut)
     assert (few.kind, few.reason) == ("few-tracks", "jazz: 0 usable; 10 are the least")
@@ -418,7 +418,7 @@ def test_samples_beyond_all_reason_are_told_and_stop_nothing(tmp_path: Path) -> 
     write(
         music / "jazz" / "infinite.wav", np.stack([np.full(9999, np.inf), np.full(9999, -np.inf)], 1), subtype="FLOAT"
     )
-    checked = check(str(music), tmp_path / "out", jobs=1)
+    checked = check(str(music), tmp_path / "out", jobs=0)
     names = {f"jazz/{name}.wav" for name in ("1e+13", "1e+30", "3e+38", "infinite")}
     assert found(checked)["non-finite"] == {(name,) for name in names}
     assert any("as large as 1e+30" in finding.reason for finding in checked.findings)
@@ -506,7 +506,7 @@ def test_a_check_finds_an_ogg_file_that_was_cut_anywhere(ending: str, tmp_path: 
     sizes = {"whole": len(content), "in-page": (pages[-1] + len(content)) // 2, "on-page": pages[-1], "first": 20}
     for name, size in sizes.items():
         with_bytes(folder / f"{name}.{ending}", content[:size])
-    kinds = found(check(str(tmp_path / "music"), tmp_path / "out", jobs=1))
+    kinds = found(check(str(tmp_path / "music"), tmp_path / "out", jobs=0))
     assert kinds["truncated"] == {(f"jazz/in-page.{ending}",), (f"jazz/on-page.{ending}",)}
     assert kinds["unreadable"] == {(f"jazz/first.{ending}",)}
     assert set(kinds) == {"truncated", "unreadable", "few-tracks"}
@@ -524,7 +524,7 @@ def test_the_same_samples_are_one_recording_in_whatever_container(tmp_path: Path
     other = wave.copy()
     other[1000] += 1
     write(tmp_path / "music" / "b" / "6.wav", other)
-    checked = check(str(tmp_path / "music"), tmp_path / "out", jobs=1)
+    checked = check(str(tmp_path / "music"), tmp_path / "out", jobs=0)
     assert len({heard.digest for heard in checked.measurements[:5]}) == 1
     kinds = found(checked)
     assert len(kinds["exact-duplicate"]) == 5 * 4 / 2
@@ -549,7 +549,7 @@ def test_files_without_sound_are_no_duplicates_of_each_other(tmp_path: Path) -> 
     for number in range(2):
         for name, level in (("silent", 0.0), ("constant", 0.25)):
             write(tmp_path / "music" / f"genre-{number}" / f"{name}.wav", np.full(3 * RATE, level, np.float32))
-    checked = check(str(tmp_path / "music"), tmp_path / "out", jobs=1)
+    checked = check(str(tmp_path / "music"), tmp_path / "out", jobs=0)
     assert checked.pairs == ()
     assert {kind: len(tracks) for kind, tracks in found(checked).items() if kind in ("silent", "constant")} == {
         "silent": 2, "constant": 2,
@@ -575,11 +575,11 @@ def results(out: Path) -> tuple[Any, list[str]]:
 def test_a_second_run_reads_nothing_and_finds_the_same(music: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     seen: list[tuple[int, int]] = []
-    first = check(str(music), out, jobs=1, on_track=lambda at: seen.append((at.done, at.total)))
+    first = check(str(music), out, jobs=0, on_track=lambda at: seen.append((at.done, at.total)))
     assert seen == [(0, 4), (1, 4), (2, 4), (3, 4), (4, 4)]
     before = (out / FILE_NAME).read_bytes(), (out / NOTES_NAME).read_bytes()
     seen.clear()
-    second = check(str(music), out, jobs=1, on_track=lambda at: seen.append((at.done, at.total)))
+    second = check(str(music), out, jobs=0, on_track=lambda at: seen.append((at.done, at.total)))
     assert (first.computed, second.computed) == (4, 0)
     assert seen == [(4, 4)]
     assert ((out / FILE_NAME).read_bytes(), (out / NOTES_NAME).read_bytes()) == before
@@ -589,10 +589,10 @@ def test_a_second_run_reads_nothing_and_finds_the_same(music: Path, tmp_path: Pa
 @pytest.mark.usefixtures("unpictured")
 def test_only_a_file_that_has_changed_is_read_again(music: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    before = check(str(music), out, jobs=1)
+    before = check(str(music), out, jobs=0)
     touched = music / "jazz" / "jazz-00.wav"
     os.utime(touched, ns=(1, 1))
-    again = check(str(music), out, jobs=1)
+    again = check(str(music), out, jobs=0)
     assert again.computed == 1
     assert again.measurements[1:] == before.measurements[1:]
     assert again.measurements[0] == dataclasses.replace(before.measurements[0], mtime_ns=1)
@@ -600,19 +600,19 @@ def test_only_a_file_that_has_changed_is_read_again(music: Path, tmp_path: Path)
     stat = touched.stat()
     write(touched, np.zeros(3 * RATE, np.float32))  # as long as before
     assert touched.stat().st_size == stat.st_size
-    changed = check(str(music), out, jobs=1)
+    changed = check(str(music), out, jobs=0)
     assert changed.computed == 1
     assert found(changed)["silent"] == {("jazz/jazz-00.wav",)}
-    assert check(str(music), out, jobs=1).computed == 0
+    assert check(str(music), out, jobs=0).computed == 0
 
 
 @pytest.mark.usefixtures("unpictured")
 def test_a_new_file_alone_is_read_and_one_that_is_gone_is_forgotten(music: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    check(str(music), out, jobs=1)
+    check(str(music), out, jobs=0)
     shutil.copyfile(music / "rock" / "rock-00.wav", music / "jazz" / "new.wav")
     (music / "rock" / "rock-01.wav").unlink()
-    second = check(str(music), out, jobs=1)
+    second = check(str(music), out, jobs=0)
     assert second.computed == 1
     assert [track.id for track in second.tracks] == [
         "jazz/jazz-00.wav", "jazz/jazz-01.wav", "jazz/new.wav", "rock/rock-00.wav",
@@ -623,9 +623,9 @@ def test_a_new_file_alone_is_read_and_one_that_is_gone_is_forgotten(music: Path,
 @pytest.mark.usefixtures("unpictured")
 def test_some_genres_can_be_checked_first(music: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    some = check(str(music), out, genres=["rock"], jobs=1)
+    some = check(str(music), out, genres=["rock"], jobs=0)
     assert [track.genre for track in some.tracks] == ["rock", "rock"]
-    assert check(str(music), out, jobs=1).computed == 2
+    assert check(str(music), out, jobs=0).computed == 2
 
 
 @pytest.mark.usefixtures("unpictured")
@@ -633,14 +633,14 @@ def test_a_listed_file_that_is_missing_is_unreadable_until_it_comes_back(music: 
     listing, out = tmp_path / "tracks.csv", tmp_path / "out"
     rows = [f"music/{path.parent.name}/{path.name},{path.parent.name}" for path in sorted(music.rglob("*.wav"))]
     listing.write_text("\n".join(["path,genre", *rows, ""]))
-    check(str(listing), out, jobs=1)
+    check(str(listing), out, jobs=0)
     moved = (music / "rock" / "rock-00.wav").rename(tmp_path / "away.wav")
-    second = check(str(listing), out, jobs=1)
+    second = check(str(listing), out, jobs=0)
     assert second.computed == 1
     (missing,) = (finding for finding in second.findings if finding.severity == "error")
     assert missing == faults.Finding("unreadable", ("music/rock/rock-00.wav",), "file: No such file or directory")
     moved.rename(music / "rock" / "rock-00.wav")
-    third = check(str(listing), out, jobs=1)
+    third = check(str(listing), out, jobs=0)
     assert (third.computed, third.count("error")) == (1, 0)
 
 
@@ -653,7 +653,7 @@ def test_files_that_vanish_while_they_are_checked_stop_nothing(music: Path, tmp_
         if at.done == at.total:  # heard, and to be pictured
             (music / "rock" / "copy.wav").unlink()
 
-    checked = check(str(music), tmp_path / "out", jobs=1, on_track=vanish)
+    checked = check(str(music), tmp_path / "out", jobs=0, on_track=vanish)
     assert found(checked)["unreadable"] == {("jazz/jazz-01.wav",)}
     assert found(checked)["label-conflict"] == {("jazz/jazz-00.wav", "rock/copy.wav")}
     assert checked.page.exists()
@@ -663,22 +663,22 @@ def test_files_that_vanish_while_they_are_checked_stop_nothing(music: Path, tmp_
 @pytest.mark.parametrize("tail", ['{"format": 1, "id": "jazz/ja', 'null\n[1]\n{"format": 1}\n{}\n\x00\xff'])
 def test_a_damaged_line_of_the_notes_costs_one_file(tail: str, music: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    whole = check(str(music), out, jobs=1)
+    whole = check(str(music), out, jobs=0)
     *kept, _ = (out / NOTES_NAME).read_text().splitlines(keepends=True)
     (out / NOTES_NAME).write_text("".join(kept) + tail, encoding="latin-1")
-    again = check(str(music), out, jobs=1)
+    again = check(str(music), out, jobs=0)
     assert again.computed == 1
     assert again.to_dict() == whole.to_dict()
-    assert check(str(music), out, jobs=1).computed == 0
+    assert check(str(music), out, jobs=0).computed == 0
 
 
 @pytest.mark.usefixtures("unpictured")
 def test_notes_of_another_version_are_not_believed(music: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    check(str(music), out, jobs=1)
+    check(str(music), out, jobs=0)
     notes = (out / NOTES_NAME).read_text()
     (out / NOTES_NAME).write_text(notes.replace('{"format": 1', '{"format": 0'))
-    assert check(str(music), out, jobs=1).computed == 4
+    assert check(str(music), out, jobs=0).computed == 4
 
 
 @pytest.mark.usefixtures("unpictured")
@@ -690,12 +690,12 @@ def test_an_interrupted_run_leaves_no_half_result_and_goes_on(music: Path, tmp_p
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        check(str(music), out, jobs=1, on_track=interrupt)
+        check(str(music), out, jobs=0, on_track=interrupt)
     assert [path.name for path in out.iterdir()] == [NOTES_NAME]
     assert len((out / NOTES_NAME).read_text().splitlines()) == 2
-    rest = check(str(music), out, jobs=1)
+    rest = check(str(music), out, jobs=0)
     assert rest.computed == 2
-    assert rest.to_dict() == check(str(music), tmp_path / "at once", jobs=1).to_dict()
+    assert rest.to_dict() == check(str(music), tmp_path / "at once", jobs=0).to_dict()
 
 
 # -- a folder that will not do ---------------------------------------------------------------------------------------
@@ -707,16 +707,16 @@ def test_a_folder_that_holds_something_else_is_left_untouched(music: Path, tmp_p
         (tmp_path / name / "letter.txt").write_text("Dear reader")
         before = sorted(tmp_path.rglob("*"))
         with pytest.raises(DataError, match="other things in it"):
-            check(str(music), tmp_path / name, jobs=1)
+            check(str(music), tmp_path / name, jobs=0)
         assert sorted(tmp_path.rglob("*")) == before
     with pytest.raises(DataError, match="is a file"):
-        check(str(music), tmp_path / "letters" / "letter.txt" / "out", jobs=1)
+        check(str(music), tmp_path / "letters" / "letter.txt" / "out", jobs=0)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there is no such file")
 def test_results_that_cannot_be_written_are_an_error_that_names_them(music: Path) -> None:
     with pytest.raises(OutputError, match=f"cannot write /dev/null/out/{NOTES_NAME}"):
-        check(str(music), "/dev/null/out", jobs=1)
+        check(str(music), "/dev/null/out", jobs=0)
 
 
 @pytest.mark.parametrize("name", [FILE_NAME, PAGE_NAME])
@@ -724,16 +724,16 @@ def test_what_was_heard_is_kept_when_a_result_cannot_be_written(name: str, music
     out = tmp_path / "out"
     (out / name / "in the way").mkdir(parents=True)
     with pytest.raises(OutputError, match=name):
-        check(str(music), out, jobs=1)
+        check(str(music), out, jobs=0)
     assert leftovers(out) == []
     shutil.rmtree(out / name)
-    assert check(str(music), out, jobs=1).computed == 0
+    assert check(str(music), out, jobs=0).computed == 0
 
 
 def test_notes_that_cannot_be_read_are_an_error_that_names_them(music: Path, tmp_path: Path) -> None:
     (tmp_path / "out" / NOTES_NAME).mkdir(parents=True)
     with pytest.raises(DataError, match=f"{NOTES_NAME} cannot be read"):
-        check(str(music), tmp_path / "out", jobs=1)
+        check(str(music), tmp_path / "out", jobs=0)
 
 
 # -- the page --------------------------------------------------------------------------------------------------------
@@ -787,7 +787,7 @@ def test_names_are_text_on_the_page(tmp_path: Path) -> None:
     odd = ("<s>x<s>.wav", "<script>alert('x')<", "{{ 7 * 7 }} & $x$ [red]")
     for folder in odd[1:]:
         write(tmp_path / "<i>music" / folder / odd[0], song(3))
-    checked = check(str(tmp_path / "<i>music"), tmp_path / "out", jobs=1)
+    checked = check(str(tmp_path / "<i>music"), tmp_path / "out", jobs=0)
     assert checked.count("error") == 1
     seen = Page(checked.page)
     assert not {"s", "script", "i"} & set(seen.tags)
@@ -822,7 +822,7 @@ def test_the_known_exact_repeat_of_gtzan_is_found_and_no_other_pair(real_clips: 
         genre = name.partition(".")[0]
         (genres / genre).mkdir(parents=True, exist_ok=True)
         (genres / genre / name).symlink_to(real_clips / "genres" / genre / name)
-    checked = check(str(genres), tmp_path / "out", jobs=1)
+    checked = check(str(genres), tmp_path / "out", jobs=0)
     (pair,) = checked.pairs
     assert (pair.first, pair.second) == ("metal/metal.00058.ogg", "rock/rock.00016.ogg")
     assert found(checked)["label-conflict"] == {(pair.first, pair.second)}

@@ -42,7 +42,7 @@ def store(made: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
             for number in range(TRACKS):
                 path = made.music / genre / f"{genre}-{number:02d}.wav"
                 rows.writerow([path, genre, f"{genre} {number // 2}", "test" if number < 2 else "train"])
-    return prepare(str(root / "data.csv"), root / "store", jobs=1).store.path
+    return prepare(str(root / "data.csv"), root / "store", jobs=0).store.path
 
 
 @pytest.fixture(autouse=True)

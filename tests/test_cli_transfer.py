@@ -27,7 +27,7 @@ FEW = ("--fine-tune", "--epochs", 2, "--rate", 0.01, "--batch", 4)
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give a store of two genres with artists; only embeddings and waves may be added to it."""
     root = tmp_path_factory.mktemp("transfer")
-    prepare(str(music(root / "music")), root / "store", jobs=1)
+    prepare(str(music(root / "music")), root / "store", jobs=0)
     return root / "store"
 
 
@@ -183,7 +183,7 @@ def test_a_bad_file_is_named_and_the_rest_is_scored(
 ) -> None:
     monkeypatch.setattr("genrescope.reports.figures.draw", lambda *_: [])  # nobody waits for them
     listing = music(tmp_path / "music")
-    prepare(str(listing), tmp_path / "store", jobs=1)
+    prepare(str(listing), tmp_path / "store", jobs=0)
     (tmp_path / "music" / "hiss-0" / "0.wav").write_bytes(b"no music")
     split = tmp_path / "split.csv"
     parts = {"0": "test", "1": "test"}

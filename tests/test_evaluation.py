@@ -227,7 +227,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for genre in ("<b>drone", "R$B $oul"):
         for number, name in enumerate(HOSTILE):
             write(root / "music" / genre / name, sound("drone", number))
-    store = prepare(str(root / "music"), root / "store", jobs=1).store
+    store = prepare(str(root / "music"), root / "store", jobs=0).store
     split = splits.Split({track.id: "train" for track in store.tracks}, "all")
     changes = {"model.name": "mgcc-small", "training.epochs": 1}
     return trained(store, recipe.load("mgcc", changes), split, root / "run")
@@ -252,7 +252,7 @@ def test_names_in_other_scripts_can_be_drawn(made: World, tmp_path: Path) -> Non
         write(tmp_path / "music" / genre / "音楽 🎵.wav", sound(GENRES[1 - number], 0))
     for number in range(4):
         write(tmp_path / "music" / "pulse" / f"ジャズ {number}.wav", sound("hiss", number))
-    done = evaluate(made.run, data=str(tmp_path / "music"), out=tmp_path / "results", device="cpu", jobs=1)
+    done = evaluate(made.run, data=str(tmp_path / "music"), out=tmp_path / "results", device="cpu", jobs=0)
     assert done.report.is_file()
 
 
@@ -296,7 +296,7 @@ def test_a_part_that_is_not_in_the_split_is_refused(run: Path) -> None:
 def test_a_store_that_has_changed_is_refused(made: World, tmp_path: Path) -> None:
     music = shutil.copytree(made.music, tmp_path / "music")
     (music / "drone" / "drone-00.wav").unlink()
-    other = prepare(str(music), tmp_path / "store", jobs=1).store
+    other = prepare(str(music), tmp_path / "store", jobs=0).store
     with pytest.raises(DataError, match="has changed since the run was trained"):
         evaluate(made.run, store=other.path, device="cpu", out=tmp_path / "results")
     assert not (tmp_path / "results").exists()
@@ -320,7 +320,7 @@ def test_other_data_is_scored_without_the_genres_that_the_model_does_not_know(ma
         write(music / "polka" / f"{number}.wav", sound("drone", number))
     (music / "hiss" / "broken.wav").write_bytes(b"not a song")
     before = (made.run / "model.safetensors").stat()
-    done = evaluate(made.run, data=str(music), out=tmp_path / "results", device="cpu", jobs=1)
+    done = evaluate(made.run, data=str(music), out=tmp_path / "results", device="cpu", jobs=0)
     notes = done.result.notes
     assert any("2 tracks of polka left out" in note for note in notes)
     assert any("hiss/broken.wav could not be used" in note for note in notes)
@@ -340,7 +340,7 @@ def test_a_store_can_be_scored_as_data(made: World, tmp_path: Path) -> None:
 
 def test_data_of_one_known_genre_can_be_scored(made: World, tmp_path: Path) -> None:
     write(tmp_path / "music" / "hiss" / "one.wav", sound("hiss", 3))
-    done = evaluate(made.run, data=str(tmp_path / "music"), out=tmp_path / "results", device="cpu", jobs=1)
+    done = evaluate(made.run, data=str(tmp_path / "music"), out=tmp_path / "results", device="cpu", jobs=0)
     genres = done.result.genres
     assert genres["hiss"].tracks == 1
     assert genres["drone"].recall is None

@@ -150,7 +150,7 @@ def own(made: World, tmp_path_factory: pytest.TempPathFactory) -> World:
 
 @pytest.fixture(scope="module")
 def result(own: World) -> RobustnessResult:
-    return robustness(own.run, conditions=FEW, device="cpu", jobs=1).result
+    return robustness(own.run, conditions=FEW, device="cpu", jobs=0).result
 
 
 @pytest.fixture
@@ -193,18 +193,18 @@ def test_what_was_heard_is_not_heard_again(result: RobustnessResult, own: World,
     lines = (out / "heard.jsonl").read_text().splitlines()
     (out / "heard.jsonl").write_text("\n".join(lines[:2]) + "\n" + lines[2][:40])  # killed in the middle of a line
     told: list[Progress[ChangedSound]] = []
-    again = robustness(own.run, conditions=FEW, device="cpu", jobs=1, out=out, on_track=told.append)
+    again = robustness(own.run, conditions=FEW, device="cpu", jobs=0, out=out, on_track=told.append)
     assert (told[0].done, told[-1].done, told[-1].total) == (2, 6, 6)
     assert again.result == result
     told.clear()
-    more = robustness(own.run, conditions="noise-10,quiet-20", device="cpu", jobs=1, out=out, on_track=told.append)
+    more = robustness(own.run, conditions="noise-10,quiet-20", device="cpu", jobs=0, out=out, on_track=told.append)
     assert told[0].done == 0
     assert more.result.conditions[1] == result.conditions[2]
     facts = json.loads((own.run / "run.json").read_text())
     try:
         write_json(own.run / "run.json", facts | {"started": "trained again"})
         told.clear()
-        robustness(own.run, Selection(most=2), conditions="loud-6", device="cpu", jobs=1, out=out, on_track=told.append)
+        robustness(own.run, Selection(most=2), conditions="loud-6", device="cpu", jobs=0, out=out, on_track=told.append)
         assert told[0].done == 0, "what another network said was taken for this one's"
     finally:
         write_json(own.run / "run.json", facts)
@@ -222,7 +222,7 @@ def test_bad_files_are_named_and_the_others_scored(own: World, tmp_path: Path) -
     (own.music / test[0]).write_bytes(b"no longer a song")
     (own.music / test[1]).unlink()
     moved = Selection(data=str(own.music))
-    done = robustness(own.run, moved, conditions="quiet-20", device="cpu", jobs=1, out=tmp_path / "out")
+    done = robustness(own.run, moved, conditions="quiet-20", device="cpu", jobs=0, out=tmp_path / "out")
     assert done.result.failed == {
         test[0]: "the file has changed since the store was made",
         test[1]: f"not in {own.music}",
@@ -232,7 +232,7 @@ def test_bad_files_are_named_and_the_others_scored(own: World, tmp_path: Path) -
     for name in test[2:]:
         (own.music / name).write_bytes(b"no longer a song")
     with pytest.raises(DataError, match="none of the 6 tracks could be used; drone"):
-        robustness(own.run, moved, conditions="loud-6", device="cpu", jobs=1, out=tmp_path / "none")
+        robustness(own.run, moved, conditions="loud-6", device="cpu", jobs=0, out=tmp_path / "none")
 
 
 @pytest.mark.usefixtures("plain")
@@ -247,14 +247,14 @@ def test_each_fold_of_a_cross_validation_is_scored_by_its_own_model(made: World,
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("genrescope.reports.figures.draw", lambda *_: [])
         scored = cross_validate(Job(store, wanted, split, tmp_path / "cv", device="cpu")).result
-    found = robustness(tmp_path / "cv", conditions="quiet-20", device="cpu", jobs=1).result
+    found = robustness(tmp_path / "cv", conditions="quiet-20", device="cpu", jobs=0).result
     assert found.data.part is None
     for row, expected in zip(found.tracks, scored.tracks, strict=True):
         assert row.id == expected.id
         assert row.predicted[UNCHANGED] == expected.predicted
         assert row.confidence[UNCHANGED] == pytest.approx(expected.confidence, abs=1e-5)
     few = robustness(
-        tmp_path / "cv", Selection(most=5), conditions="quiet-20", device="cpu", jobs=1, out=tmp_path / "few"
+        tmp_path / "cv", Selection(most=5), conditions="quiet-20", device="cpu", jobs=0, out=tmp_path / "few"
     ).result
     assert few.data.tracks == 5
     assert few.notes == ("only 5 of 24 tracks, spread evenly",)

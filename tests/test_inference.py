@@ -7,7 +7,10 @@ import io
 import json
 import os
 import shutil
+import signal
 import threading
+import tracemalloc
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,10 +22,12 @@ from conftest import RATE, noise, sweep, tone, write
 from torch import nn
 
 import genrescope
-from genrescope import audio, modelfile, results
+from genrescope import audio, modelfile, results, workers
 from genrescope.cli import predict as predict_command
 from genrescope.errors import AudioError, DataError, ModelFileError, TrainingError
+from genrescope.features import frame_file
 from genrescope.features.windows import WindowSpec
+from genrescope.inference import classifier as classifier_module
 from genrescope.inference.classifier import Classifier
 from genrescope.inference.outputs import PredictionFile, header_line, to_line
 from genrescope.inference.prediction import Failure, Prediction, WindowScores
@@ -30,7 +35,7 @@ from genrescope.inference.songs import find_songs
 from genrescope.models import registry
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     import numpy.typing as npt
     from cli_support import World
@@ -135,7 +140,7 @@ def test_samples_that_are_no_sound_are_refused(classifier: Classifier, samples: 
 
 def test_a_file_that_is_no_sound_is_refused(classifier: Classifier, tmp_path: Path) -> None:
     (tmp_path / "letter.mp3").write_text("Dear reader")
-    with pytest.raises(AudioError, match=r"letter\.mp3: libsndfile: .*; FFmpeg: "):
+    with pytest.raises(AudioError, match=r"letter\.mp3: FFmpeg: .*; libsndfile: "):
         classifier.predict(tmp_path / "letter.mp3")
     with pytest.raises(AudioError, match="no such file"):
         classifier.predict(tmp_path / "nothing.mp3")
@@ -206,15 +211,54 @@ def test_a_short_song_is_padded_and_said_to_be(classifier: Classifier, seconds: 
 
 
 def test_silence_is_said_to_be(classifier: Classifier) -> None:
-    assert classifier.predict(np.zeros(5 * RATE), sample_rate=RATE).warning == "digital silence"
-    assert classifier.predict(1e-3 * noise(5.0), sample_rate=RATE).warning is None
+    for silence in (np.zeros(5 * RATE), 1e-3 * noise(5.0)):
+        found = classifier.predict(silence, sample_rate=RATE)
+        assert found.warning == "silence: nothing in it is louder than -60 dB of full scale"
+        assert found.silent_windows == len(found.windows)
+    assert classifier.predict(0.05 * noise(5.0), sample_rate=RATE).warning is None
+
+
+@pytest.mark.parametrize("quiet", [np.zeros(60 * RATE, np.float32), 1e-4 * noise(60.0) / 0.1])
+def test_silence_does_not_vote(classifier: Classifier, quiet: npt.NDArray[np.float32]) -> None:
+    window = round(classifier.info.window_seconds * RATE)
+    song = sweep(seconds=30)[: 10 * window]
+    alone = classifier.predict(song, sample_rate=RATE)
+    assert (alone.warning, alone.silent_windows) == (None, 0)
+    followed = classifier.predict(np.concatenate([song, quiet]), sample_rate=RATE)
+    sounding = [found for found in followed.windows if not found.silent]
+    assert len(sounding) in (10, 11)  # the sound may reach a frame into the next window
+    assert followed.genre == alone.genre
+    for genre, score in followed.scores.items():
+        assert score == pytest.approx(np.mean([found.scores[genre] for found in sounding]), abs=1e-6)
+    told = f"mostly silence: {followed.silent_windows} of {len(followed.windows)} windows hold no sound and do not vote"
+    assert followed.warning == told
+    assert followed.to_dict()["silent_windows"] == followed.silent_windows
+
+
+def test_memory_of_a_prediction_does_not_grow_with_the_song(
+    classifier: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frame_file, "_IN_MEMORY", 1 << 16)
+    peaks = []
+    for minutes in (1, 8):
+        path = write(tmp_path / f"{minutes}.wav", sweep(seconds=60.0 * minutes))
+        tracemalloc.start()
+        try:
+            sound = classifier.hear(path)
+            peaks.append(tracemalloc.get_traced_memory()[1])
+        finally:
+            tracemalloc.stop()
+        assert sound.seconds == pytest.approx(60 * minutes)
+    assert peaks[1] < 1.5 * peaks[0]
 
 
 def test_a_prediction_can_be_written_as_json(classifier: Classifier) -> None:
     facts = json.loads(json.dumps(classifier.predict(sweep(), sample_rate=RATE).to_dict(), allow_nan=False))
-    assert set(facts) == {"path", "name", "genre", "confidence", "warning", "seconds", "scores", "windows"}
+    assert set(facts) == {
+        "path", "name", "genre", "confidence", "warning", "seconds", "silent_windows", "scores", "windows",
+    }  # fmt: skip
     assert facts["confidence"] == max(facts["scores"].values())
-    assert [set(window) for window in facts["windows"]] == [{"start", "end", "genre", "scores"}] * 2
+    assert [set(window) for window in facts["windows"]] == [{"start", "end", "genre", "silent", "scores"}] * 2
 
 
 def test_threads_may_share_a_classifier(classifier: Classifier, made: World) -> None:
@@ -317,6 +361,43 @@ def test_what_is_not_there_is_refused(tmp_path: Path) -> None:
         find_songs([tmp_path / "song.mp3"])
 
 
+def failing_decoder(error: Exception | None, bad: Path, rate: int) -> Callable[[audio.Source], Iterator[audio.Wave]]:
+    """Decode in a worker, and fail, or crash where there is no error, at `bad`."""
+
+    def decoded(source: audio.Source) -> Iterator[audio.Wave]:
+        if source in (bad, b"bad"):
+            if error is None:
+                os.kill(os.getpid(), signal.SIGSEGV)
+            else:
+                raise error
+        yield from audio.blocks(source, rate=rate)
+
+    return decoded
+
+
+def test_a_crash_of_a_decoder_is_one_songs_failure(
+    classifier: Classifier, made: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good, bad = made.songs()[0], made.songs()[1]
+    monkeypatch.setattr(classifier_module, "_decoder", partial(failing_decoder, None, bad))
+    songs = [good, bad, good, bad, bad, good]
+    found = list(classifier.predict_many(songs))
+    assert [isinstance(each, Failure) for each in found] == [song == bad for song in songs]
+    assert {each.reason for each in found if isinstance(each, Failure)} == {workers.CRASHED}
+
+
+def test_a_pipe_is_read(classifier: Classifier, made: World, tmp_path: Path) -> None:
+    song, pipe = made.songs()[0], tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for predict in (classifier.predict, lambda path: next(iter(classifier.predict_many([path])))):
+        writer = threading.Thread(target=lambda: pipe.write_bytes(song.read_bytes()))
+        writer.start()
+        found = predict(pipe)
+        writer.join()
+        assert isinstance(found, Prediction)
+        assert (found.path, found.scores) == (pipe, classifier.predict(song).scores)
+
+
 @pytest.mark.parametrize(
     "error",
     [
@@ -331,19 +412,12 @@ def test_whatever_a_decoder_raises_is_a_failure(
     classifier: Classifier, made: World, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     good, bad = made.songs()[0], made.songs()[1]
-    real = audio.blocks
-
-    def blocks(source: audio.Source, **options: Any) -> Any:
-        if source in (bad, b"bad"):
-            raise error
-        return real(source, **options)
-
-    monkeypatch.setattr(audio, "blocks", blocks)
+    monkeypatch.setattr(classifier_module, "_decoder", partial(failing_decoder, error, bad))
     one, failed, held, two = classifier.predict_many([good, bad, b"bad", str(good)])
     assert isinstance(one, Prediction)
     assert one == two
     cause = {AudioError: "libsndfile", OSError: "file"}.get(type(error), type(error).__name__)
-    reason = f"{cause}: odd"
+    reason = "it needs more memory than a file may take" if cause == "MemoryError" else f"{cause}: odd"
     assert failed == Failure(bad, str(bad), reason)
     assert held == Failure(None, "3 bytes", reason)
     assert failed.to_dict() == {"path": str(bad), "name": str(bad), "reason": reason}

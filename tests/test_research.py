@@ -69,7 +69,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         rows.append((str(path), path.parent.name, f"{path.parent.name} {number // 2}"))
     table = root / "music.csv"
     table.write_text("".join(",".join(row) + "\n" for row in rows))
-    prepare(str(table), root / "store", jobs=1)
+    prepare(str(table), root / "store", jobs=0)
     (root / "study.toml").write_text(FILE)
     return root
 

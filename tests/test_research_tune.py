@@ -44,7 +44,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     """Give two genres of six tracks, all by different artists."""
     root = tmp_path_factory.mktemp("tune")
     data = genre_folders(root / "music", GENRES, tracks=6, seconds=3.2)
-    made = prepare(str(data), root / "store", jobs=1).store
+    made = prepare(str(data), root / "store", jobs=0).store
     return dataclasses.replace(made, tracks=tuple(dataclasses.replace(t, group=f"by {t.id}") for t in made.tracks))
 
 

@@ -146,7 +146,7 @@ def test_preparing_reports_the_listed_file_that_is_missing(tmp_path: Path) -> No
         sound = write(tmp_path / "sound.wav", tone(440.0, seconds=1.0))
         sound.replace(tmp_path / "fma" / "fma_small" / f"{name}.mp3")  # a wav under a false name: decoders do not mind
     (tmp_path / "fma" / "fma_small" / "139" / "139010.mp3").write_bytes(b"no sound")
-    done = prepare(f"fma-small:{tmp_path / 'fma'}", tmp_path / "store", jobs=1)
+    done = prepare(f"fma-small:{tmp_path / 'fma'}", tmp_path / "store", jobs=0)
     assert [(track.id, track.group, track.part) for track in done.store.tracks] == [
         ("000002", "1", "train"), ("000005", "1", "train"),
     ]  # fmt: skip

@@ -377,7 +377,7 @@ def store(songs: Songs, tmp_path: Path) -> Store:
     }
     for name, wave in music.items():
         write(tmp_path / "music" / "pop" / f"{name}.wav", wave)
-    return prepare(str(tmp_path / "music"), tmp_path / "store", groups="path:pop/{group}/*", jobs=1).store
+    return prepare(str(tmp_path / "music"), tmp_path / "store", groups="path:pop/{group}/*", jobs=0).store
 
 
 def told(pairs: list[Pair]) -> list[tuple[str, str, str]]:
@@ -440,7 +440,7 @@ def test_a_store_that_cannot_be_written_is_searched_each_time(store: Store) -> N
 def test_new_music_in_a_store_is_searched(store: Store, songs: Songs, tmp_path: Path) -> None:
     before, _ = searched(store)
     write(tmp_path / "music" / "pop" / "four" / "f.wav", songs["nightmoss"] * np.float32(0.25))
-    grown = prepare(str(tmp_path / "music"), store.path, groups="path:pop/{group}/*", jobs=1).store
+    grown = prepare(str(tmp_path / "music"), store.path, groups="path:pop/{group}/*", jobs=0).store
     after, sought = searched(grown)
     assert sought
     assert len(after) == len(before) + 1

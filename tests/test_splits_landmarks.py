@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from genrescope.features.logmel import LogMel
 from genrescope.splits import landmarks as module
 from genrescope.splits.duplicates import candidates
-from genrescope.splits.landmarks import BANDS, KEYS_PER_LANDMARK, Landmarks, align, keys, landmarks
+from genrescope.splits.landmarks import BANDS, KEYS_PER_LANDMARK, Landmarks, align, keys, landmarks, landmarks_of
 from genrescope.synth import compose
 
 if TYPE_CHECKING:
@@ -297,3 +297,14 @@ def test_a_copy_without_treble_is_a_whole_copy(seed: int) -> None:
     laid, back = align(marks, dull, hits(marks, dull)), align(dull, marks, hits(dull, marks))
     assert min(laid.share, back.share) > 0.98
     assert min(laid.shared, back.shared) >= 0.98 * len(dull)
+
+
+@pytest.mark.parametrize("size", [1, 500, 8192, 20_000])
+def test_parts_have_the_landmarks_of_the_whole(size: int) -> None:
+    frames = np.random.default_rng(0).normal(0, 2, (20_000, BANDS)).astype(np.float16)
+    whole = landmarks(frames)
+    step = max(size, 100)
+    parts = [frames[begin : begin + step] for begin in range(0, len(frames), step)]
+    np.testing.assert_array_equal(landmarks_of(parts), whole)
+    assert len(whole) > 1000
+    assert len(landmarks_of([])) == 0

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     data = genre_folders(tmp_path / "music", ("jazz", "rock"), tracks=1, seconds=0.3)
-    prepare(str(data), tmp_path / "store", jobs=1)
+    prepare(str(data), tmp_path / "store", jobs=0)
     return tmp_path / "store"
 
 

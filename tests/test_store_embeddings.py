@@ -45,7 +45,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     """Give two genres of three tracks; nothing in it may be changed."""
     root = tmp_path_factory.mktemp("store")
-    return prepare(str(genre_folders(root / "music", ("blues", "jazz"), tracks=3)), root / "store", jobs=1).store
+    return prepare(str(genre_folders(root / "music", ("blues", "jazz"), tracks=3)), root / "store", jobs=0).store
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     """Give two genres of two tracks; nothing in it may be changed."""
     root = tmp_path_factory.mktemp("store")
-    return prepare(str(genre_folders(root / "music", ("blues", "jazz"))), root / "store", jobs=1).store
+    return prepare(str(genre_folders(root / "music", ("blues", "jazz"))), root / "store", jobs=0).store
 
 
 def test_waves_are_decoded_once_for_all_networks_of_a_rate(

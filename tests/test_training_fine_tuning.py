@@ -56,7 +56,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     """Give two genres of eight tracks; nothing in it but waves may be added."""
     root = tmp_path_factory.mktemp("store")
-    return prepare(str(networks.music(root / "music")), root / "store", jobs=1).store
+    return prepare(str(networks.music(root / "music")), root / "store", jobs=0).store
 
 
 @pytest.fixture(scope="module")
@@ -334,7 +334,7 @@ def test_a_loss_that_is_no_number_ends_the_run(saved: Path, store: Store, split:
 @pytest.mark.parametrize("kind", KINDS)
 def test_songs_shorter_than_a_window_are_learnt_and_scored(saved: Path, tmp_path: Path, kind: str) -> None:
     data = genre_folders(tmp_path / "music", ("blues", "jazz"), tracks=2, seconds=0.4)
-    short = prepare(str(data), tmp_path / "store", jobs=1).store
+    short = prepare(str(data), tmp_path / "store", jobs=0).store
     parts = {track.id: "test" if "-01" in track.id else "train" for track in short.tracks}
     result = tune(opened(saved, kind), short, Split(parts, "by hand"), tmp_path / "run", epochs=1)
     assert [row.windows for row in result.tracks] == [1, 1]

@@ -67,7 +67,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
         write(root / f"r{number}.wav", noise(4, level=0.2, seed=50 + number))
         lines += [f"b{number}.wav,blues,b{artist}", f"r{number}.wav,reggae,r{artist}"]
     (root / "songs.csv").write_text("\n".join(lines) + "\n")
-    return prepare(str(root / "songs.csv"), root / "store", jobs=1).store
+    return prepare(str(root / "songs.csv"), root / "store", jobs=0).store
 
 
 @pytest.fixture(scope="module")

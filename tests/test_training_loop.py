@@ -295,7 +295,7 @@ def test_duplicates_are_searched_for_where_none_are_given(split: Split, tmp_path
     data = genre_folders(tmp_path / "music", GENRES, tracks=2, seconds=6.0)
     song = write(data / "rock" / "rock-00.wav", sweep() + noise(6.0, level=0.05))
     shutil.copy(song, data / "rock" / "rock-01.wav")
-    store = prepare(str(data), tmp_path / "store", jobs=1).store
+    store = prepare(str(data), tmp_path / "store", jobs=0).store
     dealt = Split({track.id: "train" if "-00" in track.id else "test" for track in store.tracks}, "by hand")
     run = run_folder.read_run(trained(store, small(training__epochs=1), dealt, tmp_path / "run"))
     assert not run["audit"]["clean"]

@@ -288,7 +288,7 @@ def test_only_first_windows_are_learnt_when_the_recipe_says_so() -> None:
 def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     root = tmp_path_factory.mktemp("classical")
     data = genre_folders(root / "music", LABELS, tracks=5, seconds=4.0)
-    return prepare(str(data), root / "store", jobs=1).store
+    return prepare(str(data), root / "store", jobs=0).store
 
 
 def split_of(store: Store, *parts: str) -> Split:

@@ -40,7 +40,7 @@ def body(tmp_path_factory: pytest.TempPathFactory) -> Body:
 def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     """Give two genres of eight tracks; only embeddings may be added to it."""
     root = tmp_path_factory.mktemp("store")
-    return prepare(str(networks.music(root / "music")), root / "store", jobs=1).store
+    return prepare(str(networks.music(root / "music")), root / "store", jobs=0).store
 
 
 def fitted(store: Store, body: Body, out: Path, **options: Any) -> tuple[modelfile.Model, dict[str, Any]]:

@@ -34,7 +34,7 @@ def linear(genres: int, *, dropout: float = 0.0, **_: Any) -> nn.Module:
 def small_store(root: Path) -> Store:
     """Prepare three genres of four tracks, two windows each."""
     data = genre_folders(root / "music", GENRES, tracks=4, seconds=6.0)
-    return prepare(str(data), root / "store", jobs=1).store
+    return prepare(str(data), root / "store", jobs=0).store
 
 
 def dealt(store: Store, parts: Sequence[str]) -> Split:

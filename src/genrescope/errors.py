@@ -80,6 +80,10 @@ def reason_of(error: Exception) -> str:
     """
     if isinstance(error, AudioError):
         return error.reason
+    if isinstance(error, GenrescopeError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "it needs more memory than a file may take"
     if isinstance(error, OSError):
         return f"file: {error.strerror or error}"
     return f"{type(error).__name__}: {error}"

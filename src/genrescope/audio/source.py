@@ -8,6 +8,10 @@ import stat
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
+from genrescope.errors import AudioError
+
+_LARGEST_PIPE = 1 << 30  # bytes: what comes out of a pipe is held in memory
+
 Source: TypeAlias = str | os.PathLike[str] | bytes
 
 
@@ -47,6 +51,20 @@ def is_pipe(path: Path) -> bool:
         return stat.S_ISFIFO(path.stat().st_mode)
     except (OSError, ValueError):
         return False
+
+
+def drained(pipe: Path) -> bytes:
+    """Return all that comes out of a pipe that was given by name.
+
+    Raises:
+        AudioError: it is more than a file of sound may be.
+    """
+    with pipe.open("rb") as file:
+        content = file.read(_LARGEST_PIPE + 1)
+    if len(content) > _LARGEST_PIPE:
+        told = f"a pipe of more than {_LARGEST_PIPE >> 30} GB; write it to a file first, and give that"
+        raise AudioError(str(pipe), [("file", told)])
+    return content
 
 
 def opened(source: Source) -> BinaryIO:

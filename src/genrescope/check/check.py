@@ -40,7 +40,7 @@ def check(
         data: a folder of genre folders, a CSV or TSV file, or `card:folder`.
         out: folder of the results; made if need be.
         genres: keep only these; None keeps all.
-        jobs: worker processes; None takes one for each core.
+        jobs: worker processes; None takes one for each core, 0 works in this process.
         on_track: called after every file.
 
     Returns:
@@ -62,7 +62,7 @@ def check(
     missing = [track for track in tracks if track.id not in known]
     with records.RecordWriter(out / NOTES_NAME) as notes:
         on_track(Progress(len(known), len(tracks)))
-        results = workers.results(missing, partial(_worker, spec), jobs=jobs, crashed=_crashed)
+        results = workers.results(missing, partial(_worker, spec), jobs=jobs, crashed=_crashed, guard=workers.Guard())
         for number, measured in enumerate(results, start=len(known) + 1):
             known[measured.id] = measured
             notes.add({"format": FORMAT} | measured.to_dict())
@@ -91,8 +91,8 @@ def _worker(spec: LogMelSpec) -> Callable[[Track], FileMeasurements]:
     return partial(listen, log_mel=LogMel(spec))
 
 
-def _crashed(track: Track) -> FileMeasurements:
-    return FileMeasurements(track.id, fault="unreadable", reason=workers.CRASHED)
+def _crashed(track: Track, reason: str) -> FileMeasurements:
+    return FileMeasurements(track.id, fault="unreadable", reason=reason)
 
 
 def _is_unchanged(track: Track, measured: FileMeasurements) -> bool:

@@ -14,8 +14,9 @@ import numpy.typing as npt
 
 from genrescope import audio
 from genrescope.errors import AudioError, reason_of
-from genrescope.features.front_end import stored
-from genrescope.splits.landmarks import landmarks
+from genrescope.features.front_end import parts
+from genrescope.features.level import SILENCE
+from genrescope.splits.landmarks import landmarks_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from genrescope.sources.track import Track
     from genrescope.splits.landmarks import Landmarks
 
-SILENCE = 1e-3
-"""Amplitude below which a moment counts as silent: -60 dB of full scale."""
 _MOMENT = 0.05  # seconds
 _FULL_SCALE = 32_766 / 32_768  # the two highest values that 16 bits hold
 _FLAT = 3  # samples in a row at the same extreme make a flat top
@@ -118,7 +117,7 @@ def listen(track: Track, log_mel: LogMel) -> FileMeasurements:
 def _measured(track: Track, log_mel: LogMel, mono: _Mono, size: int, mtime: int) -> FileMeasurements:
     source = _Source()
     blocks = audio.blocks(track.path, rate=log_mel.spec.sample_rate, observe=source.add)
-    frames = stored(mono.passing(blocks), log_mel)
+    marks = landmarks_of(parts(mono.passing(blocks), log_mel))
     if source.peak > _ABSURD:
         return FileMeasurements(
             track.id, size, mtime, "non-finite", f"samples as large as {source.peak:.0e}; full scale is 1"
@@ -134,7 +133,7 @@ def _measured(track: Track, log_mel: LogMel, mono: _Mono, size: int, mtime: int)
         cutoff=round(cutoff),
         cliff=round(cliff, 1),
         digest=mono.digest.hexdigest(),
-        marks=landmarks(frames),
+        marks=marks,
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from genrescope import audio, files, workers
+from genrescope import audio, files
 from genrescope.errors import reason_of
 from genrescope.evaluation.conditions import CONDITIONS
 from genrescope.features.front_end import stored
@@ -64,6 +64,6 @@ def _compute(work: Work, transform: FrontEnd) -> ChangedSound:
     return ChangedSound(work.id, np.concatenate(parts), tuple(map(len, parts)), work.names)
 
 
-def crashed(work: Work) -> ChangedSound:
+def crashed(work: Work, reason: str) -> ChangedSound:
     """Return what becomes of a file whose decoder took the worker with it."""
-    return ChangedSound(work.id, None, reason=workers.CRASHED)
+    return ChangedSound(work.id, None, reason=reason)

@@ -142,7 +142,7 @@ def _heard(
     models = _Models(device)
     with records.RecordWriter(folder / HEARD_FILE) as log:
         spec = modelfile.read_header(subject.items[0].run).front_end
-        sounds = workers.results(work, partial(worker, spec), jobs=jobs, crashed=crashed)
+        sounds = workers.results(work, partial(worker, spec), jobs=jobs, crashed=crashed, guard=workers.Guard())
         for done_now, sound in enumerate(sounds, start=done + 1):
             if sound.reason:
                 failed[sound.id] = sound.reason

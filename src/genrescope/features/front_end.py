@@ -55,7 +55,7 @@ def make(spec: Spec) -> FrontEnd:
 def frames_of(source: audio.Source, front_end: FrontEnd) -> tuple[Frames, int]:
     """Decode a file and return its frames as a store holds them, and the number of samples they came from.
 
-    Training, evaluation and prediction all read music through this function.
+    Training and evaluation read music through this function; prediction by the same steps, a part at a time.
 
     Raises:
         AudioError: the file cannot be decoded.
@@ -78,9 +78,14 @@ def stored(pieces: Iterable[npt.NDArray[np.float32]], front_end: FrontEnd) -> Fr
     Args:
         pieces: the waveform at the front end's rate, in pieces of any size.
     """
+    spec = front_end.spec
+    return np.concatenate([np.empty((0, spec.width), spec.dtype), *parts(pieces, front_end)])
+
+
+def parts(pieces: Iterable[npt.NDArray[np.float32]], front_end: FrontEnd) -> Iterator[Frames]:
+    """Yield what `stored` returns, a part at a time, in memory that does not grow with the waveform."""
     import torch
 
-    spec = front_end.spec
-    kept = torch.float16 if spec.dtype == "float16" else torch.float32
-    parts = [part.to(kept).cpu().numpy() for part in front_end.stream(pieces)]
-    return np.concatenate([np.empty((0, spec.width), spec.dtype), *parts])
+    kept = torch.float16 if front_end.spec.dtype == "float16" else torch.float32
+    for part in front_end.stream(pieces):
+        yield part.to(kept).cpu().numpy()

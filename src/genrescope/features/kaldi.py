@@ -64,5 +64,11 @@ def kaldi_filters(spec: KaldiSpec) -> npt.NDArray[np.float64]:
     return triangles
 
 
+def kaldi_centres(spec: KaldiSpec) -> npt.NDArray[np.float64]:
+    """Return the frequency in the middle of every band, in Hz, shape (n_mels,)."""
+    middles = np.linspace(_mel(spec.f_min), _mel(spec.f_max), spec.n_mels + 2)[1:-1]
+    return np.asarray(700 * np.expm1(middles / 1127))
+
+
 def _mel(hz: npt.ArrayLike) -> npt.NDArray[np.float64]:
     return np.asarray(1127 * np.log1p(np.asarray(hz, dtype=np.float64) / 700))

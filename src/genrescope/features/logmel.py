@@ -97,7 +97,7 @@ def mel_filters(spec: LogMelSpec) -> npt.NDArray[np.float64]:
     Band m rises from edge m to edge m + 1 and falls to edge m + 2, edges evenly spaced in mel. "Slaney" norm divides
     by half the band's width in Hz, so that every triangle has area one and white noise gives level bands.
     """
-    edges = _mel_edges(spec)
+    edges = mel_edges(spec)
     bins = np.arange(spec.n_fft // 2 + 1) * spec.sample_rate / spec.n_fft
     rising = (bins - edges[:-2, None]) / np.diff(edges)[:-1, None]
     falling = (edges[2:, None] - bins) / np.diff(edges)[1:, None]
@@ -112,9 +112,10 @@ def mel_centres(spec: LogMelSpec) -> npt.NDArray[np.float64]:
         >>> mel_centres(LogMelSpec()).round(1)[[0, 127]].tolist()
         [25.8, 10735.6]
     """
-    return _mel_edges(spec)[1:-1]
+    return mel_edges(spec)[1:-1]
 
 
-def _mel_edges(spec: LogMelSpec) -> npt.NDArray[np.float64]:
+def mel_edges(spec: LogMelSpec) -> npt.NDArray[np.float64]:
+    """Return where the bands begin, have their middles, and end, in Hz, shape (n_mels + 2,)."""
     low, high = hz_to_mel([spec.f_min, spec.f_max])
     return mel_to_hz(np.linspace(low, high, spec.n_mels + 2))

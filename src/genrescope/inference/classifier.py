@@ -5,43 +5,44 @@ from __future__ import annotations
 import io
 import os
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, TypeAlias
+from typing import IO, TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 
-from genrescope import audio, modelfile
+from genrescope import audio, modelfile, workers
 from genrescope.devices import choose_device
 from genrescope.errors import reason_of
-from genrescope.features.front_end import frames_of, make, stored
+from genrescope.features.frame_file import FrameFile
+from genrescope.features.front_end import make, parts
 from genrescope.inference.prediction import Failure, Prediction, WindowScores
 from genrescope.inference.scorer import Scorer
 from genrescope.models.registry import count_parameters
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator
 
     import numpy.typing as npt
     import torch
 
-    from genrescope.features.windows import Frames
+    from genrescope.inference.scorer import TrackScores
     from genrescope.modelfile import Header, Model
 
 Song: TypeAlias = "str | os.PathLike[str] | bytes | IO[bytes] | npt.NDArray[Any]"
 """What can be classified: a path, the bytes of a file, an open binary file, or samples."""
 
-_AHEAD = 4  # songs decoded before the model asks for them
+_DECODERS = 4  # processes that decode: more than a network keeps busy
 
 
 @dataclass(frozen=True)
 class DecodedSong:
-    """A song as a model takes it: frames of shape (frames, features), and where they came from."""
+    """A song as a model takes it: its frames, and where they came from."""
 
     path: Path | None
     name: str
-    frames: Frames
+    frames: FrameFile
     seconds: float
 
 
@@ -169,7 +170,9 @@ class Classifier:
         return self.judge(self.hear(song, sample_rate=sample_rate))
 
     def predict_many(self, songs: Iterable[str | os.PathLike[str] | bytes]) -> Iterator[Prediction | Failure]:
-        """Classify songs in order. A thread decodes ahead while the model works; a bad file stops nothing.
+        """Classify songs in order. Worker processes decode ahead while the model works; a bad file stops nothing.
+
+        A decoder may crash, or take too much time or memory: that is this song's failure.
 
         Args:
             songs: paths, or the bytes of files; asked for as they are needed.
@@ -177,22 +180,41 @@ class Classifier:
         Yields:
             For each song a prediction, or a failure with its reason.
         """
-        waiting: deque[tuple[Any, Future[DecodedSong]]] = deque()
-        with ThreadPoolExecutor(1, thread_name_prefix="decode") as pool:
-            coming = iter(songs)
+        jobs = max(1, min(_DECODERS, workers.cores()))
+        make = partial(_decoder, self.header.front_end.sample_rate)
+        with workers.Pool[audio.Source](make, jobs, workers.Guard()) as decoders:
+            heard = cast("Generator[tuple[Any, DecodedSong | Exception]]", workers.ahead(self._heard(decoders, songs)))
             try:
-                while True:
-                    for song in coming:
-                        waiting.append((song, pool.submit(self.hear, song)))
-                        if len(waiting) > _AHEAD:
-                            break
-                    if not waiting:
-                        return
-                    song, sound = waiting.popleft()
+                for song, sound in heard:
                     yield self._result(song, sound)
             finally:
-                for _, future in waiting:
-                    future.cancel()
+                decoders.close()  # so that the thread does not wait for them
+                heard.close()
+
+    def _heard(
+        self, decoders: workers.Pool[audio.Source], songs: Iterable[str | os.PathLike[str] | bytes]
+    ) -> Iterator[tuple[Any, DecodedSong | Exception]]:
+        """Yield each song with its sound, or with what went wrong."""
+        given: deque[tuple[Any, Path | None, str, Exception | None]] = deque()
+
+        def sources() -> Iterator[audio.Source]:
+            for song in songs:
+                try:
+                    path, name, source = _source(song)
+                    given.append((song, path, name, None))
+                except Exception as error:
+                    given.append((song, None, "", error))
+                    source = b""
+                yield source
+
+        for _, pieces in decoders.streams(sources()):
+            song, path, name, problem = given.popleft()
+            sound: DecodedSong | Exception
+            try:
+                sound = self._listened(path, name, pieces) if problem is None else problem
+            except Exception as error:  # one bad file never stops a run, whatever a decoder throws
+                sound = error
+            yield song, sound
 
     def embed(self, song: Song, *, sample_rate: int | None = None) -> npt.NDArray[np.float32]:
         """Return the embedding of a song, float32 of shape (width,): the mean over its windows.
@@ -218,12 +240,23 @@ class Classifier:
             if sample_rate is not None:
                 raise ValueError("a file states its own rate; give `sample_rate` only with an array of samples")
             path, name, source = _source(song)
-            frames, samples = frames_of(source, self._front_end)
-            return DecodedSong(path, name, frames, samples / rate)
+            return self._listened(path, name, audio.blocks(source, rate=rate))
         if sample_rate is None:
             raise ValueError("an array of samples needs its `sample_rate`, in samples per second")
-        waveform = audio.from_array(song, rate=sample_rate, to_rate=rate)
-        return DecodedSong(None, "array", stored([waveform], self._front_end), len(waveform) / rate)
+        return self._listened(None, "array", [audio.from_array(song, rate=sample_rate, to_rate=rate)])
+
+    def _listened(self, path: Path | None, name: str, pieces: Iterable[audio.Wave]) -> DecodedSong:
+        """Compute the frames of a waveform that comes in pieces."""
+        spec, samples = self.header.front_end, 0
+
+        def counted() -> Iterator[audio.Wave]:
+            nonlocal samples
+            for piece in pieces:
+                samples += len(piece)
+                yield piece
+
+        frames = FrameFile(parts(counted(), self._front_end), width=spec.width, dtype=spec.dtype)
+        return DecodedSong(path, name, frames, samples / spec.sample_rate)
 
     def judge(self, sound: DecodedSong) -> Prediction:
         """Classify a song as `hear` returns it."""
@@ -237,39 +270,56 @@ class Classifier:
                 end=min(front_end.seconds(start + length), sound.seconds),
                 genre=self.genres[int(row.argmax())],
                 scores=self._named(row),
+                silent=silent,
             )
-            for start, row in zip(found.starts, found.window_scores, strict=True)
+            for start, row, silent in zip(found.starts, found.window_scores, found.silent, strict=True)
         )
-        warning = self._warning(sound)
+        warning = self._warning(sound, found)
         return Prediction(sound.path, sound.name, genre, ranked[genre], ranked, windows, sound.seconds, warning)
 
-    def _result(self, song: Any, sound: Future[DecodedSong]) -> Prediction | Failure:
+    def _result(self, song: Any, sound: DecodedSong | Exception) -> Prediction | Failure:
         try:
-            return self.judge(sound.result())
-        except Exception as error:  # one bad file never stops a run, whatever a decoder throws
+            if not isinstance(sound, Exception):
+                return self.judge(sound)
+            reason = reason_of(sound)
+        except Exception as error:  # one bad file never stops a run, whatever a network throws
             reason = reason_of(error)
         path = Path(song) if isinstance(song, str | os.PathLike) else None
         return Failure(path, str(path) if path is not None else _size(song), reason)
 
-    def _warning(self, sound: DecodedSong) -> str | None:
+    def _warning(self, sound: DecodedSong, found: TrackScores) -> str | None:
+        """Say why a prediction should be doubted."""
         front_end = self.header.front_end
         window = front_end.seconds(self.header.windows.frames)
-        least = 1e-5 if front_end.kind == "wave" else 0.01  # of full scale, or of the logarithm
-        if float(np.abs(sound.frames - front_end.silence).max()) <= least:
-            return "digital silence"
+        silent, windows = sum(found.silent), len(found.silent)
+        reasons = []
+        if silent == windows:
+            reasons.append("silence: nothing in it is louder than -60 dB of full scale")
+        elif silent > windows / 2:
+            reasons.append(f"mostly silence: {silent} of {windows} windows hold no sound and do not vote")
         if sound.seconds < window - front_end.seconds(1):
             filled = "repeated to fill it" if self.header.windows.padding == "repeat" else "padded with silence"
-            return f"shorter than one window ({sound.seconds:.2f} s of {window:.2f} s), {filled}"
-        return None
+            reasons.append(f"shorter than one window ({sound.seconds:.2f} s of {window:.2f} s), {filled}")
+        return "; ".join(reasons) or None
 
     def _named(self, scores: torch.Tensor) -> dict[str, float]:
         return dict(zip(self.genres, scores.tolist(), strict=True))
 
 
+def _decoder(rate: int) -> Callable[[audio.Source], Iterator[audio.Wave]]:
+    """Return what decodes in a worker: it needs neither torch nor the model."""
+    return partial(_decoded, rate)
+
+
+def _decoded(rate: int, source: audio.Source) -> Iterator[audio.Wave]:
+    yield from audio.blocks(source, rate=rate)
+
+
 def _source(song: str | os.PathLike[str] | bytes | IO[bytes]) -> tuple[Path | None, str, audio.Source]:
     """Return a file's path, its name, and what the decoders take."""
     if isinstance(song, str | os.PathLike):
-        return Path(song), str(song), Path(song)
+        path = Path(song)
+        return path, str(song), audio.drained(path) if audio.is_pipe(path) else path
     if isinstance(song, bytes | bytearray | memoryview):
         held = bytes(song)
     elif isinstance(song, io.IOBase) or hasattr(song, "read"):

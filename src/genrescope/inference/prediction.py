@@ -19,12 +19,14 @@ class WindowScores:
         end: where it ends, in seconds.
         genre: the label with the highest score.
         scores: by label, in [0, 1]; they add up to 1 where labels exclude each other.
+        silent: whether nothing in it is louder than -60 dB of full scale; such windows do not vote.
     """
 
     start: float
     end: float
     genre: str
     scores: dict[str, float]
+    silent: bool = False
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Prediction:
         path: its file; None where bytes or samples were given.
         name: the path as text, or what stands for the song.
         genre: the label with the highest score.
-        confidence: its score, the mean over all windows.
+        confidence: its score, the mean over all windows that are not silent.
         scores: by label, the highest first, in [0, 1]; they add up to 1 where labels exclude each other.
         windows: the same for every window.
         seconds: length of the song.
@@ -51,6 +53,11 @@ class Prediction:
     seconds: float
     warning: str | None = None
 
+    @property
+    def silent_windows(self) -> int:
+        """How many windows are silent."""
+        return sum(window.silent for window in self.windows)
+
     def top(self, count: int) -> list[tuple[str, float]]:
         """Return the `count` labels with the highest scores, each with its score."""
         return list(self.scores.items())[:count]
@@ -64,12 +71,14 @@ class Prediction:
             "confidence": round(self.confidence, 6),
             "warning": self.warning,
             "seconds": round(self.seconds, 3),
+            "silent_windows": self.silent_windows,
             "scores": _rounded(self.scores),
             "windows": [
                 {
                     "start": round(window.start, 3),
                     "end": round(window.end, 3),
                     "genre": window.genre,
+                    "silent": window.silent,
                     "scores": _rounded(window.scores),
                 }
                 for window in self.windows

@@ -5,20 +5,24 @@ Prediction, evaluation, the cost of a model, validation while training, publishe
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from genrescope.errors import ModelFileError
+from genrescope.features.level import silent_windows
 from genrescope.features.windows import FrameBank, Span, Windows, WindowSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from torch import nn
 
+    from genrescope.features.frame_file import FrameFile
     from genrescope.features.spec import Spec
     from genrescope.features.windows import Extent, Frames, Pooling
     from genrescope.modelfile import Model
@@ -32,14 +36,23 @@ class TrackScores:
     """What a model made of a track.
 
     Attributes:
-        scores: float32 (labels,): the mean of its windows' probabilities (soft voting).
+        scores: float32 (labels,): the mean of its windows' probabilities (soft voting). Windows without sound do not
+            vote, unless none has any.
         window_scores: float32 (windows, labels).
         starts: first frame of each window.
+        silent: whether each window is without sound.
     """
 
     scores: Tensor
     window_scores: Tensor
     starts: tuple[int, ...]
+    silent: tuple[bool, ...]
+
+    @property
+    def voting(self) -> Tensor:
+        """Positions of the windows that vote, int64."""
+        sounding = [position for position, silent in enumerate(self.silent) if not silent]
+        return torch.tensor(sounding or range(len(self.silent)))
 
 
 class Scorer:
@@ -79,12 +92,28 @@ class Scorer:
         device = next(iter(self.network.parameters()), torch.empty(0)).device
         return FrameBank(frames, silence=self.front_end.silence, device=device, padding=self.windows.padding)
 
-    def track(self, frames: Frames) -> TrackScores:
+    def track(self, frames: Frames | FrameFile) -> TrackScores:
         """Score one track by its frames, of shape (frames, features)."""
-        placed = self.windows.place([Span(0, len(frames))])
-        scores = self.window_scores(self.bank(frames), placed)
-        mean = track_scores(scores, placed.tracks, count=1, pooling=self.windows.pooling, exclusive=self._exclusive)
-        return TrackScores(mean[0], scores, tuple(placed.starts.tolist()))
+        scores = torch.cat([self.probabilities(logits) for logits in self._outputs(self.network, frames)])
+        starts = [start for windows in self._placed(frames) for start in windows.starts.tolist()]
+        found = TrackScores(torch.empty(0), scores, tuple(starts), tuple(self._silent(frames)))
+        voting = found.voting
+        mean = track_scores(
+            scores[voting], torch.zeros_like(voting), count=1, pooling=self.windows.pooling, exclusive=self._exclusive
+        )
+        return dataclasses.replace(found, scores=mean[0])
+
+    def _silent(self, frames: Frames | FrameFile) -> Iterator[bool]:
+        """Yield of each window whether it is without sound."""
+        length = self.windows.frames
+        for windows in self._placed(frames):
+            starts = windows.starts - windows.starts[0]
+            piece = frames[int(windows.starts[0]) : int(windows.starts[-1]) + length]
+            yield from silent_windows(piece, starts.tolist(), length, self.front_end).tolist()
+
+    def _placed(self, frames: Frames | FrameFile) -> Iterator[Windows]:
+        """Yield the windows of one track in batches."""
+        return self.windows.place([Span(0, len(frames))]).split(self._batch)
 
     def tracks(self, frames: Frames, extents: Sequence[Extent]) -> tuple[Tensor, Windows]:
         """Score many tracks whose frames lie in one array: probabilities (windows, labels), and whose each is.
@@ -97,14 +126,15 @@ class Scorer:
 
     def window_scores(self, bank: FrameBank, placed: Windows) -> Tensor:
         """Return the probabilities of windows, float32 of shape (windows, labels), on the CPU."""
-        return torch.cat([self.probabilities(logits) for logits in self._outputs(self.network, bank, placed)])
+        batches = bank.batches(placed.split(self._batch), length=self.windows.frames)
+        return torch.cat([self.probabilities(logits) for logits in self._made(self.network, (b for _, b in batches))])
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """Return the probabilities of logits of shape (windows, labels), float32 on the CPU."""
         logits = logits.float() / self._temperature
         return (logits.softmax(dim=1) if self._exclusive else logits.sigmoid()).cpu()
 
-    def embeddings(self, frames: Frames) -> Tensor:
+    def embeddings(self, frames: Frames | FrameFile) -> Tensor:
         """Return the embeddings of a track's windows, float32 of shape (windows, width), on the CPU.
 
         Raises:
@@ -115,22 +145,33 @@ class Scorer:
             raise ModelFileError("this model's network has no method embed, so it gives no embeddings")
         return self.outputs(embed, frames)
 
-    def outputs(self, function: Callable[[Tensor], Tensor], frames: Frames) -> Tensor:
+    def outputs(self, function: Callable[[Tensor], Tensor], frames: Frames | FrameFile) -> Tensor:
         """Return what a function of the network makes of a track's windows, float32 on the CPU.
 
         Args:
             function: windows of shape (batch, 1, features, frames) in, (batch, ...) out.
         """
-        placed = self.windows.place([Span(0, len(frames))])
-        return torch.cat([made.float().cpu() for made in self._outputs(function, self.bank(frames), placed)])
+        return torch.cat([made.float().cpu() for made in self._outputs(function, frames)])
 
-    def _outputs(self, function: Callable[[Tensor], Any], bank: FrameBank, placed: Windows) -> Iterator[Tensor]:
+    def _outputs(self, function: Callable[[Tensor], Any], frames: Frames | FrameFile) -> Iterator[Tensor]:
+        """Yield what a function makes of each batch of a track's windows."""
+        return self._made(function, map(partial(self._images, frames), self._placed(frames)))
+
+    def _images(self, frames: Frames | FrameFile, windows: Windows) -> Tensor:
+        """Cut windows that follow each other from the stretch of frames where they lie."""
+        first = int(windows.starts[0])
+        piece = frames[first : int(windows.starts[-1]) + self.windows.frames]
+        ends = (windows.ends - first).clamp(max=len(piece))
+        moved = Windows(windows.starts - first, ends, windows.tracks)
+        return self.bank(piece).cut(moved, length=self.windows.frames)
+
+    def _made(self, function: Callable[[Tensor], Any], batches: Iterable[Tensor]) -> Iterator[Tensor]:
         """Yield what a function makes of each batch; the network is put into evaluation mode and back."""
         was_training = self.network.training
         self.network.eval()
         try:
             with torch.inference_mode():
-                for _, images in bank.batches(placed.split(self._batch), length=self.windows.frames):
+                for images in batches:
                     yield function(images)
         finally:
             self.network.train(was_training)
@@ -174,8 +215,9 @@ def verdicts(
 
 
 def joined(tracks: Sequence[TrackScores]) -> tuple[Tensor, Windows]:
-    """Return the probabilities of all windows of tracks, (windows, labels), and whose each is."""
-    scores = torch.cat([track.window_scores for track in tracks])
-    owners = torch.arange(len(tracks)).repeat_interleave(torch.tensor([len(track.starts) for track in tracks]))
-    starts = torch.tensor([start for track in tracks for start in track.starts])
+    """Return the probabilities of all windows of tracks that vote, (windows, labels), and whose each is."""
+    voting = [track.voting for track in tracks]
+    scores = torch.cat([track.window_scores[chosen] for track, chosen in zip(tracks, voting, strict=True)])
+    owners = torch.arange(len(tracks)).repeat_interleave(torch.tensor([len(chosen) for chosen in voting]))
+    starts = torch.cat([torch.tensor(track.starts)[chosen] for track, chosen in zip(tracks, voting, strict=True)])
     return scores, Windows(starts, starts, owners)

@@ -219,7 +219,7 @@ def _worker(device: str, threads: int) -> Callable[[Run], Ended]:
     return partial(_attempt, device, lambda *_: None)
 
 
-def _crashed(run: Run) -> Ended:
+def _crashed(run: Run, _: str) -> Ended:
     return Ended(run, 0.0, "its process died; there may be too little memory")
 
 

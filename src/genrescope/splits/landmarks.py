@@ -8,6 +8,7 @@ stays within a band.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -15,6 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from genrescope.store.store import Frames
 
 Ints: TypeAlias = npt.NDArray[np.int64]
@@ -45,13 +48,25 @@ def landmarks(frames: Frames) -> Landmarks:
     Returns:
         int32 (landmarks,), sorted by frame, then band.
     """
+    return landmarks_of([frames])
+
+
+def landmarks_of(parts: Iterable[Frames]) -> Landmarks:
+    """Find the landmarks of a log-mel that comes in parts of any size, in memory that does not grow with it."""
     found = []
-    for begin in range(0, len(frames), _BLOCK):
-        before = min(begin, _REACH_FRAMES + 1)
-        block = frames[begin - before : begin + _BLOCK + _REACH_FRAMES]
-        at = np.stack(_peaks(block))
-        at = at[:, (at[0] >= before) & (at[0] < before + _BLOCK)]
-        found.append((begin - before + at[0]) * BANDS + at[1])
+    held: Frames = np.zeros((0, 0), np.float16)
+    begin, before = 0, 0  # `before`: frames that are held ahead of those to be searched
+    for part in itertools.chain(parts, [None]):
+        if part is not None:
+            held = np.concatenate([held, part]) if held.size else part
+        ahead = _REACH_FRAMES if part is not None else 1 - _BLOCK
+        while len(held) >= before + _BLOCK + ahead:
+            at = np.stack(_peaks(held[: before + _BLOCK + _REACH_FRAMES]))
+            at = at[:, (at[0] >= before) & (at[0] < before + _BLOCK)]
+            found.append((begin - before + at[0]) * BANDS + at[1])
+            begin += _BLOCK
+            kept = min(begin, _REACH_FRAMES + 1)
+            held, before = held[before + _BLOCK - kept :], kept
     return np.concatenate(found).astype(np.int32) if found else np.zeros(0, np.int32)
 
 

@@ -67,7 +67,7 @@ def prepare(
         out: the store's folder; made if need be.
         genres: keep only these; None keeps all.
         groups: where the tracks' groups come from, as `groups.assign` reads it; None keeps those that `data` has.
-        jobs: worker processes; None takes one for each core.
+        jobs: worker processes; None takes one for each core, 0 works in this process.
         spec: the front end's numbers.
         on_track: called after every track.
 
@@ -92,7 +92,7 @@ def prepare(
         missing = [track for track in tracks if track.id not in held]
         rows = {track.id: _row(track, root, held[track.id]) for track in tracks if track.id in held}
         on_track(Progress(len(held), len(tracks)))
-        results = workers.results(missing, partial(_worker, spec), jobs=jobs, crashed=_crashed)
+        results = workers.results(missing, partial(_worker, spec), jobs=jobs, crashed=_crashed, guard=workers.Guard())
         for number, result in enumerate(results, start=len(held) + 1):
             if result.frames is not None:
                 journal.add(result.track.id, result.frames, result.facts())
@@ -163,8 +163,8 @@ def _compute(track: Track, transform: FrontEnd) -> _Result:
     )
 
 
-def _crashed(track: Track) -> _Result:
-    return _Result(track, None, status=workers.CRASHED)
+def _crashed(track: Track, reason: str) -> _Result:
+    return _Result(track, None, status=reason)
 
 
 def _row(track: Track, root: Path, facts: dict[str, Any]) -> IndexRow:

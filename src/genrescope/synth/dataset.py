@@ -135,7 +135,7 @@ def _writer(root: Path, collection: Collection) -> Callable[[_Song], _Song]:
     return partial(_write, root, collection)
 
 
-def _crashed(song: _Song) -> _Song:
+def _crashed(song: _Song, _: str) -> _Song:
     raise OutputError(
         f"{song.path} cannot be written: the process that synthesised it was killed (out of memory, perhaps)"
     )

@@ -1,0 +1,46 @@
+"""The frames of one long track, of which no more stand in memory than are asked for."""
+
+from __future__ import annotations
+
+import tempfile
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_IN_MEMORY = 1 << 24  # bytes: 25 minutes of log-mel; longer tracks go to a nameless file on disk
+
+
+class FrameFile:
+    """Frames of a track that are read in slices, as an array is: `frames[10:20]` is of shape (10, width).
+
+    Args:
+        parts: the frames, a part of shape (frames, width) at a time, all of one type.
+        width: features in a frame.
+        dtype: their type.
+    """
+
+    def __init__(self, parts: Iterable[npt.NDArray[Any]], *, width: int, dtype: str) -> None:
+        self._width, self._dtype, self._frames = width, np.dtype(dtype), 0
+        self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - it goes with this object
+        for part in parts:
+            self._file.write(np.ascontiguousarray(part, dtype=self._dtype).data)
+            self._frames += len(part)
+
+    def __del__(self) -> None:
+        self._file.close()
+
+    def __len__(self) -> int:
+        return self._frames
+
+    def __getitem__(self, wanted: slice) -> npt.NDArray[Any]:
+        first, last, step = wanted.indices(self._frames)
+        if step != 1:
+            raise ValueError(f"every {step}th frame; accepted are frames that follow each other")
+        size = self._width * self._dtype.itemsize
+        self._file.seek(first * size)
+        content = bytearray(self._file.read(max(0, last - first) * size))
+        return np.frombuffer(content, self._dtype).reshape(-1, self._width)
