@@ -9,11 +9,16 @@ import argparse
 import re
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from benchmarks import check, duplicates, log_mel, musicnn, prepare, training
+from benchmarks import check, decoding, duplicates, log_mel, musicnn, prepare, training
 from benchmarks.measure import machine
 
-SECTIONS = {
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SECTIONS: dict[str, Callable[..., str]] = {
+    "decoding": decoding.report,
     "log_mel": log_mel.report,
     "prepare": prepare.report,
     "training": training.report,
@@ -29,6 +34,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--data", help="DATA to measure on; by default synthesised music")
     parser.add_argument("--tensorflow", metavar="PYTHON", help="a Python with TensorFlow 2, for the section musicnn")
+    parser.add_argument("--before", metavar="SRC", help="folder src of another checkout, for the section decoding")
     parser.add_argument("sections", nargs="*", choices=[*SECTIONS, []], help="by default all")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -38,7 +44,8 @@ def main() -> None:
         sections = _sections(PAGE.read_text(encoding="utf-8")) if PAGE.exists() and chosen.sections else {}
         for name in chosen.sections or SECTIONS:
             print(f"measuring {name} ...", flush=True)
-            sections[name] = musicnn.report(data, chosen.tensorflow) if name == "musicnn" else SECTIONS[name](data)
+            peers = {"musicnn": [chosen.tensorflow], "decoding": [chosen.before]}
+            sections[name] = SECTIONS[name](data, *peers.get(name, []))
     header = (
         f"Written by `python -m benchmarks{told_how}`. Machine: {machine()}. Input: {told}, where not said otherwise."
     )

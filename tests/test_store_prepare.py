@@ -179,7 +179,7 @@ def test_a_repaired_file_is_taken_up_by_the_next_run(data: Path, tmp_path: Path)
 def test_data_without_one_usable_file_is_an_error_with_an_example(tmp_path: Path) -> None:
     (tmp_path / "music" / "rock").mkdir(parents=True)
     (tmp_path / "music" / "rock" / "a.wav").write_text("not music")
-    with pytest.raises(DataError, match=r"none of its 1 files could be used; rock/a\.wav: libsndfile"):
+    with pytest.raises(DataError, match=r"none of its 1 files could be used; rock/a\.wav: FFmpeg"):
         prepare(str(tmp_path / "music"), tmp_path / "store", jobs=0)
 
 
@@ -197,7 +197,7 @@ def test_whatever_a_decoder_throws_never_stops_the_run(
 
     monkeypatch.setattr(audio, "probe", failing)
     prepared = prepare(str(data), tmp_path / "store", jobs=0)
-    assert [row.status for row in prepared.failed] == ["MemoryError: no room", "FFmpeg: odd"]
+    assert [row.status for row in prepared.failed] == ["it needs more memory than a file may take", "FFmpeg: odd"]
 
 
 class _Deadly(type(pathlib.Path())):  # type: ignore[misc]

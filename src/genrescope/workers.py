@@ -109,8 +109,9 @@ class Pool(Generic[_Item]):
         """Start nothing yet: a process starts when there is work for it.
 
         Args:
-            make: makes the function that does the work, once in every process. What it returns for an item is sent
-                back whole; of a generator, each part as soon as it is made.
+            make: makes the function that does the work, once in every process; not from the main program, which no
+                worker sees. What the function returns for an item is sent back whole; of a generator, each part as
+                soon as it is made.
             jobs: processes; None takes one for each core.
             guard: what an item may take.
         """
