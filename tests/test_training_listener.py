@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,8 @@ from genrescope import modelfile, splits
 from genrescope.errors import ModelFileError, RecipeError
 from genrescope.features.spec import LogMelSpec
 from genrescope.features.windows import WindowSpec
-from genrescope.inference.scorer import track_scores
+from genrescope.inference.classifier import Classifier
+from genrescope.inference.scorer import novelty_of, track_scores
 from genrescope.modelfile import Header, shelf
 from genrescope.models.listener import TagHead
 from genrescope.models.musicnn import Musicnn
@@ -23,12 +25,13 @@ from genrescope.models.tag_genres import prior, tags_of
 from genrescope.store import listening
 from genrescope.store.prepare import prepare
 from genrescope.training import recipe as recipes
-from genrescope.training.listener import Points, fit
 from genrescope.training.recipe_listener import ListenerRecipe
+from genrescope.training.tag_head import LeftOut, Points, fit, folds_of, left_out
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from genrescope.inference.prediction import Prediction
     from genrescope.store.store import Store
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -89,7 +92,8 @@ def points(*, told: bool, seed: int = 0, tracks: int = 60) -> Points:
     shown, noise_ = np.eye(2)[genre] + 0.1 * random.normal(size=(tracks, 2)), random.normal(size=(tracks, 5))
     hidden = np.concatenate([np.eye(2)[genre] * 3, noise_], axis=1) / 3
     tags, pooled = (shown, noise_ / 3) if told else (np.zeros((tracks, 2)), hidden)
-    return Points(tags, pooled, genre, np.array([f"artist {number // 4}" for number in range(tracks)]))
+    rivals = random.normal(size=(tracks, 3)) - 5
+    return Points(tags, rivals, pooled, genre, np.array([f"artist {number // 4}" for number in range(tracks)]))
 
 
 def test_a_large_penalty_leaves_the_tags_alone_and_a_small_one_learns() -> None:
@@ -116,6 +120,34 @@ def test_a_head_is_what_its_formula_says() -> None:
     expected = head.scale * ((tags - head.level) @ head.prior.T) + head.bias
     expected = expected + ((pooled - head.centre) / head.spread) @ head.weights.T
     torch.testing.assert_close(head(torch.cat([pooled, tags], dim=1)), expected)
+
+
+def test_rivals_follow_the_genres_in_an_open_set() -> None:
+    torch.manual_seed(0)
+    head = TagHead(3, tags=4, features=6, rivals=2)
+    for parameter in head.parameters():
+        torch.nn.init.normal_(parameter)
+    features = torch.randn(5, 10)
+    found = head.open_set(features)
+    torch.testing.assert_close(found[:, :3], head(features))
+    torch.testing.assert_close(found[:, 3:], features[:, 6:] @ head.rivals.T - head.rival_level)
+
+
+def test_novelty_is_the_logarithm_of_the_odds_of_rivals_against_genres() -> None:
+    logits = torch.tensor([1.0, 2.0, 3.0, -1.0, 0.5])
+    odds = logits[3:].exp().sum() / logits[:3].exp().sum()
+    assert novelty_of(logits, 3) == pytest.approx(float(odds.log()))
+    assert novelty_of(logits + 7, 3) == pytest.approx(float(odds.log())), "a common shift does not count"
+
+
+def test_ninety_five_in_a_hundred_tracks_of_left_out_artists_are_not_called_unknown() -> None:
+    found = points(told=True, tracks=200)
+    heard = left_out(found, folds_of(found), np.full(2, 1e6))
+    outputs = torch.from_numpy(np.concatenate([heard.logits, heard.rivals], axis=1))
+    above = heard.unknown_above
+    assert above is not None
+    assert sum(novelty_of(row, 2) > above for row in outputs) == 10
+    assert LeftOut(heard.logits, np.empty((200, 0)), heard.genre).unknown_above is None, "there are no rivals"
 
 
 def test_windows_pooled_by_logits_are_the_logits_of_the_mean() -> None:
@@ -167,6 +199,30 @@ def test_a_run_predicts_what_evaluate_scored(run: Path, store: Store) -> None:
         for genre, score in song.scores.items():
             assert score == pytest.approx(row.scores[genre], abs=1.5e-6)
     assert classifier.embed(store.path.parent / "b0.wav").shape == (200,)
+
+
+def test_a_song_that_is_none_of_the_genres_is_called_unknown(run: Path, store: Store) -> None:
+    model, song = modelfile.load(run), store.path.parent / "b0.wav"
+    assert isinstance(model.header.unknown_above, float)
+    assert model.header.options["rivals"] == 2, (
+        "jazz and classical are known to the taggers, and no genres of the store"
+    )
+
+    def classified(above: float | None) -> Prediction:
+        header = model.header.model_copy(update={"unknown_above": above})
+        return Classifier(dataclasses.replace(model, header=header)).predict(song)
+
+    far, near, cannot = classified(-1e9), classified(1e9), classified(None)
+    assert (far.unknown, near.unknown, cannot.unknown) == (True, False, False)
+    assert far.scores == near.scores == cannot.scores, "genres are scored as if it were one of them"
+    assert json.loads(far.to_json())["unknown"] is True
+
+
+def test_folds_that_vote_do_not_call_songs_unknown(store: Store, tmp_path: Path) -> None:
+    split = splits.choose(store.tracks, None, folds=2, seed=0)
+    job = genrescope.Job(store, recipes.load_any("listener"), split, tmp_path / "folds", device="cpu")
+    genrescope.cross_validate(job)
+    assert modelfile.load(tmp_path / "folds").header.unknown_above is None
 
 
 def test_the_model_file_carries_the_taggers_and_their_terms(

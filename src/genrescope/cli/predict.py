@@ -169,7 +169,8 @@ class _Table:
         if not self._exclusive:
             return (", ".join(f"{tag} {score:.2f}" for tag, score in top),)
         then = ", ".join(f"{genre} {100 * score:.0f} %" for genre, score in top[1:])
-        return prediction.genre, f"{100 * prediction.confidence:.1f} %", then
+        genre = f"unknown (nearest: {prediction.genre})" if prediction.unknown else prediction.genre
+        return genre, f"{100 * prediction.confidence:.1f} %", then
 
     def show(self) -> None:
         if self._rows.row_count:

@@ -274,8 +274,11 @@ class Classifier:
             )
             for start, row, silent in zip(found.starts, found.window_scores, found.silent, strict=True)
         )
-        warning = self._warning(sound, found)
-        return Prediction(sound.path, sound.name, genre, ranked[genre], ranked, windows, sound.seconds, warning)
+        above, novelty = self.header.unknown_above, found.novelty
+        return Prediction(
+            sound.path, sound.name, genre, ranked[genre], ranked, windows, sound.seconds,
+            warning=self._warning(sound, found), unknown=above is not None and novelty is not None and novelty > above,
+        )  # fmt: skip
 
     def _result(self, song: Any, sound: DecodedSong | Exception) -> Prediction | Failure:
         try:

@@ -42,6 +42,7 @@ class Prediction:
         windows: the same for every window.
         seconds: length of the song.
         warning: why the prediction should be doubted, or None.
+        unknown: whether the song is probably none of the model's genres; `genre` is the nearest of them.
     """
 
     path: Path | None
@@ -52,6 +53,7 @@ class Prediction:
     windows: tuple[WindowScores, ...]
     seconds: float
     warning: str | None = None
+    unknown: bool = False
 
     @property
     def silent_windows(self) -> int:
@@ -69,6 +71,7 @@ class Prediction:
             "name": self.name,
             "genre": self.genre,
             "confidence": round(self.confidence, 6),
+            "unknown": self.unknown,
             "warning": self.warning,
             "seconds": round(self.seconds, 3),
             "silent_windows": self.silent_windows,

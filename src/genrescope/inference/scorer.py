@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor
@@ -41,12 +41,15 @@ class TrackScores:
         window_scores: float32 (windows, labels).
         starts: first frame of each window.
         silent: whether each window is without sound.
+        novelty: by how much what is none of the labels outweighs them: the logarithm of the odds. None where the
+            network cannot tell.
     """
 
     scores: Tensor
     window_scores: Tensor
     starts: tuple[int, ...]
     silent: tuple[bool, ...]
+    novelty: float | None = None
 
     @property
     def voting(self) -> Tensor:
@@ -63,6 +66,9 @@ class Scorer:
         front_end: what made the frames.
         windows: where the network looks.
         exclusive: whether labels exclude each other (softmax), or not (sigmoid).
+        temperature: what logits are divided by.
+        open_set: number of labels, where the network's method `open_set` returns more logits than theirs: those of
+            rivals, which are none of them. None leaves them out.
     """
 
     def __init__(
@@ -73,9 +79,11 @@ class Scorer:
         windows: WindowSpec,
         exclusive: bool = True,
         temperature: float = 1.0,
+        open_set: int | None = None,
     ) -> None:
         self.network, self.front_end, self.windows = network, front_end, windows
-        self._exclusive, self._temperature = exclusive, temperature
+        self._exclusive, self._temperature, self._labels = exclusive, temperature, open_set
+        self._judge = network if open_set is None else cast("Callable[[Tensor], Tensor]", network.open_set)
         self._batch = int(getattr(network, "batch", BATCH))
 
     @classmethod
@@ -84,7 +92,7 @@ class Scorer:
         header = model.header
         return cls(
             model.network, front_end=header.front_end, windows=header.windows, exclusive=header.exclusive,
-            temperature=header.temperature,
+            temperature=header.temperature, open_set=None if header.unknown_above is None else len(header.labels),
         )  # fmt: skip
 
     def bank(self, frames: Frames) -> FrameBank:
@@ -94,14 +102,16 @@ class Scorer:
 
     def track(self, frames: Frames | FrameFile) -> TrackScores:
         """Score one track by its frames, of shape (frames, features)."""
-        scores = torch.cat([self.probabilities(logits) for logits in self._outputs(self.network, frames)])
+        logits = self.outputs(self._judge, frames)
+        scores = self.probabilities(logits[:, : self._labels])
         starts = [start for windows in self._placed(frames) for start in windows.starts.tolist()]
         found = TrackScores(torch.empty(0), scores, tuple(starts), tuple(self._silent(frames)))
         voting = found.voting
         mean = track_scores(
             scores[voting], torch.zeros_like(voting), count=1, pooling=self.windows.pooling, exclusive=self._exclusive
         )
-        return dataclasses.replace(found, scores=mean[0])
+        novelty = None if self._labels is None else novelty_of(logits[voting].mean(dim=0), self._labels)
+        return dataclasses.replace(found, scores=mean[0], novelty=novelty)
 
     def _silent(self, frames: Frames | FrameFile) -> Iterator[bool]:
         """Yield of each window whether it is without sound."""
@@ -175,6 +185,19 @@ class Scorer:
                     yield function(images)
         finally:
             self.network.train(was_training)
+
+
+def novelty_of(logits: Tensor, labels: int) -> float:
+    """Return by how much rivals outweigh the labels: the difference of the logarithms of their summed exponentials.
+
+    Sources: W. Liu et al., Energy-based out-of-distribution detection, NeurIPS 2020 (the labels' part); the rivals
+    stand for what D. Hendrycks et al., Deep anomaly detection with outlier exposure, ICLR 2019, learn from outliers.
+
+    Args:
+        logits: (labels + rivals,), those of the labels first.
+        labels: how many they are.
+    """
+    return float(logits[labels:].logsumexp(dim=0) - logits[:labels].logsumexp(dim=0))
 
 
 def track_scores(

@@ -170,7 +170,9 @@ def _ensemble(path: Path, models: list[Model]) -> Model:
         temperatures=[model.header.temperature for model in models],
         exclusive=first.exclusive,
     )
-    return Model(first.model_copy(update={"temperature": 1.0, "scores": {}}), network.eval(), path)
+    return Model(
+        first.model_copy(update={"temperature": 1.0, "unknown_above": None, "scores": {}}), network.eval(), path
+    )
 
 
 def _fill(network: nn.Module, tensors: dict[str, Tensor], header: Header) -> None:

@@ -91,6 +91,7 @@ class Header(_Part):
         exclusive: whether a song has one label (softmax), or any number of them (sigmoid: tags).
         temperature: what logits are divided by, so that confidence is as high as accuracy.
         thresholds: by label, the score from which it counts; for labels that do not exclude each other.
+        unknown_above: the novelty from which a track is called none of the labels; None where the model cannot tell.
         weights: terms of the weights.
         data: what the model learnt from, and its terms.
         requires: weights that are not in the file.
@@ -107,6 +108,7 @@ class Header(_Part):
     exclusive: bool = True
     temperature: Annotated[float, Field(gt=0, le=1e6)] = 1.0
     thresholds: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(default_factory=dict)
+    unknown_above: float | None = None
     weights: Terms = Terms()
     data: TrainingData = TrainingData()
     requires: Annotated[tuple[Requirement, ...], Field(strict=False)] = ()

@@ -54,6 +54,22 @@ def tags_of(genre: str) -> tuple[str, ...]:
     return next((each.tags for each in genres() if wanted in map(_key, (each.name, *each.names))), ())
 
 
+def rivals(labels: Sequence[str], tags: Sequence[str]) -> tuple[TaggedGenre, ...]:
+    """Return the genres of the table that these tags know, that are no labels, and that share no tag with one.
+
+    Args:
+        labels: the genres that are no rivals.
+        tags: as `tagger:tag`.
+
+    Example:
+        >>> tags = ["musicnn-msd:rock", "musicnn-msd:blues", "musicnn-msd:jazz"]
+        >>> [genre.name for genre in rivals(["Rock", "reggae"], tags)]
+        ['blues', 'jazz']
+    """
+    own = {tag for label in labels for tag in tags_of(label)}
+    return tuple(genre for genre in genres() if own.isdisjoint(genre.tags) and not set(tags).isdisjoint(genre.tags))
+
+
 def prior(labels: Sequence[str], tags: Sequence[str]) -> npt.NDArray[np.float64]:
     """Return how much each tag speaks for each genre, of shape (genres, tags): equal shares, or nothing.
 

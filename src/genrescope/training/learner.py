@@ -29,6 +29,7 @@ class Learnt:
         options: the keyword arguments that make it anew.
         windows_learnt: training windows in an epoch.
         temperature: what logits are divided by.
+        unknown_above: the novelty from which a track is called none of the labels; None where the network cannot tell.
         requires: weights that the model file names instead of copying them.
     """
 
@@ -41,6 +42,7 @@ class Learnt:
     windows_learnt: int
     weights: Terms = field(default_factory=lambda: Terms(licence="unspecified: the terms of the training data apply"))
     temperature: float = 1.0
+    unknown_above: float | None = None
     requires: tuple[Requirement, ...] = ()
     facts: dict[str, Any] = field(default_factory=dict)
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import time
-import warnings
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 import torch
-import torch.nn.functional as F
 
 from genrescope import modelfile
 from genrescope.models import tag_genres
@@ -18,9 +15,12 @@ from genrescope.models.listener import Listener
 from genrescope.store import listening
 from genrescope.training.learner import Learnt
 from genrescope.training.progress import Epoch
+from genrescope.training.tag_head import Points, fit, folds_of, left_out, logits_of, loss
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import numpy.typing as npt
 
     from genrescope.modelfile import Model
     from genrescope.store.store import StoredTrack
@@ -28,41 +28,54 @@ if TYPE_CHECKING:
     from genrescope.training.progress import Watch
     from genrescope.training.recipe_listener import ListenerRecipe
     from genrescope.training.run_folder import RunFolder
-
-Floats: TypeAlias = npt.NDArray[np.float64]
-_FOLDS = 4
-_ITERATIONS = 80
-_BIAS, _SCALE = 1e-3, 1e-3  # how much a genre's bias, and the logarithm of the tags' scale, are held back
+    from genrescope.training.tag_head import Floats, Head, LeftOut
 
 
 @dataclass(frozen=True)
-class Head:
-    """What was fitted: `scale * tags + pooled @ weights + bias`, in rotated coordinates of the pooled layer."""
-
-    weights: Floats
-    bias: Floats
-    scale: float
-
-
-@dataclass(frozen=True)
-class Points:
-    """Tracks as the head sees them.
+class _View:
+    """How features become what the head sees.
 
     Attributes:
-        tags: (tracks, genres), the mean logit of each genre's tags less their usual level.
-        pooled: (tracks, features), the pooled layer, standardised.
-        genre: (tracks,), its number.
-        artist: (tracks,).
+        prior: (genres, tags), how much each tag speaks for each genre.
+        level: (tags,), each tag's usual logit.
+        rivals: (rivals, tags), how much each tag speaks for each rival.
+        rival_level: (rivals,), the usual logit of its tags.
+        centre: (features,), mean of the pooled layer.
+        spread: (features,), its deviation times the root of the number of features.
     """
 
-    tags: Floats
-    pooled: Floats
-    genre: npt.NDArray[np.int64]
-    artist: npt.NDArray[np.str_]
+    prior: Floats
+    level: Floats
+    rivals: Floats
+    rival_level: Floats
+    centre: Floats
+    spread: Floats
 
-    def take(self, chosen: npt.NDArray[np.int64]) -> Points:
-        """Return some of them."""
-        return Points(self.tags[chosen], self.pooled[chosen], self.genre[chosen], self.artist[chosen])
+    @classmethod
+    def of(cls, means: Floats, labels: Sequence[str], tags: Sequence[str]) -> _View:
+        """Measure it on the features of training tracks, (tracks, features and tags)."""
+        heard, pooled = means[:, -len(tags) :], means[:, : -len(tags)]
+        others = tag_genres.rivals(labels, tags)
+        spread = (pooled.std(axis=0) + 1e-6) * np.sqrt(pooled.shape[1])
+        return cls(
+            prior=tag_genres.prior(labels, tags),
+            level=heard.mean(axis=0),
+            rivals=tag_genres.prior([genre.name for genre in others], tags),
+            rival_level=np.array([genre.level for genre in others]),
+            centre=pooled.mean(axis=0),
+            spread=spread,
+        )
+
+    def points(self, means: Floats, tracks: Sequence[StoredTrack], labels: Sequence[str]) -> Points:
+        """Return tracks as the head sees them."""
+        heard, pooled = means[:, -len(self.level) :], means[:, : -len(self.level)]
+        return Points(
+            tags=(heard - self.level) @ self.prior.T,
+            rivals=heard @ self.rivals.T - self.rival_level,
+            pooled=(pooled - self.centre) / self.spread,
+            genre=np.array([labels.index(track.genre) for track in tracks]),
+            artist=np.array([track.group or f"track {track.id}" for track in tracks]),
+        )
 
 
 @dataclass(frozen=True)
@@ -86,42 +99,45 @@ class ListenerLearner:
     def learn(self, job: Job, material: Material, folder: RunFolder, watch: Watch) -> Learnt:
         """Compute what features are missing, choose how far labels move the head by artists left out, and fit it."""
         models = listening.taggers(self.recipe.listener.taggers)
-        network = Listener.of([model.network for model in models], len(material.labels))
+        others = tag_genres.rivals(material.labels, listening.tags_of(models))
+        network = Listener.of([model.network for model in models], len(material.labels), rivals=len(others))
         features = listening.extract(job.store, network, models, on_track=watch.on_track).found
         began = time.monotonic()
         means = np.stack([features[track.id].mean(axis=0) for track in material.learnt]).astype(np.float64)
-        prior = tag_genres.prior(material.labels, listening.tags_of(models))
-        points, (level, centre, spread) = _points(means, prior, material.learnt, material.labels)
+        view = _View.of(means, material.labels, listening.tags_of(models))
+        points = view.points(means, material.learnt, material.labels)
         rotation = np.linalg.svd(points.pooled, full_matrices=False)[2]
-        points = Points(points.tags, points.pooled @ rotation.T, points.genre, points.artist)
-        penalties, temperature = self._chosen(points, prior.sum(axis=1) > 0)
+        points = replace(points, pooled=points.pooled @ rotation.T)
+        penalties, heard = self._chosen(points, view.prior.sum(axis=1) > 0)
         head = fit(points, penalties)
-        _fill(network, head, rotation, prior=prior, level=level, centre=centre, spread=spread)
+        _fill(network, head, rotation, view)
         row = _row(points, head, began)
         watch.on_epoch(row)
         folder.write_history([row])
-        return self._learnt(network, models, row, penalties=penalties, temperature=temperature)
+        return self._learnt(network, models, row, penalties=penalties, heard=heard)
 
-    def _chosen(self, points: Points, tagged: npt.NDArray[np.bool_]) -> tuple[Floats, float]:
-        """Return the penalty of each genre's weights, and the temperature, by the logits of artists left out."""
+    def _chosen(self, points: Points, tagged: npt.NDArray[np.bool_]) -> tuple[Floats, LeftOut | None]:
+        """Return the penalty of each genre's weights by artists left out, and what was said of their tracks."""
         section = self.recipe.listener
-        folds = _folds(points)
+        folds = folds_of(points)
         penalties = np.where(tagged, section.tagged[0], section.untagged[0]).astype(float)
         if not folds:
-            return penalties, 1.0
+            return penalties, None
+        heard = left_out(points, folds, penalties)
         for own, grid in ((~tagged, section.untagged), (tagged, section.tagged)):
             if own.any():
                 tried = [np.where(own, value, penalties) for value in grid]
-                penalties = min(tried, key=lambda each: _loss(*_left_out(points, folds, each)))
-        logits, genre = _left_out(points, folds, penalties)
-        temperatures = np.geomspace(0.25, 8, 61)
-        best = min(temperatures, key=lambda temperature: _loss(logits / temperature, genre))
-        return penalties, float(best)
+                judged = [left_out(points, folds, each) for each in tried]
+                best = min(range(len(tried)), key=lambda place: loss(judged[place].logits, judged[place].genre))
+                penalties, heard = tried[best], judged[best]
+        return penalties, heard
 
     def _learnt(
-        self, network: Listener, models: Sequence[Model], row: Epoch, *, penalties: Floats, temperature: float
+        self, network: Listener, models: Sequence[Model], row: Epoch, *, penalties: Floats, heard: LeftOut | None
     ) -> Learnt:
         first = models[0].header
+        temperature = heard.temperature if heard else 1.0
+        unknown_above = heard.unknown_above if heard else None
         return Learnt(
             network,
             "listener",
@@ -129,7 +145,8 @@ class ListenerLearner:
                 "taggers": {
                     name: len(model.header.labels)
                     for name, model in zip(self.recipe.listener.taggers, models, strict=True)
-                }
+                },
+                "rivals": len(network.head.rivals),
             },
             front_end=first.front_end,
             windows=listening.WINDOWS,
@@ -137,103 +154,15 @@ class ListenerLearner:
             windows_learnt=0,
             weights=modelfile.Terms(licence=first.weights.licence, citation=first.weights.citation),
             temperature=temperature,
-            facts={"penalties": penalties.tolist(), "temperature": temperature},
+            unknown_above=unknown_above,
+            facts={"penalties": penalties.tolist(), "temperature": temperature, "unknown_above": unknown_above},
         )
 
 
-def fit(points: Points, penalties: Floats) -> Head:
-    """Fit the head: mean cross-entropy, genres balanced, with a penalty on each genre's weights.
-
-    Args:
-        points: what is learnt.
-        penalties: (genres,), of the sum of squares of a genre's weights, over the number of tracks.
-    """
-    tags, pooled, genre = torch.from_numpy(points.tags), torch.from_numpy(points.pooled), torch.from_numpy(points.genre)
-    counts = torch.bincount(genre, minlength=len(penalties)).double().clamp(min=1)
-    balance = (1 / counts)[genre]
-    balance, held = balance / balance.mean(), torch.from_numpy(penalties)
-    weights = torch.zeros(pooled.shape[1], len(penalties), dtype=torch.float64, requires_grad=True)
-    bias = torch.zeros(len(penalties), dtype=torch.float64, requires_grad=True)
-    scale = torch.zeros((), dtype=torch.float64, requires_grad=True)
-    optimizer = torch.optim.LBFGS([weights, bias, scale], max_iter=_ITERATIONS, line_search_fn="strong_wolfe")
-
-    def closure() -> torch.Tensor:
-        optimizer.zero_grad()
-        logits = scale.exp() * tags + pooled @ weights + bias
-        loss = (F.cross_entropy(logits, genre, reduction="none") * balance).mean()
-        loss = loss + (held * weights.square().sum(dim=0)).sum() / len(genre)
-        loss = loss + _BIAS * bias.square().sum() + _SCALE * scale.square()
-        loss.backward()  # type: ignore[no-untyped-call]
-        return loss
-
-    optimizer.step(closure)  # type: ignore[no-untyped-call]
-    return Head(weights.detach().numpy(), bias.detach().numpy(), float(scale.detach().exp()))
-
-
-def _logits(points: Points, head: Head) -> Floats:
-    logits: Floats = head.scale * points.tags + points.pooled @ head.weights + head.bias
-    return logits
-
-
-def _points(
-    means: Floats, prior: Floats, tracks: Sequence[StoredTrack], labels: Sequence[str]
-) -> tuple[Points, tuple[Floats, Floats, Floats]]:
-    """Return tracks as the head sees them, and the level, centre and spread that they were measured by."""
-    tags = prior.shape[1]
-    level, pooled = means[:, -tags:].mean(axis=0), means[:, :-tags]
-    centre = pooled.mean(axis=0)
-    spread = (pooled.std(axis=0) + 1e-6) * np.sqrt(pooled.shape[1])
-    genre = np.array([labels.index(track.genre) for track in tracks])
-    artist = np.array([track.group or f"track {track.id}" for track in tracks])
-    found = Points((means[:, -tags:] - level) @ prior.T, (pooled - centre) / spread, genre, artist)
-    return found, (level, centre, spread)
-
-
-def _folds(points: Points) -> list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
-    """Deal the tracks into folds of whole artists; none where there are too few artists."""
-    from sklearn.model_selection import StratifiedGroupKFold
-
-    folds = min(_FOLDS, len(set(points.artist)))
-    if folds < 2:
-        return []
-    dealer = StratifiedGroupKFold(folds, shuffle=True, random_state=0)
-    with warnings.catch_warnings(action="ignore", category=UserWarning):  # on genres with fewer tracks than folds
-        return list(dealer.split(points.tags, points.genre, points.artist))
-
-
-def _left_out(
-    points: Points, folds: Sequence[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]], penalties: Floats
-) -> tuple[Floats, npt.NDArray[np.int64]]:
-    """Return the logits of tracks by heads that were fitted without their artists, and the tracks' genres.
-
-    Tracks whose genre has no other artist are left out: a head that never met a genre says nothing about penalties.
-    """
-    logits, genres = [], []
-    for learnt, held in folds:
-        known = held[np.isin(points.genre[held], points.genre[learnt])]
-        if len(known):
-            logits.append(_logits(points.take(known), fit(points.take(learnt), penalties)))
-            genres.append(points.genre[known])
-    return np.concatenate(logits), np.concatenate(genres)
-
-
-def _loss(logits: Floats, genre: npt.NDArray[np.int64]) -> float:
-    return float(F.cross_entropy(torch.from_numpy(logits), torch.from_numpy(genre)))
-
-
-def _fill(
-    network: Listener,
-    head: Head,
-    rotation: Floats,
-    *,
-    prior: Floats,
-    level: Floats,
-    centre: Floats,
-    spread: Floats,
-) -> None:
-    values = {
-        "prior": prior, "level": level, "scale": np.array(head.scale), "centre": centre, "spread": spread,
-        "weights": (rotation.T @ head.weights).T, "bias": head.bias,
+def _fill(network: Listener, head: Head, rotation: Floats, view: _View) -> None:
+    """Give the network's head its numbers."""
+    values = vars(view) | {
+        "scale": np.array(head.scale), "weights": (rotation.T @ head.weights).T, "bias": head.bias
     }  # fmt: skip
     with torch.no_grad():
         for name, value in values.items():
@@ -241,7 +170,7 @@ def _fill(
 
 
 def _row(points: Points, head: Head, began: float) -> Epoch:
-    logits = _logits(points, head)
+    logits = logits_of(points, head)
     seconds = time.monotonic() - began
     error = float((logits.argmax(axis=1) != points.genre).mean())
-    return Epoch(1, 1, 0.0, _loss(logits, points.genre), error, None, None, seconds, len(logits) / max(seconds, 1e-9))
+    return Epoch(1, 1, 0.0, loss(logits, points.genre), error, None, None, seconds, len(logits) / max(seconds, 1e-9))

@@ -71,6 +71,7 @@ def _finish(folder: RunFolder, job: Job, material: Material, learnt: Learnt) -> 
         front_end=learnt.front_end,
         windows=learnt.windows,
         temperature=learnt.temperature,
+        unknown_above=learnt.unknown_above,
         weights=learnt.weights,
         data=_training_data(job.store),
         requires=learnt.requires,

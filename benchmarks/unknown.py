@@ -1,0 +1,130 @@
+"""Whether a listener tells music that is none of its genres: `python -m benchmarks.unknown STORE`.
+
+STORE is one of labelled music with artists. Each genre in turn is kept from the listener, which is cross-validated on
+the others by artist: their tracks are judged by models that know none of their artists, the genre that was kept away by
+all of them. AUROC is that of novelty; "caught" is the share of the genre that was kept away above the model's own
+threshold, "kept" the share of the others below it. Last come sounds that are no music, made here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+import genrescope
+from genrescope import modelfile, splits
+from genrescope.features.front_end import make, stored
+from genrescope.inference.scorer import Scorer, novelty_of
+from genrescope.splits import duplicates
+from genrescope.store import listening
+from genrescope.store.store import open_store
+from genrescope.training import recipe as recipes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy.typing as npt
+
+    from genrescope.modelfile import Model
+    from genrescope.splits import Split
+    from genrescope.store.store import Store
+
+FOLDS, SEED, SECONDS, RATE = 5, 2, 10, 16_000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.unknown", description=__doc__)
+    parser.add_argument("store")
+    store = open_store(parser.parse_args().store)
+    folds = splits.choose(store.tracks, None, seed=SEED, folds=FOLDS, pairs=duplicates.in_store(store))
+    rows = []
+    with tempfile.TemporaryDirectory() as temporary:
+        for genre in store.genres:
+            known, other = _novelties(store, folds, genre, Path(temporary) / genre)
+            rows.append([_auroc(known, other), float(np.mean(other > 0)), float(np.mean(known <= 0))])
+            told = "AUROC {:.3f}, caught {:.0%}, kept {:.0%}".format(*rows[-1])
+            print(f"without {genre} ({len(other)} of {len(known) + len(other)} tracks): {told}", flush=True)
+        print("mean: AUROC {:.3f}, caught {:.0%}, kept {:.0%}".format(*np.mean(rows, axis=0)))
+        model = modelfile.load(_trained(store, Path(temporary) / "all", {track.id: "train" for track in store.tracks}))
+        for name, wave in _sounds().items():
+            print(f"{name}: {'unknown' if _novelty_of_wave(model, wave) > 0 else 'missed'}")
+
+
+def _novelties(
+    store: Store, folds: Split, genre: str, out: Path
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return the novelty above each model's threshold of the other genres' tracks, and of one kept away."""
+    others = {track.id for track in store.tracks if track.genre != genre}
+    known: list[float] = []
+    away: list[list[float]] = []
+    for fold in folds.counts:
+        parts = {id_: "test" if part == fold else "train" for id_, part in folds.parts.items() if id_ in others}
+        novelty = _judge(store, modelfile.load(_trained(store, out / fold, parts)))
+        known += [novelty(id_) for id_, part in parts.items() if part == "test"]
+        away.append([novelty(track.id) for track in store.tracks if track.genre == genre])
+    return np.array(known), np.mean(away, axis=0)
+
+
+def _trained(store: Store, out: Path, parts: dict[str, str]) -> Path:
+    split = splits.Split(parts, "benchmark")
+    return genrescope.train(genrescope.Job(store, recipes.load_any("listener"), split, out, device="cpu", pairs=()))
+
+
+def _judge(store: Store, model: Model) -> Callable[[str], float]:
+    """Return what tells a track's novelty above the threshold by the features that the store keeps."""
+    recipe, network = model.header.recipe, model.network
+    found = listening.extract(store, network, listening.taggers(recipe["listener"]["taggers"])).found  # type: ignore[arg-type]
+
+    @torch.inference_mode()
+    def novelty(track_id: str) -> float:
+        outputs = network.head.open_set(torch.from_numpy(found[track_id]))  # type: ignore[operator, union-attr]
+        return _above(model, novelty_of(outputs.mean(dim=0), len(model.header.labels)))
+
+    return novelty
+
+
+def _novelty_of_wave(model: Model, wave: npt.NDArray[np.float32]) -> float:
+    frames = stored([wave], make(model.header.front_end))
+    novelty = Scorer.of(model).track(frames).novelty
+    assert novelty is not None
+    return _above(model, novelty)
+
+
+def _above(model: Model, novelty: float) -> float:
+    assert model.header.unknown_above is not None
+    return novelty - model.header.unknown_above
+
+
+def _auroc(known: npt.NDArray[np.float64], other: npt.NDArray[np.float64]) -> float:
+    from sklearn.metrics import roc_auc_score
+
+    truth = np.concatenate([np.zeros(len(known)), np.ones(len(other))])
+    return float(roc_auc_score(truth, np.concatenate([known, other])))
+
+
+def _sounds() -> dict[str, npt.NDArray[np.float32]]:
+    """Return ten seconds each of sounds that are no music."""
+    random, time = np.random.default_rng(0), np.arange(SECONDS * RATE) / RATE
+    brown = np.cumsum(random.normal(0, 1, len(time)))
+    gate = np.sin(2 * np.pi * 4 * time) > 0
+    made = {
+        "white noise": random.normal(0, 0.1, len(time)),
+        "brown noise": 0.5 * (brown - brown.mean()) / np.abs(brown).max(),
+        "noise in bursts": random.normal(0, 0.1, len(time)) * gate,
+        "quiet noise at -54 dB": random.normal(0, 0.002, len(time)),
+        "mains hum": 0.2 * np.sin(2 * np.pi * 50 * time) + 0.1 * np.sin(2 * np.pi * 150 * time),
+        "a tone of 440 Hz": 0.3 * np.sin(2 * np.pi * 440 * time),
+        "a tone of 1 kHz": 0.3 * np.sin(2 * np.pi * 1000 * time),
+        "a sweep": 0.3 * np.sin(2 * np.pi * (100 + 200 * time) * time),
+        "clicks": 0.9 * (np.arange(len(time)) % (RATE // 2) == 0),
+    }
+    return {name: wave.astype(np.float32) for name, wave in made.items()}
+
+
+if __name__ == "__main__":
+    main()
