@@ -218,6 +218,15 @@ def test_a_song_that_is_none_of_the_genres_is_called_unknown(run: Path, store: S
     assert json.loads(far.to_json())["unknown"] is True
 
 
+@pytest.mark.parametrize("each", [1, 2, 3])
+def test_a_few_tracks_of_each_genre_are_enough(store: Store, tmp_path: Path, each: int) -> None:
+    chosen = [track for genre in store.genres for track in [t for t in store.tracks if t.genre == genre][:each]]
+    split = splits.Split({track.id: "train" for track in chosen}, "few")
+    genrescope.train(genrescope.Job(store, recipes.load_any("listener"), split, tmp_path / "run", device="cpu"))
+    header = modelfile.load(tmp_path / "run").header
+    assert (header.unknown_above is None) == (each < 3), "tracks of one artist say nothing about others"
+
+
 def test_folds_that_vote_do_not_call_songs_unknown(store: Store, tmp_path: Path) -> None:
     split = splits.choose(store.tracks, None, folds=2, seed=0)
     job = genrescope.Job(store, recipes.load_any("listener"), split, tmp_path / "folds", device="cpu")

@@ -128,27 +128,27 @@ def loss(logits: Floats, genre: Integers) -> float:
 
 
 def folds_of(points: Points) -> list[Fold]:
-    """Deal the tracks into folds of whole artists: positions to learn and to leave out; none for too few artists."""
+    """Deal the tracks into folds of whole artists: positions to learn and to leave out; none for too few artists.
+
+    Tracks whose genre has no other artist are in no fold: a head that never met a genre says nothing about penalties.
+    """
     from sklearn.model_selection import StratifiedGroupKFold
 
-    folds = min(_FOLDS, len(set(points.artist)))
+    folds = min(_FOLDS, len(set(points.artist)), int(np.bincount(points.genre).max()))
     if folds < 2:
         return []
     dealer = StratifiedGroupKFold(folds, shuffle=True, random_state=0)
     with warnings.catch_warnings(action="ignore", category=UserWarning):  # on genres with fewer tracks than folds
-        return list(dealer.split(points.tags, points.genre, points.artist))
+        dealt = list(dealer.split(points.tags, points.genre, points.artist))
+    known = [(learnt, held[np.isin(points.genre[held], points.genre[learnt])]) for learnt, held in dealt]
+    return [(learnt, held) for learnt, held in known if len(held)]
 
 
 def left_out(points: Points, folds: Sequence[Fold], penalties: Floats) -> LeftOut:
-    """Let heads judge tracks that they were fitted without, and without their artists.
-
-    Tracks whose genre has no other artist are left out: a head that never met a genre says nothing about penalties.
-    """
+    """Let heads judge tracks that they were fitted without, and without their artists."""
     found = []
     for learnt, held in folds:
-        known = held[np.isin(points.genre[held], points.genre[learnt])]
-        if len(known):
-            judged = points.take(known)
-            logits = logits_of(judged, fit(points.take(learnt), penalties))
-            found.append((logits, judged.rivals, judged.genre))
+        judged = points.take(held)
+        logits = logits_of(judged, fit(points.take(learnt), penalties))
+        found.append((logits, judged.rivals, judged.genre))
     return LeftOut(*map(np.concatenate, zip(*found, strict=True)))
