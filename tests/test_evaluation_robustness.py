@@ -68,6 +68,12 @@ def test_every_condition_takes_the_shortest_sound(name: str, samples: int) -> No
     assert np.isfinite(found).all()
 
 
+@pytest.mark.parametrize("name", CONDITIONS)
+def test_every_condition_takes_the_rate_of_a_listener(name: str) -> None:
+    wave = tone(440, seconds=1.0)[:16_000]
+    assert np.isfinite(CONDITIONS[name].change(wave, 16_000)).all()
+
+
 @pytest.mark.parametrize("name", ["mp3-64", "mp3-128", "rate-16k", "low-pass-8k", "low-pass-4k"])
 def test_channels_keep_time_and_what_lies_below_their_limit(name: str) -> None:
     wave = np.concatenate([np.zeros(RATE, np.float32), tone(1000, seconds=1.0), np.zeros(RATE, np.float32)])

@@ -65,6 +65,8 @@ def _mp3(wave: Wave, rate: int, *, kilobits: int) -> Wave:
 def _low_pass(wave: Wave, rate: int, *, hz: float) -> Wave:
     from scipy.signal import butter, sosfiltfilt
 
+    if hz >= rate / 2:  # nothing lies there
+        return wave
     sections = butter(_ORDER, hz, fs=rate, output="sos")
     margin = min(len(wave) - 1, rate // 10)
     return np.asarray(sosfiltfilt(sections, wave, padlen=margin), dtype=np.float32)
