@@ -23,11 +23,11 @@ from torch import nn
 
 import genrescope
 from genrescope import audio, modelfile, results, workers
+from genrescope.audio import processes
 from genrescope.cli import predict as predict_command
 from genrescope.errors import AudioError, DataError, ModelFileError, TrainingError
 from genrescope.features import frame_file
 from genrescope.features.windows import WindowSpec
-from genrescope.inference import classifier as classifier_module
 from genrescope.inference.classifier import Classifier
 from genrescope.inference.outputs import PredictionFile, header_line, to_line
 from genrescope.inference.prediction import Failure, Prediction, WindowScores
@@ -361,10 +361,11 @@ def test_what_is_not_there_is_refused(tmp_path: Path) -> None:
         find_songs([tmp_path / "song.mp3"])
 
 
-def failing_decoder(error: Exception | None, bad: Path, rate: int) -> Callable[[audio.Source], Iterator[audio.Wave]]:
+def failing_decoder(error: Exception | None, bad: Path, rate: int) -> Callable[[audio.Wanted], Iterator[audio.Wave]]:
     """Decode in a worker, and fail, or crash where there is no error, at `bad`."""
 
-    def decoded(source: audio.Source) -> Iterator[audio.Wave]:
+    def decoded(wanted: audio.Wanted) -> Iterator[audio.Wave]:
+        source, _ = wanted
         if source in (bad, b"bad"):
             if error is None:
                 os.kill(os.getpid(), signal.SIGSEGV)
@@ -379,7 +380,7 @@ def test_a_crash_of_a_decoder_is_one_songs_failure(
     classifier: Classifier, made: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     good, bad = made.songs()[0], made.songs()[1]
-    monkeypatch.setattr(classifier_module, "_decoder", partial(failing_decoder, None, bad))
+    monkeypatch.setattr(processes, "_decoder", partial(failing_decoder, None, bad))
     songs = [good, bad, good, bad, bad, good]
     found = list(classifier.predict_many(songs))
     assert [isinstance(each, Failure) for each in found] == [song == bad for song in songs]
@@ -412,7 +413,7 @@ def test_whatever_a_decoder_raises_is_a_failure(
     classifier: Classifier, made: World, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     good, bad = made.songs()[0], made.songs()[1]
-    monkeypatch.setattr(classifier_module, "_decoder", partial(failing_decoder, error, bad))
+    monkeypatch.setattr(processes, "_decoder", partial(failing_decoder, error, bad))
     one, failed, held, two = classifier.predict_many([good, bad, b"bad", str(good)])
     assert isinstance(one, Prediction)
     assert one == two

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import torch
 
-from genrescope import workers
+from genrescope import audio, workers
 from genrescope.errors import DataError, reason_of
-from genrescope.features.front_end import frames_of, make
+from genrescope.features.front_end import make, stored
 from genrescope.features.windows import Windows
 from genrescope.inference.scorer import Scorer, joined
 from genrescope.models.listener import Listener
@@ -105,13 +105,17 @@ class FileSound:
     def _decoded(self, scorer: Scorer, tracks: Sequence[StoredTrack]) -> Iterator[tuple[StoredTrack, Frames | str]]:
         """Yield each track with its frames, or with the reason why it has none."""
         front_end = make(scorer.front_end)
+        there = [track for track in tracks if track.id in self.paths]
         for track in tracks:
-            try:
-                yield track, frames_of(self.paths[track.id], front_end)[0]
-            except KeyError:
+            if track.id not in self.paths:
                 yield track, "file: it is not in DATA"
-            except Exception as error:  # one bad file never stops a run, whatever a decoder throws
-                yield track, reason_of(error)
+        with audio.decoders(scorer.front_end.sample_rate) as pool:
+            heard = pool.streams((self.paths[track.id], "") for track in there)
+            for track, (_, pieces) in zip(there, heard, strict=True):
+                try:
+                    yield track, stored(pieces, front_end)
+                except Exception as error:  # one bad file never stops a run, whatever a decoder throws
+                    yield track, reason_of(error)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ import io
 import os
 from collections import deque
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeAlias, cast
 
@@ -22,7 +21,7 @@ from genrescope.inference.scorer import Scorer
 from genrescope.models.registry import count_parameters
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator
 
     import numpy.typing as npt
     import torch
@@ -32,8 +31,6 @@ if TYPE_CHECKING:
 
 Song: TypeAlias = "str | os.PathLike[str] | bytes | IO[bytes] | npt.NDArray[Any]"
 """What can be classified: a path, the bytes of a file, an open binary file, or samples."""
-
-_DECODERS = 4  # processes that decode: more than a network keeps busy
 
 
 @dataclass(frozen=True)
@@ -180,24 +177,22 @@ class Classifier:
         Yields:
             For each song a prediction, or a failure with its reason.
         """
-        jobs = max(1, min(_DECODERS, workers.cores()))
-        make = partial(_decoder, self.header.front_end.sample_rate)
-        with workers.Pool[audio.Source](make, jobs, workers.Guard()) as decoders:
-            heard = cast("Generator[tuple[Any, DecodedSong | Exception]]", workers.ahead(self._heard(decoders, songs)))
+        with audio.decoders(self.header.front_end.sample_rate) as pool:
+            heard = cast("Generator[tuple[Any, DecodedSong | Exception]]", workers.ahead(self._heard(pool, songs)))
             try:
                 for song, sound in heard:
                     yield self._result(song, sound)
             finally:
-                decoders.close()  # so that the thread does not wait for them
+                pool.close()  # so that the thread does not wait for them
                 heard.close()
 
     def _heard(
-        self, decoders: workers.Pool[audio.Source], songs: Iterable[str | os.PathLike[str] | bytes]
+        self, pool: workers.Pool[audio.Wanted], songs: Iterable[str | os.PathLike[str] | bytes]
     ) -> Iterator[tuple[Any, DecodedSong | Exception]]:
         """Yield each song with its sound, or with what went wrong."""
         given: deque[tuple[Any, Path | None, str, Exception | None]] = deque()
 
-        def sources() -> Iterator[audio.Source]:
+        def sources() -> Iterator[audio.Wanted]:
             for song in songs:
                 try:
                     path, name, source = _source(song)
@@ -205,9 +200,9 @@ class Classifier:
                 except Exception as error:
                     given.append((song, None, "", error))
                     source = b""
-                yield source
+                yield source, ""
 
-        for _, pieces in decoders.streams(sources()):
+        for _, pieces in pool.streams(sources()):
             song, path, name, problem = given.popleft()
             sound: DecodedSong | Exception
             try:
@@ -307,15 +302,6 @@ class Classifier:
 
     def _named(self, scores: torch.Tensor) -> dict[str, float]:
         return dict(zip(self.genres, scores.tolist(), strict=True))
-
-
-def _decoder(rate: int) -> Callable[[audio.Source], Iterator[audio.Wave]]:
-    """Return what decodes in a worker: it needs neither torch nor the model."""
-    return partial(_decoded, rate)
-
-
-def _decoded(rate: int, source: audio.Source) -> Iterator[audio.Wave]:
-    yield from audio.blocks(source, rate=rate)
 
 
 def _source(song: str | os.PathLike[str] | bytes | IO[bytes]) -> tuple[Path | None, str, audio.Source]:

@@ -15,7 +15,9 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
-from genrescope import audio, files, workers
+import numpy as np
+
+from genrescope import audio, workers
 from genrescope.errors import DataError, reason_of
 from genrescope.progress import Progress
 from genrescope.sources.data import read_data
@@ -129,17 +131,18 @@ def _paths(store: Store, data: str | None) -> Mapping[str, Path]:
 
 
 def _decoded(rows: Sequence[IndexRow], paths: Mapping[str, Path], rate: int) -> Iterator[tuple[IndexRow, Wave | None]]:
-    """Yield every track with its wave, or with the reason in its status and no wave."""
+    """Yield every track with its wave, or with the reason in its status and no wave; those without a file first."""
+    there = [row for row in rows if row.id in paths]
     for row in rows:
-        try:
-            if row.id not in paths:
-                raise FileNotFoundError(2, "it is not in DATA")
-            if files.sha256(paths[row.id]) != row.sha256:
-                yield dataclasses.replace(row, status="it has changed since the store was prepared"), None
-            else:
-                yield row, audio.decode(paths[row.id], rate=rate)
-        except Exception as error:  # one bad file never stops a run, whatever a decoder throws
-            yield dataclasses.replace(row, status=reason_of(error)), None
+        if row.id not in paths:
+            yield dataclasses.replace(row, status="file: it is not in DATA"), None
+    with audio.decoders(rate) as pool:
+        heard = pool.streams((paths[row.id], row.sha256) for row in there)
+        for row, (_, pieces) in zip(there, heard, strict=True):
+            try:
+                yield row, np.concatenate(list(pieces))
+            except Exception as error:  # one bad file never stops a run, whatever a decoder throws
+                yield dataclasses.replace(row, status=reason_of(error)), None
 
 
 def _write_index(folder: Path, rows: Sequence[IndexRow], failed: Sequence[IndexRow]) -> None:
