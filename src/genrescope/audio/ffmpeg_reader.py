@@ -41,6 +41,7 @@ _AVI_SHARE = 0.9  # an avi counts whole packets as if all were equally long
 _SELF_SYNCING = ("aac", "ac3", "dts", "eac3", "loas", "mp3", "mpeg", "mpegts", "truehd")
 """Whose decoders look for the next frame by themselves: tags and junk between frames are no damage."""
 _OTHER_BYTES = 1500  # of an mp3's claim: the frame that holds it, and a tag
+_KINDS = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl": "f8"}
 _MOST_PLANES = 7  # PyAV reads the planes of 8 channels and more past their end
 _ASF_ENCRYPTION = bytes.fromhex("fbb3112223bdd211b4b700a0c955fc6e")  # ASF's Content Encryption Object
 
@@ -226,25 +227,43 @@ def _blocks(form: _Form, frames: Iterable[Any], size: int) -> Iterator[Samples]:
     if name.endswith("p") and channels > _MOST_PLANES:
         packer = av.AudioResampler(format=name.removesuffix("p"))
         frames = (packed for frame in frames for packed in packer.resample(frame))
-    gathered = av.AudioFifo()
+    gathered, room = av.AudioFifo(), _Room()
     for frame in frames:
         frame.pts = None  # the queue would refuse frames whose times do not follow each other
         gathered.write(frame)
         if gathered.samples >= size:
-            yield _floats(gathered.read(), channels)
+            yield room.floats(gathered.read(), channels)
     if gathered.samples:
-        yield _floats(gathered.read(), channels)
+        yield room.floats(gathered.read(), channels)
 
 
-def _floats(frame: Any, channels: int) -> Samples:
-    """Return what a frame holds as (samples, channels) in [-1, 1]."""
-    values: npt.NDArray[Any] = frame.to_ndarray()
+class _Room:
+    """Memory that every block is written into: fresh memory for each would cost more time than what is done in it."""
+
+    def __init__(self) -> None:
+        self._values = np.empty(0, np.float32)
+
+    def floats(self, frame: Any, channels: int) -> Samples:
+        """Return what a frame holds as (samples, channels) in [-1, 1]."""
+        planes = [np.frombuffer(plane, _KINDS[frame.format.name.removesuffix("p")]) for plane in frame.planes]
+        width = frame.samples * channels // len(planes)  # a plane may be longer than that
+        if len(self._values) < width * len(planes):
+            self._values = np.empty(width * len(planes), np.float32)
+        rows = self._values[: width * len(planes)].reshape(len(planes), width)
+        for plane, row in zip(planes, rows, strict=True):
+            _scale(plane[:width], row)
+        return rows.T if len(planes) == channels else rows.reshape(-1, channels)
+
+
+def _scale(values: npt.NDArray[Any], out: npt.NDArray[np.float32]) -> None:
+    """Write values of any kind as floats in [-1, 1]."""
     if values.dtype.kind == "u":
-        values = values.astype(np.float32) * np.float32(1 / 128) - 1
+        np.subtract(values, np.float32(128), out=out)
+        out *= np.float32(1 / 128)
     elif values.dtype.kind == "i":
-        values = values * np.float32(2.0 ** (1 - 8 * values.dtype.itemsize))
-    floats: Samples = values.astype(np.float32, copy=False)
-    return floats.T if len(floats) == channels else floats.reshape(-1, channels)
+        np.multiply(values, np.float32(2.0 ** (1 - 8 * values.dtype.itemsize)), out=out, casting="same_kind")
+    else:
+        np.copyto(out, values, casting="same_kind")
 
 
 def _reason(error: Exception) -> str:

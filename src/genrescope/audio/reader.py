@@ -59,7 +59,7 @@ class Reader(Protocol):
     info: AudioInfo
 
     def chunks(self, start: int, count: int | None) -> Iterator[Samples]:
-        """Yield (frames, channels) from frame `start` on, `count` frames or all.
+        """Yield (frames, channels) from frame `start` on, `count` frames or all; each is valid until the next.
 
         Raises:
             UnreadableError: after what could be read, where the file is damaged or ends too early.

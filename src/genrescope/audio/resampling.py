@@ -123,7 +123,7 @@ def _resampled(chunks: Iterator[npt.NDArray[np.float32]], source: int, target: i
         if not energy <= LOUDEST**2:  # one cheap pass, which NaN does not pass
             _refuse_absurd(mono, position, source)
         position += len(mono)
-        yield mono if stream is None else stream.resample_chunk(mono)
+        yield mono.copy() if stream is None else stream.resample_chunk(mono)
     if stream is not None:
         yield stream.resample_chunk(np.zeros(0, np.float32), last=True)
 
