@@ -284,7 +284,7 @@ def test_blocks_left_early_close_the_file(tmp_path: Path, monkeypatch: pytest.Mo
         ("flac", "flac flac"),
         ("ogg", "OGG VORBIS"),
         ("opus", "ogg opus"),
-        ("mp3", "mp3 mp3"),
+        ("mp3", "MP3 MPEG_LAYER_III"),
         ("m4a", "aac"),
         ("aac", "aac aac"),
         ("wma", "asf wmav2"),

@@ -1,7 +1,8 @@
 """Decode: any file goes in, mono float32 at the model's rate comes out. After this door nobody checks a wave again.
 
-The content decides which decoder is asked first: libsndfile for chunks of samples and for Ogg Vorbis, whose ends FFmpeg
-cuts less exactly; FFmpeg for all else. When both fail, one error has both reasons.
+The content decides which decoder is asked first: libsndfile where it is faster or more exact and hears all there is,
+which is in chunks of samples, in a single Ogg Vorbis stream, and in an mp3 whose header is true; FFmpeg for all else.
+When both fail, one error has both reasons.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from genrescope.audio import ogg
+from genrescope.audio import mpeg, ogg
 from genrescope.audio.chunks import sound_chunk
 from genrescope.audio.ffmpeg_reader import FFmpegReader
 from genrescope.audio.reader import ArrayReader, UnreadableError
@@ -171,7 +172,7 @@ def _decoders(source: Source, attempts: list[tuple[str, str]]) -> Iterator[type[
         attempts.append(("file", problem))
         return
     with opened(source) as file:
-        known = sound_chunk(file) is not None or ogg.is_plain_vorbis(file)
+        known = sound_chunk(file) is not None or ogg.is_plain_vorbis(file) or mpeg.is_as_claimed(file)
     yield from (SoundFileReader, FFmpegReader) if known else (FFmpegReader, SoundFileReader)
 
 
