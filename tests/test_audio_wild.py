@@ -275,6 +275,39 @@ def test_a_flipped_bit_is_told(tmp_path: Path, name: str) -> None:
     assert error.fault == "damaged"
 
 
+@pytest.mark.parametrize("container", ["matroska", "webm", "asf", "mp4", "avi"])
+def test_pictures_that_go_on_after_the_sound_are_no_damage(tmp_path: Path, container: str) -> None:
+    import av
+
+    codec, picture = {"webm": ("libopus", "libvpx"), "asf": ("wmav2", "mpeg4")}.get(container, ("aac", "mpeg4"))
+    path, rate = tmp_path / f"film.{container}", 48_000
+    with av.open(str(path), "w", format=container) as file:
+        film: Any = file.add_stream(picture, rate=5)
+        film.width, film.height, film.pix_fmt = 32, 32, "yuv420p"
+        stream: Any = file.add_stream(codec, rate=rate)
+        stream.layout, stream.bit_rate = "mono", 96_000
+        queue = av.AudioFifo()
+        whole = av.AudioFrame.from_ndarray(noise(3, rate=rate)[None], "fltp", "mono")
+        whole.sample_rate, whole.pts = rate, 0
+        for frame in av.AudioResampler(stream.codec_context.format.name, "mono", rate).resample(whole):
+            queue.write(frame)
+        while (piece := queue.read(stream.codec_context.frame_size or 960)) is not None:
+            file.mux(stream.encode(piece))
+        file.mux(stream.encode(None))
+        for number in range(40):
+            image = av.VideoFrame.from_ndarray(np.full((32, 32, 3), 6 * number, np.uint8), format="rgb24")
+            image.pts = number
+            file.mux(film.encode(image))
+        file.mux(film.encode(None))
+    assert len(audio.decode(path)) / RATE == pytest.approx(3, abs=0.15)
+
+
+def test_a_tag_before_an_ogg_stream_is_no_damage(tmp_path: Path) -> None:
+    content = write(tmp_path / "song.ogg", tone(440)).read_bytes()
+    for tagged in (b"ID3\x04\0\0\0\0\0\x0a" + bytes(10) + content, content + b"TAG".ljust(128, b"\0")):
+        assert len(audio.decode(tagged)) / RATE == pytest.approx(1, abs=0.05)
+
+
 def test_a_jump_of_the_clock_is_no_damage(tmp_path: Path) -> None:
     """A recorder that paused, an editor that cut: all packets are there."""
     import av

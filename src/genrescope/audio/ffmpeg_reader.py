@@ -105,6 +105,15 @@ class FFmpegReader:
             return float(self._stream.duration * self._stream.time_base)
         return self._container.duration / 1e6 if self._container.duration else math.nan
 
+    def _stated(self) -> float:
+        """Return the length that the header states of this stream; of a whole file the pictures may be longer."""
+        parts = self._stream.metadata.get("DURATION", "").split(":")  # a tag of Matroska's, as 00:03:20.500000000
+        if len(parts) == 3 and all(part.strip().replace(".", "", 1).isdigit() for part in parts):
+            return sum(float(part) * unit for part, unit in zip(parts, (3600, 60, 1), strict=True))
+        if self._format in ("asf", "matroska") and self._container.streams.video:
+            return math.nan
+        return self._seconds()
+
     def __enter__(self) -> FFmpegReader:
         return self
 
@@ -188,7 +197,7 @@ class FFmpegReader:
         found = ogg.damage(self._file, noticed.seconds) if self._format == "ogg" else None
         if found is not None:
             return found
-        stated = self._seconds() if self._format in _STATED else math.nan
+        stated = self._stated() if self._format in _STATED else math.nan
         if self._format == "avi" and self._seconds() * _AVI_SHARE > noticed.seconds:
             stated = self._seconds()
         if self._chunk is not None and self._chunk.share < 1:

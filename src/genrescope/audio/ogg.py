@@ -52,6 +52,8 @@ def _looked_through(file: BinaryIO) -> tuple[str, str]:
     numbers: dict[bytes, int] = {}
     flags = 0
     for page in _pages(file):
+        if not page and not numbers:  # a tag before the first page
+            continue
         if not page:
             return "damaged", "something else stands between the pages of the Ogg stream"
         if len(page) < 27 or len(page) < _length(page):
