@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import psutil
 import pytest
-from conftest import RATE, genre_folders, noise, tone, write
+from conftest import RATE, encode, genre_folders, noise, tone, write
 
 from genrescope import audio
+from genrescope.check.listen import listen
 from genrescope.errors import AudioError, DataError, OutputError
 from genrescope.features.front_end import frames_of
 from genrescope.features.logmel import LogMel
@@ -492,3 +493,23 @@ def test_real_faults_are_survived(real_clips: Path, tmp_path: Path) -> None:
     assert [row.id for row in prepared.failed] == ["jazz.00054"]
     same = list(content(tmp_path / "store")["frames"].values())
     assert same[0] == same[1]  # one clip under two names, a known fault of the data set
+
+
+@pytest.mark.parametrize("container", ["ogg", "webm", "flac"])
+def test_damage_is_told_in_the_status_as_check_tells_it(tmp_path: Path, container: str) -> None:
+    folder = tmp_path / "music" / "rock"
+    folder.mkdir(parents=True)
+    codec, rate = {"webm": ("libopus", 48_000), "flac": ("flac", 44_100)}.get(container, ("", 44_100))
+    whole, cut = folder / f"whole.{container}", folder / f"cut.{container}"
+    sound = noise(8, rate=rate)
+    made = encode(whole, sound, rate, codec, container=container) if codec else write(whole, sound, rate)
+    content = made.read_bytes()
+    cut.write_bytes(content[: len(content) // 2])
+    prepared = prepare(str(tmp_path / "music"), tmp_path / "store", jobs=2)
+    (failed,) = prepared.failed
+    assert failed.id.startswith("rock/cut")
+    assert "truncated" in failed.status
+    assert "could be read" in failed.status
+    heard = listen(Track(failed.id, cut, "rock"), LogMel())
+    assert (heard.fault, heard.reason) == ("truncated", failed.status)
+    assert heard.seconds == pytest.approx(4, abs=1)
