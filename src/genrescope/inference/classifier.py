@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from genrescope.features.frame_file import FrameFile
 from genrescope.features.front_end import make, parts
 from genrescope.inference.prediction import Failure, Prediction, WindowScores
 from genrescope.inference.scorer import Scorer
+from genrescope.inference.songs import Song, label_of, source_of
 from genrescope.models.registry import count_parameters
 
 if TYPE_CHECKING:
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 
     from genrescope.inference.scorer import TrackScores
     from genrescope.modelfile import Header, Model
-
-Song: TypeAlias = "str | os.PathLike[str] | bytes | IO[bytes] | npt.NDArray[Any]"
-"""What can be classified: a path, the bytes of a file, an open binary file, or samples."""
 
 
 @dataclass(frozen=True)
@@ -195,7 +192,7 @@ class Classifier:
         def sources() -> Iterator[audio.Wanted]:
             for song in songs:
                 try:
-                    path, name, source = _source(song)
+                    path, name, source = source_of(song)
                     given.append((song, path, name, None))
                 except Exception as error:
                     given.append((song, None, "", error))
@@ -234,7 +231,7 @@ class Classifier:
         if not isinstance(song, np.ndarray):
             if sample_rate is not None:
                 raise ValueError("a file states its own rate; give `sample_rate` only with an array of samples")
-            path, name, source = _source(song)
+            path, name, source = source_of(song)
             return self._listened(path, name, audio.blocks(source, rate=rate))
         if sample_rate is None:
             raise ValueError("an array of samples needs its `sample_rate`, in samples per second")
@@ -283,7 +280,7 @@ class Classifier:
         except Exception as error:  # one bad file never stops a run, whatever a network throws
             reason = reason_of(error)
         path = Path(song) if isinstance(song, str | os.PathLike) else None
-        return Failure(path, str(path) if path is not None else _size(song), reason)
+        return Failure(path, str(path) if path is not None else label_of(song), reason)
 
     def _warning(self, sound: DecodedSong, found: TrackScores) -> str | None:
         """Say why a prediction should be doubted."""
@@ -302,27 +299,3 @@ class Classifier:
 
     def _named(self, scores: torch.Tensor) -> dict[str, float]:
         return dict(zip(self.genres, scores.tolist(), strict=True))
-
-
-def _source(song: str | os.PathLike[str] | bytes | IO[bytes]) -> tuple[Path | None, str, audio.Source]:
-    """Return a file's path, its name, and what the decoders take."""
-    if isinstance(song, str | os.PathLike):
-        path = Path(song)
-        return path, str(song), audio.drained(path) if audio.is_pipe(path) else path
-    if isinstance(song, bytes | bytearray | memoryview):
-        held = bytes(song)
-    elif isinstance(song, io.IOBase) or hasattr(song, "read"):
-        held = song.read()
-    else:
-        held = None
-    if not isinstance(held, bytes):
-        raise TypeError(
-            f"a song of type {type(song).__name__}; accepted are a path, bytes, an open binary file, and a NumPy array"
-        )
-    return None, _size(held), held
-
-
-def _size(song: object) -> str:
-    """Return what stands for a song that has no path."""
-    known = isinstance(song, bytes | bytearray | memoryview)
-    return f"{len(song)} bytes" if known else f"a song of type {type(song).__name__}"  # type: ignore[arg-type]
