@@ -266,10 +266,9 @@ class Classifier:
             )
             for start, row, silent in zip(found.starts, found.window_scores, found.silent, strict=True)
         )
-        above, novelty = self.header.unknown_above, found.novelty
         return Prediction(
             sound.path, sound.name, genre, ranked[genre], ranked, windows, sound.seconds,
-            warning=self._warning(sound, found), unknown=above is not None and novelty is not None and novelty > above,
+            warning=self._warning(sound, found), unknown=self.header.is_unknown(found.novelty),
         )  # fmt: skip
 
     def _result(self, song: Any, sound: DecodedSong | Exception) -> Prediction | Failure:

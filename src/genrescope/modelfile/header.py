@@ -129,6 +129,10 @@ class Header(_Part):
         """What decides a track's label: its `first` window, or the `vote` of all."""
         return str(self.recipe.get("evaluation", {}).get("verdict", "vote"))
 
+    def is_unknown(self, novelty: float | None) -> bool:
+        """Whether a track of this novelty is none of the labels; never where the model cannot tell."""
+        return self.unknown_above is not None and novelty is not None and novelty > self.unknown_above
+
     def to_json(self) -> str:
         """Return the header as it stands in the file."""
         return json.dumps({"format": FORMAT} | self.model_dump(mode="json"), ensure_ascii=False, allow_nan=False)
