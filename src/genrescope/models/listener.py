@@ -39,18 +39,19 @@ class TagHead(nn.Module):
         spread: (features,), its standard deviation times the root of the number of features.
         weights: (genres, features).
         bias: (genres,).
-        rivals: (rivals, tags), how much each tag speaks for each rival.
+        rivals: (rivals, tags), how much each tag speaks for each rival; not there without rivals.
         rival_level: (rivals,), the usual logit of its tags.
     """
 
     def __init__(self, genres: int, *, tags: int, features: int, rivals: int = 0) -> None:
         super().__init__()
-        self.tags = tags
+        self.tags, self.rival_count = tags, rivals
         self.prior, self.level = nn.Parameter(torch.zeros(genres, tags)), nn.Parameter(torch.zeros(tags))
         self.weights, self.bias = nn.Parameter(torch.zeros(genres, features)), nn.Parameter(torch.zeros(genres))
         self.centre, self.spread = nn.Parameter(torch.zeros(features)), nn.Parameter(torch.ones(features))
         self.scale = nn.Parameter(torch.ones(()))
-        self.rivals, self.rival_level = nn.Parameter(torch.zeros(rivals, tags)), nn.Parameter(torch.zeros(rivals))
+        if rivals:
+            self.rivals, self.rival_level = nn.Parameter(torch.zeros(rivals, tags)), nn.Parameter(torch.zeros(rivals))
 
     def open_set(self, features: Tensor) -> Tensor:
         """Return logits of the genres, then of their rivals, of shape (batch, genres + rivals)."""

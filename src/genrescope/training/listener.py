@@ -146,7 +146,7 @@ class ListenerLearner:
                     name: len(model.header.labels)
                     for name, model in zip(self.recipe.listener.taggers, models, strict=True)
                 },
-                "rivals": len(network.head.rivals),
+                "rivals": network.head.rival_count,
             },
             front_end=first.front_end,
             windows=listening.WINDOWS,
@@ -166,6 +166,8 @@ def _fill(network: Listener, head: Head, rotation: Floats, view: _View) -> None:
     }  # fmt: skip
     with torch.no_grad():
         for name, value in values.items():
+            if not np.size(value):  # there are no rivals
+                continue
             getattr(network.head, name).copy_(torch.from_numpy(np.asarray(value)))
 
 
