@@ -13,7 +13,8 @@ from cli_support import assert_refused, genrescope, here, leftovers
 from tag_support import ape, id3_1, id3_2_2, m4a_number, tagged, untagged
 
 from genrescope.sources import genre_map, tagged_library
-from genrescope.sources.data import list_tracks, read_data
+from genrescope.sources.data import read_data
+from genrescope.sources.track_table import list_tracks
 from genrescope.store.store import open_store
 
 if TYPE_CHECKING:
@@ -190,14 +191,12 @@ def test_odd_names_come_through_to_the_store(tmp_path: Path) -> None:
 
 
 @BYTES_AS_NAMES
-def test_bytes_that_are_no_utf_8_are_taken_for_nothing_but_names_of_files(tmp_path: Path) -> None:
+def test_the_name_of_a_file_keeps_its_bytes_where_other_cells_are_read_as_text(tmp_path: Path) -> None:
     tagged(tmp_path / "caf\udce9.flac", genre="Rock")
     (tmp_path / "songs.csv").write_bytes(b"path,genre,group\ncaf\xe9.flac,rock,B\xe9\n")
-    assert_refused(
-        here("prepare", tmp_path / "songs.csv", "--out", tmp_path / "store"), "line 2: the group is not UTF-8"
-    )
-    (tmp_path / "songs.csv").write_bytes(b"path,genre\ncaf\xe9.flac,rock\n")
-    assert len(list_tracks(tmp_path / "songs.csv")) == 1
+    [track] = list_tracks(tmp_path / "songs.csv")
+    assert (track.path.name, track.group) == ("caf\udce9.flac", "B\xe9")
+    assert track.path.is_file()
 
 
 # -- what goes wrong ------------------------------------------------------------------------------------------------
@@ -270,7 +269,7 @@ def test_many_unmapped_words_are_shown_in_part(tmp_path: Path) -> None:
 
 def test_every_file_is_counted_once(music: Path) -> None:
     seen: list[int] = []
-    files = tagged_library.audio_files(music)
+    files = tagged_library.look_through(music).files
     found = tagged_library.scan(files, genre_map.load(), on_file=lambda done, _: seen.append(done))
     assert seen == list(range(1, len(files) + 1))
     assert len(found.songs) + found.without_genre + found.without_match + len(found.failed) == found.files == len(files)

@@ -342,16 +342,16 @@ def test_songs_are_found_under_folders_and_files_are_taken_as_given(tmp_path: Pa
     for name in names:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    found = find_songs([tmp_path])
+    found = find_songs([tmp_path]).files
     assert [path.relative_to(tmp_path).as_posix() for path in found] == ["a/deep/er/x.m4a", "b/1.FLAC", "b/2.mp3"]
-    assert find_songs([tmp_path / "notes.txt", tmp_path / "b"]) == [tmp_path / "notes.txt", *found[1:]]
-    assert find_songs([tmp_path / "b", tmp_path / "b" / "2.mp3", tmp_path]) == [*found[1:], found[0]]
+    assert find_songs([tmp_path / "notes.txt", tmp_path / "b"]).files == [tmp_path / "notes.txt", *found[1:]]
+    assert find_songs([tmp_path / "b", tmp_path / "b" / "2.mp3", tmp_path]).files == [*found[1:], found[0]]
 
 
 def test_a_folder_that_is_named_like_a_song_is_walked(tmp_path: Path) -> None:
     (tmp_path / "Best of.mp3").mkdir()
     (tmp_path / "Best of.mp3" / "1.mp3").touch()
-    assert find_songs([tmp_path]) == [tmp_path / "Best of.mp3" / "1.mp3"]
+    assert find_songs([tmp_path]).files == [tmp_path / "Best of.mp3" / "1.mp3"]
 
 
 def test_what_is_not_there_is_refused(tmp_path: Path) -> None:

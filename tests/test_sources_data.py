@@ -108,26 +108,21 @@ def test_a_table_needs_no_groups_and_may_name_absolute_paths(tmp_path: Path) -> 
     ("text", "words"),
     [
         ("file,genre\na.wav,rock\n", "has no column path; its first line names: file, genre"),
-        ("path;genre\na.wav;rock\n", "has no column path, genre"),
+        ("path|genre\na.wav|rock\n", "has no column path, genre"),
         ("", "has no column path, genre"),
         ("path,genre\na.wav,rock\na.wav,jazz\n", "line 3: a.wav stands there twice"),
         ("path,genre\na.wav,\n", "line 2: path and genre must not be empty"),
-        ("path,genre\na.wav\n", "line 2: path and genre must not be empty"),
+        ("path,genre\na.wav\n", "line 2: 1 cells for 2 columns"),
+        ("path,genre\nLove, Hate.mp3,rock\n", "line 2: 3 cells for 2 columns .* quotation marks"),
+        ("path,genre\n\n\n\na.mp3,rock\nb.mp3,\n", "line 6: path and genre must not be empty"),
+        ('path,genre\n"a\nb.mp3",rock\nc.mp3\n', "line 4: 1 cells"),
+        ('path,genre\na.mp3,rock\n"b.mp3,rock\nc.mp3,rock\n', "line 3: .* is a quotation mark missing"),
         ("path,genre\n", "no audio found"),
     ],
 )
 def test_a_faulty_table_is_told_by_line_and_column(tmp_path: Path, text: str, words: str) -> None:
     (tmp_path / "list.csv").write_text(text, encoding="utf-8")
     with pytest.raises(DataError, match=words):
-        read_data(str(tmp_path / "list.csv"))
-
-
-@pytest.mark.parametrize(
-    "held", [b"path,genre\ncaf\xe9.wav,rock\n", "path,genre\na,b\n".encode("utf-16"), b'path,genre\n"' + b"x" * 200_000]
-)
-def test_a_table_in_another_encoding_or_with_an_open_quote_is_a_data_error(tmp_path: Path, held: bytes) -> None:
-    (tmp_path / "list.csv").write_bytes(held)
-    with pytest.raises(DataError):
         read_data(str(tmp_path / "list.csv"))
 
 

@@ -35,11 +35,11 @@ from hypothesis import strategies as st
 from genrescope.errors import DataError, OutputError
 from genrescope.sources import cards
 from genrescope.sources.cards import Archive, Card
-from genrescope.sources.data import folder_tracks
 from genrescope.sources.download import archive as unpacking
 from genrescope.sources.download import dataset, fetch
 from genrescope.sources.download.fetch import CHUNK, Patience
 from genrescope.sources.download.record import RECORD_FILE, WORK_FOLDER
+from genrescope.sources.folders import folder_tracks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

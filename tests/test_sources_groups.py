@@ -16,8 +16,8 @@ from tag_support import tagged, untagged
 
 from genrescope.errors import DataError
 from genrescope.sources import groups
-from genrescope.sources.data import list_tracks
 from genrescope.sources.track import Track
+from genrescope.sources.track_table import list_tracks
 from genrescope.splits.duplicates import Pair
 from genrescope.splits.groups import join
 

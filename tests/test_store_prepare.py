@@ -23,6 +23,7 @@ from genrescope.features.front_end import frames_of
 from genrescope.features.logmel import LogMel
 from genrescope.features.spec import LogMelSpec
 from genrescope.sources.data import read_data
+from genrescope.sources.listing import Listing
 from genrescope.sources.track import Track
 from genrescope.store import store
 from genrescope.store.index import read_index
@@ -213,7 +214,7 @@ def test_a_file_that_kills_its_process_costs_only_itself(
 ) -> None:
     root, tracks = read_data(str(data))
     tracks[1] = Track(tracks[1].id, _Deadly(tracks[1].path), tracks[1].genre)
-    monkeypatch.setattr("genrescope.store.prepare.read_data", lambda _: (root, tracks[:2]))
+    monkeypatch.setattr("genrescope.store.prepare.list_data", lambda _, **__: Listing(root, tracks[:2]))
     prepared = prepare(str(data), tmp_path / "store", jobs=2)
     assert [(row.id, row.status) for row in prepared.failed] == [
         (tracks[1].id, "the decoder crashed; the file is probably damaged")

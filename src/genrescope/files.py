@@ -7,6 +7,7 @@ import csv
 import hashlib
 import io
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,10 @@ from genrescope.errors import DataError, OutputError
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterator, Sequence
+
+
+_FORMULA = re.compile("'*[=+@\t\r-]")
+"""What begins a cell that a spreadsheet would run; apostrophes in front are counted, so that none is lost."""
 
 
 @contextlib.contextmanager
@@ -92,14 +97,27 @@ def read_text(path: str | os.PathLike[str], *, strict: bool = False) -> str:
 def csv_line(values: Sequence[object]) -> str:
     r"""Return one line of CSV with its line end, quoted so that any text survives.
 
+    A text that a spreadsheet would take for a formula gets an apostrophe in front; `undefused` takes it away.
+
     Example:
-        >>> csv_line(["a, b", 1])
-        '"a, b",1\n'
+        >>> csv_line(["a, b", 1, "=cmd", -1])
+        '"a, b",1,\'=cmd,-1\n'
     """
+    values = [f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value for value in values]
     text = io.StringIO()
     odd = any(isinstance(value, str) and "\r" in value for value in values)  # left bare by Python before 3.13
     csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL if odd else csv.QUOTE_MINIMAL).writerow(values)
     return text.getvalue()
+
+
+def undefused(cell: str) -> str:
+    """Return a cell's text as it was before `csv_line` wrote it.
+
+    Example:
+        >>> undefused("'=cmd"), undefused("'Round Midnight")
+        ('=cmd', "'Round Midnight")
+    """
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:

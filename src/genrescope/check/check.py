@@ -15,12 +15,13 @@ from genrescope.check.listen import FileMeasurements, listen
 from genrescope.features.spec import LogMelSpec
 from genrescope.files import refuse_foreign, write_json
 from genrescope.progress import Progress
-from genrescope.sources.data import read_data, select_genres
+from genrescope.sources.data import list_data, select_genres
 from genrescope.splits import duplicates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from genrescope.sources.listing import Listing
     from genrescope.sources.track import Track
 
 
@@ -29,7 +30,9 @@ def check(
     out: str | Path,
     *,
     genres: Sequence[str] | None = None,
+    normalise_genres: bool = False,
     jobs: int | None = None,
+    on_listing: Callable[[Listing], None] = lambda _: None,
     on_track: Callable[[Progress[FileMeasurements]], None] = lambda _: None,
 ) -> Checked:
     """Check a data set; leave `check.json`, `check.html` and what was measured of each file.
@@ -40,7 +43,9 @@ def check(
         data: a folder of genre folders, a CSV or TSV file, or `card:folder`.
         out: folder of the results; made if need be.
         genres: keep only these; None keeps all.
+        normalise_genres: join genres whose names differ in case, blanks or Unicode form only.
         jobs: worker processes; None takes one for each core, 0 works in this process.
+        on_listing: called once, before any work, with the tracks and what is to be said of them.
         on_track: called after every file.
 
     Returns:
@@ -55,8 +60,9 @@ def check(
     begun = time.monotonic()
     out, spec = Path(out), LogMelSpec()
     refuse_foreign(out, (FILE_NAME, PAGE_NAME, NOTES_NAME), what="the results")
-    _, tracks = read_data(data)
-    tracks = select_genres(tracks, genres)
+    listing = list_data(data, normalise_genres=normalise_genres)
+    on_listing(listing)
+    tracks = select_genres(listing.tracks, genres)
     before = {measured.id: measured for measured in records.read(out / NOTES_NAME, _noted, damaged="skip")}
     known = {each.id: before[each.id] for each in tracks if each.id in before and _is_unchanged(each, before[each.id])}
     missing = [track for track in tracks if track.id not in known]

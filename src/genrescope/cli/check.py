@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from genrescope.cli.console import Jobs, Quiet, out, progress, resumable, say, table
+from genrescope.cli.console import Jobs, NormaliseGenres, Quiet, out, progress, report_listing, resumable, say, table
 
 if TYPE_CHECKING:
     from genrescope.check.checked import Checked
     from genrescope.check.listen import FileMeasurements
     from genrescope.progress import Progress
+    from genrescope.sources.listing import Listing
 
 _LISTED = 12
 _STYLES = {"error": "red", "warning": "yellow", "note": "dim"}
@@ -29,6 +30,7 @@ def check(
     data: Annotated[str, typer.Argument(help="Folder of genre folders, CSV or TSV file, or card:folder.")],
     folder: Annotated[Path, typer.Option("--out", help="Folder of the results.")] = Path("check"),
     genres: Annotated[str | None, typer.Option(help="Keep only these, as blues,jazz.")] = None,
+    normalise_genres: NormaliseGenres = False,
     json_: Annotated[bool, typer.Option("--json", help="Print check.json instead of the table.")] = False,
     jobs: Jobs = None,
     quiet: Quiet = False,
@@ -51,7 +53,15 @@ def check(
             if at.done == at.total:
                 bar.update(task, description="comparing")
 
-        done = look(data, folder, genres=wanted, jobs=jobs, on_track=show)
+        listed: list[Listing] = []
+
+        def tell(listing: Listing) -> None:
+            listed.append(listing)
+            report_listing(listing, quiet=quiet)
+
+        done = look(
+            data, folder, genres=wanted, normalise_genres=normalise_genres, jobs=jobs, on_listing=tell, on_track=show
+        )
     if json_:
         json.dump(done.to_dict(), sys.stdout, indent=2)
         print()
@@ -63,7 +73,7 @@ def check(
         f"{len(done.tracks)} tracks, {done.computed} read, {done.seconds:.1f} s: {told}. Look at {done.page}",
         quiet=quiet,
     )
-    if done.count("error"):
+    if done.count("error") or listed[0].unreadable:
         raise typer.Exit(1)
 
 

@@ -12,16 +12,22 @@ from genrescope import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from rich.console import Console
     from rich.progress import Progress, ProgressColumn
     from rich.table import Table
 
     from genrescope.results import Evaluation
+    from genrescope.sources.listing import Listing
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no messages but errors.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 Jobs = Annotated[int | None, typer.Option(min=1, help="Worker processes; by default one for each core.")]
+NormaliseGenres = Annotated[
+    bool,
+    typer.Option("--normalise-genres", help="Join genres whose names differ in case, blanks or Unicode form only."),
+]
 Seed = Annotated[int, typer.Option(min=0, help="Equal seeds give equal results.")]
 
 INTERRUPTED = 130
@@ -72,6 +78,19 @@ def bar_of(*columns: ProgressColumn | str, quiet: bool) -> Progress:
         "gone", TimeElapsedColumn(), console=err(), disable=quiet or not sys.stderr.isatty(), transient=True,
         speed_estimate_period=_LOOK_BACK,
     )  # fmt: skip
+
+
+def report_listing(listing: Listing, *, quiet: bool) -> None:
+    """Say what was recognised and left out in DATA, and name what could not be looked into."""
+    for note in listing.notes:
+        say(f"note: {note}", quiet=quiet)
+    report_unreadable(listing.unreadable)
+
+
+def report_unreadable(unreadable: Sequence[tuple[Path, str]]) -> None:
+    """Name folders and files that could not be looked into."""
+    for path, reason in unreadable:
+        say(f"skipped {path}: {reason}", style="yellow")
 
 
 @contextlib.contextmanager

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from genrescope.cli.console import Jobs, Quiet, Seed, progress, resumable, say
+from genrescope.cli.console import Jobs, NormaliseGenres, Quiet, Seed, progress, report_listing, resumable, say
+
+if TYPE_CHECKING:
+    from genrescope.sources.listing import Listing
 
 
 def add_to(app: typer.Typer) -> None:
@@ -49,6 +52,7 @@ def prepare(
     ],
     out: Annotated[Path, typer.Option(help="Folder of the store.")],
     genres: Annotated[str | None, typer.Option(help="Keep only these, as blues,jazz.")] = None,
+    normalise_genres: NormaliseGenres = False,
     groups: Annotated[
         str | None,
         typer.Option(
@@ -74,11 +78,20 @@ def prepare(
             if at.item is not None and at.item.status != "ok":
                 bar.console.print(f"skipped {at.item.path}: {at.item.status}", style="yellow", markup=False)
 
-        done = preparing.prepare(data, out, genres=wanted, groups=groups, jobs=jobs, on_track=show)
+        listed: list[Listing] = []
+
+        def tell(listing: Listing) -> None:
+            listed.append(listing)
+            report_listing(listing, quiet=quiet)
+
+        done = preparing.prepare(
+            data, out, genres=wanted, normalise_genres=normalise_genres, groups=groups, jobs=jobs,
+            on_listing=tell, on_track=show,
+        )  # fmt: skip
     report_store(done, quiet=quiet)
     if groups not in (None, "none") and (without := sum(not track.group for track in done.store.tracks)):
         say(f"note: {without} of {len(done.store.tracks)} tracks have no group in {groups}", quiet=quiet)
-    if done.failed:
+    if done.failed or listed[0].unreadable:
         raise typer.Exit(1)
 
 

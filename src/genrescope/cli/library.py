@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from genrescope.cli.console import Quiet, out, progress, resumable, say, table
+from genrescope.cli.console import Quiet, out, progress, report_unreadable, resumable, say, table
 
 if TYPE_CHECKING:
     from genrescope.sources.genre_map import GenreMap
@@ -36,8 +36,13 @@ def library(
     """Make a data set of a tagged library: genres and artists from the files' tags, which are never written."""
     from genrescope.errors import DataError
     from genrescope.sources import tagged_library as libraries
+    from genrescope.sources.folders import left_out
 
-    files = libraries.audio_files(folder)
+    walk = libraries.look_through(folder)
+    files = walk.files
+    report_unreadable(walk.unreadable)
+    if walk.left_out:
+        say(f"note: {left_out(walk.left_out)}", quiet=quiet)
     libraries.refuse_other_outputs(out_, unmapped, map_)
     genre_map = _map(map_, quiet=quiet)
     with resumable("Run the same command again."), progress("files", quiet=quiet) as bar:
@@ -57,7 +62,7 @@ def library(
     libraries.write_songs(out_, found.songs)
     _show_songs(found)
     _report(found, out_, quiet=quiet)
-    if found.failed:
+    if found.failed or walk.unreadable:
         raise typer.Exit(1)
 
 

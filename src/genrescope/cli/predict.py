@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Protocol
 
 import typer
 
-from genrescope.cli.console import Device, Quiet, out, progress, resumable, say, table
+from genrescope.cli.console import Device, Quiet, out, progress, report_unreadable, resumable, say, table
 from genrescope.errors import DataError
 
 if TYPE_CHECKING:
@@ -60,12 +60,17 @@ def predict(
     from genrescope.inference.classifier import load
     from genrescope.inference.prediction import Failure
     from genrescope.inference.songs import find_songs
+    from genrescope.sources.folders import left_out
 
     kind = _kind(format_, out_)
     chosen, given = _model_and_paths(model, paths or [])
-    songs = find_songs(given)
+    found = find_songs(given)
+    songs = found.files
     classifier = load(chosen if chosen is not None else _default(quiet=quiet), device=device)
     failures: list[Failure] = []
+    report_unreadable(found.unreadable)
+    if found.left_out:
+        say(f"note: {left_out(found.left_out)}", quiet=quiet)
     if not classifier.header.exclusive:
         say("note: scores of tags are not probabilities that add up; each tag has its own", quiet=quiet)
     with (
@@ -88,6 +93,8 @@ def predict(
     if failures:
         say(f"{len(failures)} of {len(songs)} files could not be used", quiet=quiet, style="yellow")
         raise typer.Exit(2 if len(failures) == len(songs) else 1)
+    if found.unreadable:
+        raise typer.Exit(1)
 
 
 def _model_and_paths(first: Path, others: list[Path]) -> tuple[Path | None, list[Path]]:

@@ -20,24 +20,44 @@ Song: TypeAlias = "str | os.PathLike[str] | bytes | IO[bytes] | npt.NDArray[Any]
 """What can be classified: a path, the bytes of a file, an open binary file, or samples."""
 
 
-def find_songs(paths: Sequence[Path]) -> list[Path]:
+def find_songs(paths: Sequence[Path]) -> audio.Walk:
     """List the files to classify: files as given, and the audio files under folders, sorted.
 
     Raises:
         DataError: a path does not exist, or a folder holds no audio.
     """
-    found: dict[Path, None] = {}
+    files: dict[Path, None] = {}
+    found = audio.Walk()
     for path in paths:
-        if path.is_dir():
-            inside = audio.files_in(path)
-            if not inside:
-                raise DataError(f"{path}: no audio found in this folder or below it")
-            found |= dict.fromkeys(inside)
-        elif path.exists():
-            found[path] = None
+        if _is_folder(path):
+            inside = audio.walk(path)
+            if not inside.files:
+                why = "".join(f" {place}: {reason}." for place, reason in inside.unreadable[:3])
+                raise DataError(f"{path}: no audio found in this folder or below it.{why}")
+            files |= dict.fromkeys(inside.files)
+            found.left_out += inside.left_out
+            found.unreadable += inside.unreadable
+        elif _exists(path):
+            files[path] = None
         else:
             raise DataError(f"{path}: no such file or folder")
-    return list(found)
+    found.files = list(files)
+    return found
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # it lies in a folder without rights, say
+        return False
+
+
+def _exists(path: Path) -> bool:
+    """Whether there is something; what may not be looked at is there, and fails by its own name."""
+    try:
+        return path.exists()
+    except OSError as error:
+        return isinstance(error, PermissionError)
 
 
 def source_of(song: str | os.PathLike[str] | bytes | IO[bytes]) -> tuple[Path | None, str, audio.Source]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import posixpath
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 from genrescope.errors import AudioError, DataError, nearest
 from genrescope.sources import tags
 from genrescope.sources.artists import artist_key
-from genrescope.sources.data import read_rows
+from genrescope.sources.track_table import read_rows
 from genrescope.tables import read_table
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def _from_file(path: Path, root: Path) -> _Finder:
             f"{path}: a table of groups needs rows, a column id or path and a column group or artist; its first line "
             f"names: {', '.join(columns)}"
         )
-    held = {row[key].strip().replace("\\", "/"): _value(column, row[column]) for row in rows}
+    held = {posixpath.normpath(row[key].strip().replace("\\", "/")): _value(column, row[column]) for row in rows}
     if key == "path":  # relative to its own table, too
         held |= {(path.parent / name).as_posix(): group for name, group in held.items()}
 

@@ -81,21 +81,21 @@ class Library:
     failed: tuple[UnreadableFile, ...]
 
 
-def audio_files(folder: Path) -> list[Path]:
-    """List the audio files in a folder and below it.
+def look_through(folder: Path) -> audio.Walk:
+    """Look for the audio files in a folder and below it.
 
     Raises:
         DataError: there is no such folder, or no audio in it.
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder")
-    files = audio.files_in(folder)
-    if not files:
+    found = audio.walk(folder)
+    if not found.files:
         raise DataError(
             f"{folder}: no audio found in this folder or below it. Accepted are files that end in one of: "
             + " ".join(sorted(audio.SUFFIXES))
         )
-    return files
+    return found
 
 
 def scan(

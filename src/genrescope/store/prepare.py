@@ -13,7 +13,7 @@ from genrescope import audio, files, progress, workers
 from genrescope.errors import DataError, reason_of
 from genrescope.features.front_end import frames_of, make
 from genrescope.features.spec import LogMelSpec
-from genrescope.sources.data import read_data, select_genres
+from genrescope.sources.data import list_data, select_genres
 from genrescope.sources.groups import assign
 from genrescope.store import store
 from genrescope.store.index import IndexRow
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from genrescope.features.front_end import FrontEnd
     from genrescope.features.spec import Spec
+    from genrescope.sources.listing import Listing
     from genrescope.sources.track import Track
 
 
@@ -55,9 +56,11 @@ def prepare(
     out: str | Path,
     *,
     genres: Sequence[str] | None = None,
+    normalise_genres: bool = False,
     groups: str | None = None,
     jobs: int | None = None,
     spec: Spec | None = None,
+    on_listing: Callable[[Listing], None] = lambda _: None,
     on_track: Callable[[Progress], None] = lambda _: None,
 ) -> Prepared:
     """Make, finish or bring up to date the store of a data set.
@@ -66,9 +69,11 @@ def prepare(
         data: a folder of genre folders, a CSV or TSV file, `card:folder`, or `library:folder`.
         out: the store's folder; made if need be.
         genres: keep only these; None keeps all.
+        normalise_genres: join genres whose names differ in case, blanks or Unicode form only.
         groups: where the tracks' groups come from, as `groups.assign` reads it; None keeps those that `data` has.
         jobs: worker processes; None takes one for each core, 0 works in this process.
         spec: the front end's numbers.
+        on_listing: called once, before any work, with the tracks and what is to be said of them.
         on_track: called after every track.
 
     Returns:
@@ -81,8 +86,9 @@ def prepare(
     """
     begun = time.monotonic()
     out, spec = Path(out), spec or LogMelSpec()
-    root, tracks = read_data(data)
-    tracks = select_genres(tracks, genres)
+    listing = list_data(data, normalise_genres=normalise_genres)
+    on_listing(listing)
+    root, tracks = listing.root, select_genres(listing.tracks, genres)
     ours = (store.STORE_FILE, store.FRAMES_FILE, JOURNAL_FILE, PARTIAL_FILE)
     files.refuse_foreign(out, ours, what="the store")
     if groups is not None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from genrescope.sources.cards._common import facts, groups, required
 from genrescope.sources.cards.card import Archive, Card, Official, Repeat
-from genrescope.sources.data import folder_tracks
+from genrescope.sources.folders import folder_tracks
 from genrescope.sources.track import Track
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from genrescope.sources.artists import artist_key
 from genrescope.sources.cards._common import required
 from genrescope.sources.cards.card import Card
-from genrescope.sources.data import folder_tracks
+from genrescope.sources.folders import folder_tracks
 from genrescope.sources.track import Track
 
 if TYPE_CHECKING:

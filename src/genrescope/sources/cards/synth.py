@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from genrescope import synth
 from genrescope.errors import DataError
 from genrescope.sources.cards.card import Card
-from genrescope.sources.data import list_tracks
+from genrescope.sources.track_table import list_tracks
 
 if TYPE_CHECKING:
     from pathlib import Path
