@@ -91,3 +91,16 @@ def test_the_album_s_artist_counts_but_for_compilations(
     artist: str, album_artist: str, compilation: bool, group: str
 ) -> None:
     assert main_artist(artist, album_artist, compilation=compilation) == group
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("M\u00d8", "Mo"), ("\u0141\u0105ki \u0141an", "Laki Lan"), ("\u00c6nima", "Aenima"), ("\u0152uvre", "oeuvre"),
+        ("Stra\u00dfe", "STRASSE"), ("\u0110or\u0111e", "Dorde"), ("\u00deeyr", "Theyr"),
+        ("Beatles (The)", "The Beatles"),
+        ("Beatles, The", "BEATLES"), ("Bj\u00f8rn", "Bjorn"),
+    ],
+)  # fmt: skip
+def test_artists_fold_as_people_fold_them(one: str, other: str) -> None:
+    assert artist_key(one) == artist_key(other)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import os
+import struct
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mutagen import id3
+from mutagen.mp4 import MP4
 from tag_support import FORMATS, ape, by_ffmpeg, id3_1, id3_2_2, m4a_number, sound_file, tagged, untagged
 
 from genrescope.errors import AudioError
@@ -162,14 +166,14 @@ def test_a_missing_file_and_a_folder_are_told_as_the_system_tells_them(tmp_path:
     with pytest.raises(AudioError, match="file: No such file"):
         tags.read(tmp_path / "nowhere.mp3")
     (tmp_path / "folder.mp3").mkdir()
-    with pytest.raises(AudioError, match="file: not a file"):
+    with pytest.raises(AudioError, match="file: a (folder|pipe), not a regular file"):
         tags.read(tmp_path / "folder.mp3")
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.mp3")
-    with pytest.raises(AudioError, match="file: not a file"):
+    with pytest.raises(AudioError, match="file: a (folder|pipe), not a regular file"):
         tags.read(tmp_path / "pipe.mp3")
 
 
@@ -193,3 +197,51 @@ def test_reading_changes_nothing(tmp_path: Path, suffix: str) -> None:
     tags.read(path)
     assert (path.read_bytes(), path.stat().st_mtime_ns) == before
     assert [each.name for each in tmp_path.iterdir()] == [path.name]
+
+
+# -- tags beside tags ---------------------------------------------------------------------------------------------
+
+
+def id3v2(**texts: str) -> bytes:
+    held = io.BytesIO()
+    frames = id3.ID3()
+    for name, text in texts.items():
+        frames.add(getattr(id3, name)(encoding=3, text=[text]))
+    frames.save(held, padding=lambda _: 0)
+    return held.getvalue()
+
+
+@pytest.mark.parametrize("suffix", [".flac", ".mp3", ".aac"])
+def test_a_genre_in_id3_before_the_format_s_own_tags_is_found(tmp_path: Path, suffix: str) -> None:
+    path = untagged(tmp_path / f"song{suffix}")
+    path.write_bytes(id3v2(TCON="Jazz", TPE1="Nobody") + path.read_bytes())
+    assert (tags.read(path).genres, tags.read(path).artist) == (("Jazz",), "Nobody")
+
+
+def test_the_format_s_own_tags_count_more_than_id3_before_them(tmp_path: Path) -> None:
+    path = tagged(tmp_path / "song.flac", genre="Rock")
+    path.write_bytes(id3v2(TCON="Jazz", TPE1="Nobody") + path.read_bytes())
+    assert (tags.read(path).genres, tags.read(path).artist) == (("Rock",), "Nobody")
+
+
+@pytest.mark.parametrize("empty", [1, 3])
+def test_a_genre_in_a_further_id3_tag_is_found(tmp_path: Path, empty: int) -> None:
+    path = untagged(tmp_path / "song.mp3")
+    path.write_bytes(id3v2(TIT2="Information") * empty + id3v2(TCON="Jazz", TIT2="Other") + path.read_bytes())
+    assert tags.read(path) == Tags(genres=("Jazz",), title="Information")
+
+
+def test_a_genre_in_riff_info_beside_id3_is_found(tmp_path: Path) -> None:
+    path = tagged(tmp_path / "song.wav", artist="Someone")
+    info = b"INFOIGNR" + struct.pack("<I", 6) + b"Techno"
+    held = path.read_bytes() + b"LIST" + struct.pack("<I", len(info)) + info
+    path.write_bytes(held[:4] + struct.pack("<I", len(held) - 8) + held[8:])
+    assert tags.read(path) == Tags(genres=("Techno",), artist="Someone")
+
+
+def test_a_genre_in_a_freeform_atom_is_found(tmp_path: Path) -> None:
+    path = tagged(tmp_path / "song.m4a", artist="Someone")
+    file = MP4(path)
+    file["----:com.apple.iTunes:GENRE"] = [b"Techno", b"House"]
+    file.save()
+    assert tags.read(path) == Tags(genres=("Techno", "House"), artist="Someone")

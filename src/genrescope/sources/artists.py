@@ -11,6 +11,21 @@ import re
 import unicodedata
 from functools import lru_cache
 
+_LETTERS = str.maketrans(
+    {
+        "ø": "o",
+        "ł": "l",
+        "æ": "ae",
+        "œ": "oe",
+        "đ": "d",
+        "ð": "d",
+        "þ": "th",
+        "ħ": "h",
+        "ŧ": "t",
+        "\u0131": "i",
+        "ŋ": "n",
+    }
+)  # those that Unicode does not take apart, as people type them who lack them; casefold has made ß two letters
 _ACCENTS = re.compile("[\u0300-\u036f]")  # those of Latin, Greek and Cyrillic; other scripts' marks are letters
 _SILENT = re.compile("[.'\u2018\u2019\u02bc`\u00b4]")  # R.E.M. is REM, Destiny's Child is Destinys Child
 _N = re.compile(r"(?<=[\s'\u2018\u2019`])n(?=[\s'\u2018\u2019`])")  # that of rock'n'roll
@@ -18,19 +33,20 @@ _GUESTS = re.compile(  # the band Little Feat has none
     r"(?<=\S)[\s(\[,]+(?:(?:feat\.|ft\.|featuring\b|f/)|(?:feat|ft)\s+(?!feat|ft)(?=[^\s.)\]])).*", re.IGNORECASE
 )
 _SEVERAL = re.compile(r"\s*[;\x00\n]\s*|\s+/\s+")
+_BRACKETED = re.compile(r"\s*[(\[](\w+)[)\]]$")  # Beatles (The)
 _ARTICLES = frozenset(
     ["the", "a", "an", "die", "der", "das", "los", "las", "el", "la", "le", "les", "os", "as", "il", "gli", "de", "het"]
 )
 
 
 def plain(text: str) -> str:
-    """Return text without case, accents and full-width forms; letters of every script stay.
+    """Return text without case, accents and full-width forms; every script keeps its letters, ø is o.
 
     Example:
-        >>> plain("Björk"), plain("ジャズ"), plain("ЁЛКА")
-        ('bjork', 'ジャズ', 'елка')
+        >>> plain("Björk"), plain("MØ"), plain("ジャズ"), plain("ЁЛКА")
+        ('bjork', 'mo', 'ジャズ', 'елка')
     """
-    folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
+    folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold()).translate(_LETTERS)
     return unicodedata.normalize("NFC", _ACCENTS.sub("", folded))
 
 
@@ -83,7 +99,7 @@ def artist_key(name: str) -> str:
     text = plain(_GUESTS.sub("", main)).strip()
     if " ".join(words(text)) in _NOBODY:
         return ""
-    head, comma, tail = text.rpartition(",")
+    head, comma, tail = (_BRACKETED.sub(r", \1", text)).rpartition(",")
     if comma and tail.strip() in _ARTICLES:
         text = f"{tail.strip()} {head}"
     found = words(_SILENT.sub("", _N.sub(" n ", text))) if any(map(str.isalnum, text)) else []

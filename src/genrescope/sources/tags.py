@@ -1,17 +1,19 @@
 """Tags: what a music file says about itself, whatever its format. Files are read, never written.
 
-mutagen reads ID3 (all versions, in mp3, wav and aiff), APEv2, Vorbis comments, MP4 atoms and ASF; FFmpeg, through PyAV,
-the INFO chunks of wav, QuickTime's own tags, and the formats that mutagen does not know.
+mutagen reads ID3 (all versions, in mp3, wav and aiff, several in a row, and before other formats), APEv2, Vorbis
+comments, MP4 atoms and ASF; FFmpeg, through PyAV, the INFO chunks of wav, QuickTime's own tags, and the formats that
+mutagen does not know. A format's own tags count; the others fill in what those lack.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import stat
+import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from genrescope import audio
 from genrescope.errors import AudioError
 from genrescope.sources.artists import main_artist
 
@@ -21,11 +23,12 @@ if TYPE_CHECKING:
 
 _NAMES = {
     # Names by which formats call a field, the better first: ID3v2, MP4, ASF, then Vorbis comments, APEv2 and FFmpeg.
-    "genres": ("tcon", "\xa9gen", "wm/genre", "wm/genreid", "genre", "txxx:genre"),
-    "artist": ("tpe1", "\xa9art", "author", "artist", "artists"),
+    "genres": ("tcon", "\xa9gen", "wm/genre", "wm/genreid", "genre", "txxx:genre", "----:com.apple.itunes:genre"),
+    "artist": ("tpe1", "\xa9art", "author", "artist", "artists", "----:com.apple.itunes:artist"),
     "album_artist": (
         "tpe2", "aart", "wm/albumartist", "albumartist", "album artist", "album_artist", "txxx:album artist",
         "txxx:albumartist", "----:com.apple.itunes:album artist",
+        "----:com.apple.itunes:albumartist",
     ),
     "title": ("tit2", "\xa9nam", "title"),
     "album": ("talb", "\xa9alb", "wm/albumtitle", "album"),
@@ -35,6 +38,9 @@ _NAMES = {
 _FIELD_OF = {name: (field, rank) for field, names in _NAMES.items() for rank, name in enumerate(names)}
 
 _NO_SOUND = {"probesize": "4096", "analyzeduration": "1"}  # FFmpeg would decode some of it to know more than tags
+
+_STACKED = 8  # ID3v2 tags in a row that are looked at
+_FOOTER = 0x10  # the bit of ID3v2's flags
 
 _Fields = dict[str, list[str]]
 """The values of those fields of `Tags` that a file has."""
@@ -73,22 +79,23 @@ def read(path: Path) -> Tags:
         AudioError: they cannot be read; it names each reader tried and its reason.
     """
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for
-            raise OSError(errno.EINVAL, "not a file")
+        if fault := audio.irregular(path):  # a pipe would be waited for
+            raise OSError(errno.EINVAL, fault)
         path.open("rb").close()
     except OSError as error:
         raise AudioError(str(path), [("file", error.strerror or str(error))]) from error
+    fields: _Fields = {}
     attempts: list[tuple[str, str]] = []
     for name, reader in (("mutagen", _by_mutagen), ("FFmpeg", _by_ffmpeg)):
         try:
-            fields = reader(path)
+            fields = reader(path) | fields
         except Exception as error:  # damaged tags make readers throw all kinds of things
             attempts.append((name, _reason(error, path)))
-        else:
-            if fields or not attempts:
-                return _tags(fields)
-            attempts.append((name, "no tags"))
-    raise AudioError(str(path), attempts)
+        if {"genres", "artist"} <= fields.keys():
+            break
+    if attempts and not fields and attempts[0][0] == "mutagen":
+        raise AudioError(str(path), attempts if len(attempts) > 1 else [*attempts, ("FFmpeg", "no tags")])
+    return _tags(fields)
 
 
 def _tags(fields: _Fields) -> Tags:
@@ -108,10 +115,7 @@ def _tags(fields: _Fields) -> Tags:
 
 def _by_mutagen(path: Path) -> _Fields:
     import mutagen
-    from mutagen.aiff import AIFF
     from mutagen.id3 import ID3FileType
-    from mutagen.mp4 import MP4
-    from mutagen.wave import WAVE
 
     try:
         file = mutagen.File(path)
@@ -121,11 +125,27 @@ def _by_mutagen(path: Path) -> _Fields:
         raise
     if file is None:
         return _by_ffmpeg(path)
-    if isinstance(file, ID3FileType):
-        return _of_mpeg(path, file.tags)
-    fields = _texts(file.tags)
-    others = isinstance(file, WAVE | AIFF | MP4)  # those may have tags of another kind: INFO chunks, QuickTime's
-    return _by_ffmpeg(path) if others and not fields else fields
+    fields = _of_mpeg(path, file.tags) if isinstance(file, ID3FileType) else _texts(file.tags)
+    return _leading_id3(path) | fields
+
+
+def _leading_id3(path: Path) -> _Fields:
+    """Return what the ID3v2 tags at a file's beginning say, whatever the format; of several the first counts.
+
+    Each begins with ten bytes, of which the last four are its length, seven bits in each (ID3v2.4, section 3.1).
+    """
+    fields: _Fields = {}
+    with path.open("rb") as file:
+        for _ in range(_STACKED):
+            start = file.tell()
+            head = file.read(10)
+            if len(head) < 10 or not head.startswith(b"ID3") or max(head[6:]) > 127:
+                break
+            size = sum(byte << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=True))
+            size += 10 if head[5] & _FOOTER else 0
+            fields = _texts(_id3(io.BytesIO(head + file.read(size)))) | fields
+            file.seek(start + 10 + size)
+    return fields
 
 
 def _of_mpeg(path: Path, id3: Any) -> _Fields:
@@ -138,7 +158,7 @@ def _bare(path: Path) -> _Fields:
     return _of_mpeg(path, _id3(path))
 
 
-def _id3(path: Path, *, load_v1: bool = True) -> Any:
+def _id3(path: Path | io.BytesIO, *, load_v1: bool = True) -> Any:
     from mutagen import MutagenError
     from mutagen.id3 import ID3
 
