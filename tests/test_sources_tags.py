@@ -166,14 +166,14 @@ def test_a_missing_file_and_a_folder_are_told_as_the_system_tells_them(tmp_path:
     with pytest.raises(AudioError, match="file: No such file"):
         tags.read(tmp_path / "nowhere.mp3")
     (tmp_path / "folder.mp3").mkdir()
-    with pytest.raises(AudioError, match="file: a (folder|pipe), not a regular file"):
+    with pytest.raises(AudioError, match=r"file: a (folder|pipe), not a regular file"):
         tags.read(tmp_path / "folder.mp3")
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.mp3")
-    with pytest.raises(AudioError, match="file: a (folder|pipe), not a regular file"):
+    with pytest.raises(AudioError, match=r"file: a (folder|pipe), not a regular file"):
         tags.read(tmp_path / "pipe.mp3")
 
 
