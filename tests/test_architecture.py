@@ -32,7 +32,7 @@ PACKAGE = "genrescope"
 LAYERS = (
     {"errors"},
     {"files", "progress", "worker"},
-    {"records", "tables", "workers"},
+    {"locks", "records", "tables", "workers"},
     {"devices"},
     {"audio", "pages"},
     {"features", "synth"},
@@ -55,7 +55,7 @@ MODULES_FOR_A_PREDICTION = 48
 """Modules of genrescope in a process that only classifies a song; a further one is looked at before it is let in."""
 
 HEAVY = (
-    "av", "jinja2", "lightning_fabric", "matplotlib", "mutagen", "numpy", "pydantic", "requests",
+    "av", "filelock", "jinja2", "lightning_fabric", "matplotlib", "mutagen", "numpy", "pydantic", "requests",
     "safetensors", "scipy", "sklearn", "soundfile", "soxr", "tensorboardX", "torch",
     "transformers",
 )  # fmt: skip

@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 import os
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import mutagen.id3
+import mutagen.mp4
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mutagen import id3
-from mutagen.mp4 import MP4
 from tag_support import FORMATS, ape, by_ffmpeg, id3_1, id3_2_2, m4a_number, sound_file, tagged, untagged
 
 from genrescope.errors import AudioError
@@ -21,6 +21,7 @@ from genrescope.sources.tags import Tags
 if TYPE_CHECKING:
     from pathlib import Path
 
+MUTAGEN: Any = mutagen  # it has no types
 SONG = {"artist": "Björk feat. Ωμέγα", "album_artist": "Björk", "title": "お茶 & Ü", "album": "Débüt"}
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Zs", "Zl", "Zp", "Cn", "Co"]), min_size=1)
 
@@ -204,9 +205,9 @@ def test_reading_changes_nothing(tmp_path: Path, suffix: str) -> None:
 
 def id3v2(**texts: str) -> bytes:
     held = io.BytesIO()
-    frames = id3.ID3()
+    frames: Any = MUTAGEN.id3.ID3()
     for name, text in texts.items():
-        frames.add(getattr(id3, name)(encoding=3, text=[text]))
+        frames.add(getattr(MUTAGEN.id3, name)(encoding=3, text=[text]))
     frames.save(held, padding=lambda _: 0)
     return held.getvalue()
 
@@ -241,7 +242,7 @@ def test_a_genre_in_riff_info_beside_id3_is_found(tmp_path: Path) -> None:
 
 def test_a_genre_in_a_freeform_atom_is_found(tmp_path: Path) -> None:
     path = tagged(tmp_path / "song.m4a", artist="Someone")
-    file = MP4(path)
+    file = MUTAGEN.mp4.MP4(path)
     file["----:com.apple.iTunes:GENRE"] = [b"Techno", b"House"]
     file.save()
     assert tags.read(path) == Tags(genres=("Techno", "House"), artist="Someone")

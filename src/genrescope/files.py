@@ -7,6 +7,7 @@ import csv
 import hashlib
 import io
 import json
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 from genrescope.errors import DataError, OutputError
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterator, Sequence
 
+
+LOCK_NAME = ".genrescope.lock"
+"""What lies in a folder of results while a process writes it; a killed one leaves it behind."""
 
 _FORMULA = re.compile("'*[=+@\t\r-]")
 """What begins a cell that a spreadsheet would run; apostrophes in front are counted, so that none is lost."""
@@ -29,9 +32,19 @@ def writing(path: str | os.PathLike[str]) -> Iterator[None]:
         yield
     except OSError as error:
         raise OutputError(
-            f"cannot write {path}: {error.strerror or error}. Free some space, check the permissions, "
-            "or write somewhere else; what was finished before is kept."
+            f"cannot write {path}: {_without_rights(Path(path), error)}{error.strerror or error}. Free some space, "
+            "check the permissions, or write somewhere else; what was finished before is kept."
         ) from error
+
+
+def _without_rights(path: Path, error: OSError) -> str:
+    """Name the folder above a path that may not be written, where that is what failed."""
+    if not isinstance(error, PermissionError):
+        return ""
+    above = next((folder for folder in path.absolute().parents if os.access(folder, os.F_OK)), None)
+    if above is not None and not os.access(above, os.W_OK | os.X_OK):
+        return f"the folder {above} may not be written: "
+    return ""
 
 
 @contextlib.contextmanager
@@ -70,11 +83,14 @@ def refuse_foreign(folder: Path, ours: Sequence[str], *, what: str) -> None:
 
     Raises:
         DataError: the folder holds other things, or is a file.
+        OutputError: it may not be looked into.
     """
     for path in (folder, *folder.parents):
         if path.is_file():
             raise DataError(f"{path} is a file; --out names the folder of {what}")
-    if folder.is_dir() and any(folder.iterdir()) and not any((folder / name).exists() for name in ours):
+    with writing(folder):
+        held = {path.name for path in folder.iterdir()} - {LOCK_NAME} if folder.is_dir() else set[str]()
+    if held and not held & set(ours):
         raise DataError(f"{folder} is a folder with other things in it; choose a new or empty folder for {what}")
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from genrescope import locks
 from genrescope.cli.console import Jobs, NormaliseGenres, Quiet, out, progress, report_listing, resumable, say, table
 
 if TYPE_CHECKING:
@@ -42,7 +43,11 @@ def check(
     from genrescope.check.check import check as look
 
     wanted = [genre.strip() for genre in genres.split(",") if genre.strip()] if genres is not None else None
-    with resumable("Run the same command again to go on."), progress("files", quiet=quiet) as bar:
+    with (
+        locks.folder(folder, by="check"),
+        resumable("Run the same command again to go on."),
+        progress("files", quiet=quiet) as bar,
+    ):
         task = bar.add_task("listening", total=None, detail="")
         seconds = 0.0
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from genrescope import modelfile, results
+from genrescope import locks, modelfile, results
 from genrescope.devices import choose_device
 from genrescope.errors import DataError
 from genrescope.evaluation.facts import about_model
@@ -64,6 +64,7 @@ def evaluate(
     Raises:
         ModelFileError: the model cannot be used.
         DataError: there is nothing to score it on.
+        OutputError: the results cannot be written, or another run is at them.
     """
     device = choose_device(device)
     loaded = modelfile.load(model, device=device)
@@ -76,14 +77,15 @@ def evaluate(
             subject = own_part(_run_of(loaded, run), part, store)
             default = run or Path()
         folder = Path(out) if out is not None else default
-        scored = (sound or sound_for(loaded, subject.store)).score(Scorer.of(loaded), subject.tracks)
-        subject = subject.without(scored.failed)
-        result = summary(track_rows(loaded, scored), loaded.header.labels, verdict_of(loaded.header))
-        history = read_history(run) if run is not None and (run / "history.csv").exists() else []
-        evaluation, page = publish(subject, about_model(loaded, run), result, folder, history=history)
-    if data is None and run is not None:
-        scores = result.accuracy.model_dump(mode="json") | {"verdict": result.verdict}
-        modelfile.add_scores(loaded.path, {f"{subject.data.split} / {part}": scores})
+        with locks.folder(folder, by="evaluate"):
+            scored = (sound or sound_for(loaded, subject.store)).score(Scorer.of(loaded), subject.tracks)
+            subject = subject.without(scored.failed)
+            result = summary(track_rows(loaded, scored), loaded.header.labels, verdict_of(loaded.header))
+            history = read_history(run) if run is not None and (run / "history.csv").exists() else []
+            evaluation, page = publish(subject, about_model(loaded, run), result, folder, history=history)
+            if data is None and run is not None:
+                scores = result.accuracy.model_dump(mode="json") | {"verdict": result.verdict}
+                modelfile.add_scores(loaded.path, {f"{subject.data.split} / {part}": scores})
     return Written(evaluation, folder, page, subject.failed)
 
 

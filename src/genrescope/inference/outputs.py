@@ -5,13 +5,14 @@ A second run goes on where the first was stopped.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 from typing import TYPE_CHECKING
 
-from genrescope import records
-from genrescope.errors import DataError, OutputError
-from genrescope.files import csv_line, writing
+from genrescope import locks, records
+from genrescope.errors import DataError
+from genrescope.files import csv_line, undefused, writing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,26 +39,27 @@ class PredictionFile:
 
     Raises:
         DataError: the file holds something else.
-        OutputError: it cannot be written.
+        OutputError: it cannot be written, or another process writes it.
     """
 
     def __init__(self, path: Path, kind: str, genres: Sequence[str]) -> None:
         self._kind, self._genres = kind, list(genres)
         header = header_line(kind, self._genres)
-        done = _read_songs(path, kind, header) if path.is_file() else None
-        self.done: set[str] = done or set()
         self._writer = records.RecordWriter(path)
-        try:  # to write something now tells before any work whether it can be written
+        with contextlib.ExitStack() as held:
+            held.enter_context(locks.file(path, by="predict"))
+            held.callback(self._writer.close)
+            done = _read_songs(path, kind, header) if path.is_file() else None
+            self.done: set[str] = done or set()
+            # To write something now tells before any work whether it can be written.
             self._writer.add_text(header if done is None else "")
-        except OutputError:
-            self._writer.close()
-            raise
+            self._held = held.pop_all()
 
     def __enter__(self) -> PredictionFile:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._writer.close()
+        self._held.close()
 
     def write(self, prediction: Prediction) -> None:
         """Append a song.
@@ -92,6 +94,6 @@ def _read_songs(path: Path, kind: str, header: str) -> set[str] | None:
     lines = list(records.read_lines(path))
     rows = map(json.loads, lines) if kind == "jsonl" else csv.DictReader(lines)
     try:
-        return {row["path"] for row in rows} if lines else None
+        return {undefused(row["path"]) if kind == "csv" else row["path"] for row in rows} if lines else None
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path} holds something else than predictions; choose another --out") from error

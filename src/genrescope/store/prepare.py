@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from genrescope import audio, files, progress, workers
+from genrescope import audio, files, locks, progress, workers
 from genrescope.errors import DataError, reason_of
 from genrescope.features.front_end import frames_of, make
 from genrescope.features.spec import LogMelSpec
@@ -82,7 +82,8 @@ def prepare(
     Raises:
         DataError: `data` has no tracks, none of them can be used, `groups` knows no group of any, or `out` holds
             something else.
-        OutputError: the store cannot be written; the tracks finished so far are kept for the next run.
+        OutputError: the store cannot be written, or another run is at it; the tracks finished so far are kept for the
+            next run.
     """
     begun = time.monotonic()
     out, spec = Path(out), spec or LogMelSpec()
@@ -93,7 +94,7 @@ def prepare(
     files.refuse_foreign(out, ours, what="the store")
     if groups is not None:
         tracks = assign(tracks, root, groups, table=Path(data) if Path(data).is_file() else None)
-    with Journal(out, spec) as journal:
+    with locks.folder(out, by="prepare"), Journal(out, spec) as journal:
         held = {track.id: facts for track in tracks if (facts := journal.holds(track)) is not None}
         missing = [track for track in tracks if track.id not in held]
         rows = {track.id: _row(track, root, held[track.id]) for track in tracks if track.id in held}

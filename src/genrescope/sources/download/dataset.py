@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from genrescope import locks
 from genrescope.errors import DataError
 from genrescope.files import writing
 from genrescope.sources.download.archive import Staged, is_archive, place, unpack
@@ -100,24 +101,25 @@ def download(
 
     Raises:
         DataError: the card names no archive, or none could be had; each mirror is named with its reason.
-        OutputError: the disk is too small or full, or the folder cannot be written.
+        OutputError: the disk is too small or full, or the folder cannot be written, or another run is at it.
     """
     folder, begun = Path(folder).absolute(), time.monotonic()
     refuse_without_archives(card, folder)
     if folder.exists() and not folder.is_dir():
         raise DataError(f"{folder} is a file; name a folder for the data set")
-    run = _Run(card, folder, keep, patience, on_progress, on_note)
-    missing = missing_archives(card, folder, on_note=on_note)
-    failed = []
-    for archive in missing:
-        try:
-            run.bring(archive)
-        except DataError as error:
-            if len(card.archives) == 1:
-                raise
-            failed.append((archive.file, str(error)))
-    if len(failed) == len(card.archives):
-        raise DataError(f"none of the {len(failed)} archives could be had; {failed[0][1]}")
+    with locks.folder(folder, by="datasets download"):
+        run = _Run(card, folder, keep, patience, on_progress, on_note)
+        missing = missing_archives(card, folder, on_note=on_note)
+        failed = []
+        for archive in missing:
+            try:
+                run.bring(archive)
+            except DataError as error:
+                if len(card.archives) == 1:
+                    raise
+                failed.append((archive.file, str(error)))
+        if len(failed) == len(card.archives):
+            raise DataError(f"none of the {len(failed)} archives could be had; {failed[0][1]}")
     record = read_record(folder)
     sizes = [size for archive in card.archives for size in record.get(key(archive), {}).values()]
     kept = tuple(path for archive in card.archives if (path := run.work / archive.file).exists())
