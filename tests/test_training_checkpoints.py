@@ -276,3 +276,13 @@ def test_windows_longer_than_every_track_are_trained_on(store: Store, split: Spl
         header = modelfile.read_header(done)
         assert header.windows == WindowSpec(400, 200, padding)
         assert all(row.validation_loss is not None for row in history(done))
+
+
+def test_a_finished_run_whose_model_file_was_cut_is_trained_again(store: Store, split: Split, tmp_path: Path) -> None:
+    wanted = settings(model__name="linear", training__epochs=2, training__batch_size=4)
+    run = trained(store, wanted, split, tmp_path / "run")
+    held = (run / modelfile.FILE_NAME).read_bytes()
+    for damaged in (held[:-8], held[:100], b"", bytes(len(held))):
+        (run / modelfile.FILE_NAME).write_bytes(damaged)
+        trained(store, wanted, split, run, resume=True)
+        assert (run / modelfile.FILE_NAME).read_bytes() == held

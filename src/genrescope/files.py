@@ -68,9 +68,16 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             yield temporary
+            _reach_the_disk(temporary)
             temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _reach_the_disk(path: Path) -> None:
+    """Wait until a file's bytes are on the disk: else a power loss could leave its name without them."""
+    with path.open("r+b") as file:
+        os.fsync(file.fileno())
 
 
 def refuse_foreign(folder: Path, ours: Sequence[str], *, what: str) -> None:

@@ -134,11 +134,15 @@ def read_rows(path: Path, kind: type[_Row], *, remedy: str) -> list[_Row]:
         raise DataError(f"{path} is damaged ({error}); {remedy}") from error
 
 
+def table_text(kind: type, rows: Iterable[object]) -> str:
+    """Return dataclass instances as the text of a CSV file."""
+    names = [field.name for field in dataclasses.fields(kind)]
+    return csv_line(names) + "".join(csv_line([getattr(row, name) for name in names]) for row in rows)
+
+
 def write_table(path: Path, kind: type, rows: Iterable[object]) -> None:
     """Write dataclass instances as a CSV file, whole or not at all."""
-    names = [field.name for field in dataclasses.fields(kind)]
-    lines = [csv_line([getattr(row, name) for name in names]) for row in rows]
-    write_text(path, csv_line(names) + "".join(lines))
+    write_text(path, table_text(kind, rows))
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -151,7 +155,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(read_text(path, strict=True).removeprefix("\ufeff"))
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path} is not valid TOML: {error}") from error
 
 

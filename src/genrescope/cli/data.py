@@ -97,9 +97,14 @@ def prepare(
 
 def report_store(done: object, *, quiet: bool) -> None:
     """Say what a run of `prepare` did."""
+    from genrescope.sources.listing import some
     from genrescope.store.prepare import Prepared
 
     assert isinstance(done, Prepared)
+    if done.repaired:
+        say(
+            f"repaired: {some(list(done.repaired))} of {done.store.path} was damaged and was made again", style="yellow"
+        )
     tracks = done.store.tracks
     hours = sum(track.seconds for track in tracks) / 3600
     say(

@@ -81,7 +81,7 @@ def train(
         listening.fetch(tagger, on_step=lambda step: say(step, quiet=quiet))
     if folds and parts != "train":
         raise DataError("with --folds every run learns from all folds but one; leave out --parts")
-    opened = open_store(store)
+    opened = open_store(store, verify=True)
     pairs = tuple(find_pairs(opened, quiet=quiet))
     made = splits.choose(opened.tracks, split, seed=seed, folds=folds, pairs=pairs)
     job = Job(

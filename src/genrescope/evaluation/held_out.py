@@ -13,8 +13,7 @@ from genrescope.evaluation.crossval import SPLIT_FILE
 from genrescope.evaluation.subjects import open_own_store
 from genrescope.results import CROSSVAL_NAME, CrossValidation, read_result
 from genrescope.sources.data import read_data
-from genrescope.store.index import read_index
-from genrescope.store.store import INDEX_FILE, Store, StoredTrack
+from genrescope.store.store import Store, StoredTrack, index_rows
 from genrescope.training.run_folder import read_run
 
 if TYPE_CHECKING:
@@ -115,5 +114,5 @@ def _files(store: Store, data: str | None) -> dict[str, tuple[Path, str]]:
         _, listed = read_data(data if data is not None else store.data)
     except DataError as error:
         raise DataError(f"the audio of the store {store.path}: {error}; tell where it is now by --data") from error
-    checksums = {row.id: row.sha256 for row in read_index(store.path / INDEX_FILE)}
+    checksums = {row.id: row.sha256 for row in index_rows(store.path)}
     return {track.id: (track.path, checksums[track.id]) for track in listed if track.id in checksums}

@@ -12,9 +12,8 @@ from genrescope.errors import DataError
 from genrescope.features.spec import LogMelSpec
 from genrescope.results import AuditFacts, DataFacts, HeldOutFacts
 from genrescope.splits.leaks import clean_sentence
-from genrescope.store.index import read_index
 from genrescope.store.prepare import prepare
-from genrescope.store.store import INDEX_FILE, STORE_FILE, Store, StoredTrack, open_store
+from genrescope.store.store import STORE_FILE, Store, StoredTrack, index_rows, open_store
 from genrescope.training.run_folder import read_run
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ class Subject:
         """Return the subject without tracks that could not be used, which are named instead."""
         if not failed:
             return self
-        rows = {row.id: row for row in read_index(self.store.path / INDEX_FILE)}
+        rows = {row.id: row for row in index_rows(self.store.path)}
         lost = tuple(replace(rows[track_id], status=reason) for track_id, reason in failed.items())
         tracks = [track for track in self.tracks if track.id not in failed]
         notes = tuple(f"{row.path} could not be used: {row.status}" for row in lost)

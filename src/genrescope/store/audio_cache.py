@@ -21,8 +21,8 @@ from genrescope import audio, workers
 from genrescope.errors import DataError, reason_of
 from genrescope.progress import Progress
 from genrescope.sources.data import read_data
-from genrescope.store.index import IndexRow, read_index, write_index
-from genrescope.store.store import INDEX_FILE
+from genrescope.store.index import IndexRow, write_index
+from genrescope.store.store import INDEX_FILE, index_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -88,7 +88,7 @@ def gather(
         raise DataError(f"{base} is a file; --cache names a folder")
     folder = base / kind
     known = {track.id for track in store.tracks}
-    rows = [row for row in read_index(store.path / INDEX_FILE) if row.id in known]
+    rows = [row for row in index_rows(store.path) if row.id in known]
     found = {row.id: its for row in rows if (its := kept(_file_of(folder, row))) is not None}
     missing = [row for row in rows if row.id not in found]
     begun, failed = len(found), list[IndexRow]()

@@ -38,6 +38,7 @@ class Prepared:
         kept: number of tracks that were there already.
         failed: the rows of the tracks that could not be used, with their reasons.
         seconds: how long it took.
+        repaired: what was found in `out` that was not as it was written, and was made again: ids of tracks, and files.
     """
 
     store: store.Store
@@ -45,6 +46,7 @@ class Prepared:
     kept: int
     failed: tuple[IndexRow, ...]
     seconds: float
+    repaired: tuple[str, ...] = ()
 
 
 Progress: TypeAlias = progress.Progress[IndexRow]
@@ -111,7 +113,9 @@ def prepare(
                 f"{data}: none of its {len(tracks)} files could be used; {failed[0].path}: {failed[0].status}"
             )
         journal.finish(data, sorted(rows.values(), key=lambda row: row.id))
-    return Prepared(store.open_store(out), len(missing), len(held), failed, time.monotonic() - begun)
+        repaired = tuple(journal.damaged)
+    seconds = time.monotonic() - begun
+    return Prepared(store.open_store(out), len(missing), len(held), failed, seconds, repaired)
 
 
 # -- workers ----------------------------------------------------------------------------------------------------

@@ -2,14 +2,16 @@
 
 ```
 STORE/logmel.npy    float16 (frames, 128), one track after another
-STORE/tracks.csv    where each track begins, how many frames it has, and which file it came from
+STORE/tracks.csv    where each track begins, how many frames it has, which file it came from, and its checksum
 STORE/index.csv     what each track is, and what became of its file
-STORE/store.json    the front end's numbers and fingerprints; written last, so a store that has it is whole
+STORE/store.json    the front end's numbers, fingerprints, and checksums of the tables; written last (see header.py)
 ```
 """
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,18 +22,23 @@ import numpy.typing as npt
 
 from genrescope.errors import DataError
 from genrescope.features.spec import Spec, from_dict
-from genrescope.files import fingerprint, read_text
+from genrescope.files import fingerprint
+from genrescope.sources.listing import some
+from genrescope.store.header import FORMAT, INDEX_FILE, REPAIR, STORE_FILE, TRACKS_FILE, read_header, table_file
 from genrescope.store.index import IndexRow, read_index
 from genrescope.tables import read_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-FORMAT = 1
-STORE_FILE = "store.json"
+__all__ = ["FORMAT", "INDEX_FILE", "STORE_FILE", "TRACKS_FILE", "read_header"]
+
 FRAMES_FILE = "logmel.npy"
-TRACKS_FILE = "tracks.csv"
-INDEX_FILE = "index.csv"
+
+Facts = dict[str, Any]
+"""What is known of a track that was decoded: the columns of the index and of `tracks.csv`."""
+VOUCHED = ("id", "first_frame", "frames", "seconds", "sample_rate", "channels", "sha256", "bytes", "mtime_ns", "status")
+"""The facts that a track's checksum covers, beside its frames."""
 
 Frames = npt.NDArray[np.float16]
 
@@ -43,6 +50,7 @@ class Extent:
     Attributes:
         bytes: size of its audio file.
         mtime_ns: when the file was last changed; with the size it tells whether the file must be read again.
+        checksum: of the track's frames and of what is known of it, as `checksum` gives it.
     """
 
     id: str
@@ -50,6 +58,7 @@ class Extent:
     frames: int
     bytes: int
     mtime_ns: int
+    checksum: str
 
 
 @dataclass(frozen=True)
@@ -97,8 +106,12 @@ class Store:
         return any(track.group for track in self.tracks)
 
 
-def open_store(path: str | Path) -> Store:
+def open_store(path: str | Path, *, verify: bool = False) -> Store:
     """Open a store.
+
+    Args:
+        path: its folder.
+        verify: read all frames and compare them with the tracks' checksums.
 
     Raises:
         DataError: there is none, it is unfinished, damaged, or of another format.
@@ -110,22 +123,61 @@ def open_store(path: str | Path) -> Store:
             f"{path} is not a finished store (it has no {STORE_FILE}); make or finish it with: "
             f"genrescope prepare DATA --out {path}"
         )
-    rows = {row.id: row for row in read_index(path / INDEX_FILE)}
-    extents = read_extents(path / TRACKS_FILE)
+    rows = {row.id: row for row in read_index(table_file(path, INDEX_FILE, header))}
+    extents = read_extents(table_file(path, TRACKS_FILE, header))
     try:
         spec = from_dict(header["front_end"])
     except ValueError as error:
-        raise DataError(f"{path / STORE_FILE} is damaged: {error}; prepare the store again") from error
+        raise DataError(f"{path / STORE_FILE} is damaged: {error}; {REPAIR}") from error
+    frames = _frames(path, spec)
+    if not all(_inside(extent, len(frames)) and extent.id in rows for extent in extents):
+        raise DataError(f"{path / FRAMES_FILE} does not fit {TRACKS_FILE}; {REPAIR}")
+    if verify:
+        _refuse_damaged(path, rows, extents, frames, spec)
+    tracks = tuple(_track(rows[extent.id], extent) for extent in sorted(extents, key=lambda extent: extent.id))
+    return Store(path, spec, tracks, frames, header["data"], header["fingerprint"])
+
+
+def index_rows(path: Path) -> list[IndexRow]:
+    """Read the index of a store.
+
+    Raises:
+        DataError: it is damaged, or there is no finished store.
+    """
+    header = read_header(path)
+    if header is None:
+        raise DataError(f"{path} is not a finished store (it has no {STORE_FILE}); {REPAIR}")
+    return read_index(table_file(path, INDEX_FILE, header))
+
+
+def checksum(facts: Facts, frames: bytes, spec: Spec) -> str:
+    """Return 16 hexadecimal digits of a track's frames, of what is known of it, and of the front end."""
+    known = json.dumps([spec.fingerprint, *(facts[name] for name in VOUCHED)])
+    return hashlib.sha256(known.encode() + frames).hexdigest()[:16]
+
+
+def _frames(path: Path, spec: Spec) -> Frames:
     try:
         # Copy-on-write: nothing is ever written, but torch wants an array it could write to.
         frames: Frames = np.load(path / FRAMES_FILE, mmap_mode="c")
     except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path / FRAMES_FILE} cannot be opened: {error}; prepare the store again") from error
-    fits = frames.dtype == spec.dtype and frames.shape[1:] == (spec.width,)
-    if not fits or not all(_inside(extent, len(frames)) and extent.id in rows for extent in extents):
-        raise DataError(f"{path / FRAMES_FILE} does not fit {TRACKS_FILE}; prepare the store again")
-    tracks = tuple(_track(rows[extent.id], extent) for extent in sorted(extents, key=lambda extent: extent.id))
-    return Store(path, spec, tracks, frames, header["data"], header["fingerprint"])
+        raise DataError(f"{path / FRAMES_FILE} cannot be opened: {error}; {REPAIR}") from error
+    if frames.dtype != spec.dtype or frames.shape[1:] != (spec.width,):
+        raise DataError(f"{path / FRAMES_FILE} does not fit {STORE_FILE}; {REPAIR}")
+    return frames
+
+
+def _refuse_damaged(
+    path: Path, rows: dict[str, IndexRow], extents: Sequence[Extent], frames: Frames, spec: Spec
+) -> None:
+    damaged = []
+    for extent in extents:
+        held = frames[extent.first_frame : extent.first_frame + extent.frames].tobytes()
+        facts = dataclasses.asdict(rows[extent.id]) | dataclasses.asdict(extent)
+        if checksum(facts, held, spec) != extent.checksum:
+            damaged.append(extent.id)
+    if damaged:
+        raise DataError(f"{path / FRAMES_FILE} is damaged: the frames of {some(damaged)}; {REPAIR}")
 
 
 def _track(row: IndexRow, extent: Extent) -> StoredTrack:
@@ -136,34 +188,13 @@ def _inside(extent: Extent, frames: int) -> bool:
     return extent.first_frame >= 0 and extent.frames > 0 and extent.first_frame + extent.frames <= frames
 
 
-def read_header(path: Path) -> dict[str, Any] | None:
-    """Read `store.json`; None where there is none.
-
-    Raises:
-        DataError: it is damaged or of another format.
-    """
-    try:
-        header: dict[str, Any] = json.loads(read_text(path / STORE_FILE))
-        if not isinstance(header, dict) or not {"format", "data", "front_end", "fingerprint"} <= set(header):
-            raise ValueError("it lacks keys")
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path / STORE_FILE} is damaged: {error}; prepare the store again") from error
-    if header["format"] != FORMAT:
-        raise DataError(
-            f"{path} has store format {header.get('format')}; this version reads {FORMAT}. Prepare it again"
-        )
-    return header
-
-
 def read_extents(path: Path) -> list[Extent]:
     """Read `tracks.csv`.
 
     Raises:
         DataError: it is damaged.
     """
-    return read_rows(path, Extent, remedy="prepare the store again")
+    return read_rows(path, Extent, remedy=REPAIR)
 
 
 def data_fingerprint(rows: Sequence[IndexRow], spec: Spec) -> str:

@@ -28,7 +28,7 @@ import torch
 
 import genrescope
 from genrescope import modelfile, splits
-from genrescope.errors import DataError, TrainingError
+from genrescope.errors import DataError, ModelFileError, TrainingError
 from genrescope.files import fingerprint, read_text, write_json, write_text
 from genrescope.tables import read_rows, write_table
 from genrescope.training import recipe as recipes
@@ -118,8 +118,14 @@ class RunFolder:
 
     @property
     def finished(self) -> bool:
-        """Whether the training has ended."""
-        return (self.path / "run.json").exists() and read_run(self.path)["status"] == "finished"
+        """Whether the training has ended, and its model file is whole."""
+        if not (self.path / "run.json").exists() or read_run(self.path)["status"] != "finished":
+            return False
+        try:
+            modelfile.read_header(self.path)
+        except ModelFileError:  # cut by a full disk or a power loss: it is made again
+            return False
+        return True
 
     def save_checkpoint(self, state: TrainingState, history: Sequence[Epoch]) -> None:
         """Write all that the next epoch depends on into one file, whole or not at all."""
@@ -130,11 +136,14 @@ class RunFolder:
         """Take up the last checkpoint, if there is one; return the history so far.
 
         Raises:
-            TrainingError: the checkpoint belongs to another run.
+            TrainingError: the checkpoint belongs to another run, or is damaged.
         """
         if not self._checkpoint.exists():
             return []
-        tensors, metadata = modelfile.load_tensors(self._checkpoint)
+        try:
+            tensors, metadata = modelfile.load_tensors(self._checkpoint)
+        except ModelFileError as error:
+            raise TrainingError(f"{error}. Remove it, and the run begins again at its first epoch") from error
         if metadata.get("identity") != self.identity:
             raise TrainingError(f"{self._checkpoint} belongs to another run; remove it or choose another --out")
         state.load(tensors)
