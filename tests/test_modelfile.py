@@ -9,6 +9,7 @@ import stat
 import struct
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 import torch
 from conftest import error_of
@@ -21,6 +22,7 @@ from genrescope import modelfile
 from genrescope.errors import ModelFileError
 from genrescope.features.spec import KaldiSpec, LogMelSpec, Spec, WaveSpec, to_dict
 from genrescope.features.windows import WindowSpec
+from genrescope.inference.scorer import Scorer
 from genrescope.modelfile import Requirement, Terms, TrainingData
 from genrescope.models import registry
 
@@ -378,11 +380,22 @@ def log_mel(**changes: Any) -> dict[str, Any]:
         (log_mel(sample_rate=10**9), "sample_rate 1000000000; accepted"),
         ({"front_end": {"kind": "wave", "sample_rate": 10**9}}, "sample_rate 1000000000; accepted"),
         ({"windows": {"frames": 10**12}}, "frames 1000000000000; accepted"),
+        ({"windows": {"frames": 10**7}}, "numbers in a window; accepted are 67,108,864 at most"),
+        ({"windows": {"frames": 1000, "hop": 1}}, "windows over each frame"),
+        (log_mel(n_fft=65_536, hop=65_536, n_mels=1024), "numbers in the filterbank"),
+        (log_mel(hop=1), "frames over each sample"),
+        (log_mel(n_fft=64, hop=64, n_mels=1024), "numbers for each sample"),
+        ({"front_end": {"kind": "wave"}, "windows": {"frames": 1}}, "windows in a second; accepted are 1,000 at most"),
+        ({"options": {"vectors": 10**12}}, r"options: 1e\+12; accepted are numbers up to 100,000,000"),
+        ({"options": {"taggers": {str(number): 1 for number in range(20_000)}}}, "options: more than 10,000"),
+        ({"options": {"a": [[[[[[[1]]]]]]]}}, "more than 6 tables in each other"),
+        ({"scores": {"test": float("nan")}}, "NaN is no number"),
+        ({"labels": ["rock", "\ud800"]}, "surrogates not allowed"),
         ({"labels": [str(number) for number in range(1_000_000)]}, "labels: "),
         ({"temperature": 0}, "temperature: "),
         ({"temperature": -1.0}, "temperature: "),
-        ({"temperature": float("nan")}, "temperature: "),
-        ({"temperature": float("inf")}, "temperature: "),
+        ({"temperature": float("nan")}, "NaN is no number"),
+        ({"temperature": float("inf")}, "Infinity is no number"),
     ],
 )
 def test_absurd_numbers_are_refused_before_a_network_is_made(
@@ -408,6 +421,13 @@ def test_weights_that_are_not_finite_are_refused(path: Path, model: nn.Module, n
     assert path.read_bytes() == before
     save_file(state, path, {"genrescope": header().to_json()})
     refused(path, r"not finite \(4\.running_var\)")
+
+
+@pytest.mark.parametrize("kind", [torch.float64, torch.float16, torch.int32])
+def test_weights_of_another_kind_are_refused(path: Path, model: nn.Module, kind: torch.dtype) -> None:
+    state = {name: tensor.to(kind) for name, tensor in model.state_dict().items()}
+    save_file(state, path, {"genrescope": header().to_json()})
+    refused(path, r"its weights .* are torch\.")
 
 
 @given(place=st.integers(0, 10_000), bit=st.integers(0, 7))
@@ -441,3 +461,14 @@ def test_loading_runs_no_pickle(path: Path, tmp_path: Path, monkeypatch: pytest.
     for module, name in ((pickle, "load"), (pickle, "loads"), (pickle, "Unpickler"), (torch, "load")):
         monkeypatch.setattr(module, name, forbidden)
     assert modelfile.load(path).header == header()
+
+
+def test_finite_weights_that_give_no_numbers_are_told(tmp_path: Path) -> None:
+    made = tiny(3).eval()
+    with torch.no_grad():
+        for parameter in made.parameters():
+            parameter.fill_(3e38)
+    modelfile.save(tmp_path / "model.safetensors", made, header())
+    scorer = Scorer.of(modelfile.load(tmp_path / "model.safetensors"))
+    with pytest.raises(ModelFileError, match="scores are not numbers"):
+        scorer.track(np.ones((128, 128), np.float16))

@@ -25,13 +25,13 @@ _DAMAGE = (ValueError, KeyError, TypeError, AttributeError)
 
 
 def to_line(record: Any) -> str:
-    r"""Return a record as one line of JSON with its line end.
+    r"""Return a record as one line of JSON with its line end; numbers that are not finite are refused.
 
     Example:
         >>> to_line({"id": "rock/né.mp3"})
         '{"id": "rock/né.mp3"}\n'
     """
-    return json.dumps(record, ensure_ascii=False) + "\n"
+    return json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def read_lines(path: Path) -> Iterator[str]:

@@ -13,8 +13,8 @@ SUFFIXES = frozenset(
     for group in (
         ("wav", "wave", "au", "snd", "aif", "aiff", "aifc", "caf", "w64", "rf64", "flac", "ogg", "oga", "opus", "spx"),
         ("mp3", "mp2", "mp1", "mpga", "m4a", "m4b", "m4r", "mp4", "aac", "wma", "asf", "wv", "ape", "tta", "tak"),
-        ("mpc", "dsf", "dff", "dts", "ac3", "eac3", "amr", "3gp", "mka", "weba", "ra", "shn"),
-        ("mkv", "webm", "mov", "avi", "m4v", "ogv", "flv", "ts", "m2ts", "mpg", "mpeg", "wmv", "rm"),  # their sound
+        ("mpc", "dsf", "dts", "ac3", "eac3", "amr", "3gp", "mka", "weba"),
+        ("mkv", "webm", "mov", "avi", "m4v", "ogv", "flv", "ts", "m2ts", "mpg", "mpeg", "wmv"),  # their sound
     )
     for ending in group
 )

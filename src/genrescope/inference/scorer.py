@@ -140,9 +140,16 @@ class Scorer:
         return torch.cat([self.probabilities(logits) for logits in self._made(self.network, (b for _, b in batches))])
 
     def probabilities(self, logits: Tensor) -> Tensor:
-        """Return the probabilities of logits of shape (windows, labels), float32 on the CPU."""
+        """Return the probabilities of logits of shape (windows, labels), float32 on the CPU.
+
+        Raises:
+            ModelFileError: the network gives no numbers; its weights are finite, but too large.
+        """
         logits = logits.float() / self._temperature
-        return (logits.softmax(dim=1) if self._exclusive else logits.sigmoid()).cpu()
+        scores = (logits.softmax(dim=1) if self._exclusive else logits.sigmoid()).cpu()
+        if bool(scores.isnan().any()):
+            raise ModelFileError("the model's scores are not numbers: its weights are damaged, or too large")
+        return scores
 
     def embeddings(self, frames: Frames | FrameFile) -> Tensor:
         """Return the embeddings of a track's windows, float32 of shape (windows, width), on the CPU.

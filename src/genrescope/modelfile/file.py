@@ -178,6 +178,9 @@ def _ensemble(path: Path, models: list[Model]) -> Model:
 def _fill(network: nn.Module, tensors: dict[str, Tensor], header: Header) -> None:
     """Give a network its weights."""
     elsewhere = tuple(need.prefix for need in header.requires)
+    for name, expected in network.state_dict().items():
+        if name in tensors and tensors[name].dtype != expected.dtype:
+            raise RuntimeError(f"its weights {name} are {tensors[name].dtype}; {header.model} has {expected.dtype}")
     keys = network.load_state_dict(tensors, strict=False, assign=True)
     missing = [name for name in keys.missing_keys if not name.startswith(elsewhere)]
     if missing or keys.unexpected_keys:

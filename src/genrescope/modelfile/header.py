@@ -1,4 +1,8 @@
-"""What a model file says of itself: all that is needed to use it, checked before anything is made of it."""
+"""What a model file says of itself: all that is needed to use it, checked before anything is made of it.
+
+Model files come from strangers, and numbers in a header are work to be done: each has bounds, and so have those that
+are multiplied with each other.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,15 @@ from genrescope.features.spec import KaldiSpec, LogMelSpec, Spec, WaveSpec, from
 from genrescope.features.windows import WindowSpec
 
 FORMAT = 2
+
+_WINDOW = 1 << 26  # numbers in a window: 256 MiB
+_FILTERBANK = 1 << 25  # numbers in the filterbank of a front end
+_OVERLAP = 64  # frames that a sample lies in, windows that a frame lies in
+_NUMBERS = 8  # numbers in the frames of a waveform for each of its samples
+_WINDOWS = 1000  # in a second of sound
+_OPTION = 10**8  # a number among the options
+_OPTIONS = 10_000  # numbers and texts among the options
+_DEEPEST = 6  # tables in tables among the options
 
 
 def _front_end(value: Any) -> Spec:
@@ -124,6 +137,24 @@ class Header(_Part):
             raise ValueError(f'a threshold for "{strange[0]}", which is no label')
         return self
 
+    @model_validator(mode="after")
+    def _work_is_bounded(self) -> Header:
+        front_end, windows = self.front_end, self.windows
+        width, n_fft, step = front_end.width, getattr(front_end, "n_fft", 1), windows.hop or windows.frames
+        limits = (
+            (windows.frames * width, _WINDOW, "numbers in a window"),
+            (n_fft * width, _FILTERBANK, "numbers in the filterbank"),
+            (n_fft / front_end.hop, _OVERLAP, "frames over each sample"),
+            (windows.frames / step, _OVERLAP, "windows over each frame"),
+            (width / front_end.hop, _NUMBERS, "numbers for each sample"),
+            (front_end.frame_rate / step, _WINDOWS, "windows in a second"),
+        )
+        for number, most, what in limits:
+            if number > most:
+                raise ValueError(f"{number:,.4g} {what}; accepted are {most:,} at most")
+        _refuse_unbounded(self.options)
+        return self
+
     @property
     def verdict(self) -> str:
         """What decides a track's label: its `first` window, or the `vote` of all."""
@@ -145,7 +176,8 @@ class Header(_Part):
             ModelFileError: it is not one, or of another format.
         """
         try:
-            values = json.loads(text)
+            values = json.loads(text, parse_constant=_refuse_constant)
+            json.dumps(values, ensure_ascii=False).encode()  # half a surrogate could not be written again
             found = values.pop("format")
             if found != FORMAT:
                 newer = isinstance(found, int) and found > FORMAT
@@ -156,6 +188,29 @@ class Header(_Part):
             raise ModelFileError(f"the header is damaged: {'; '.join(map(_words, error.errors()))}") from error
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ModelFileError(f"the header is damaged: {error}") from error
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number")
+
+
+def _refuse_unbounded(options: dict[str, Any]) -> None:
+    """Refuse options of which a network of any size could be asked for.
+
+    Raises:
+        ValueError: there are too many, or too deep, or a number is too large.
+    """
+    waiting: list[tuple[Any, int]] = [(options, 0)]
+    seen = 0
+    while waiting:
+        value, depth = waiting.pop()
+        seen += 1
+        if isinstance(value, dict | list):
+            waiting += [(each, depth + 1) for each in (value.values() if isinstance(value, dict) else value)]
+        if seen + len(waiting) > _OPTIONS or depth > _DEEPEST:
+            raise ValueError(f"options: more than {_OPTIONS:,} of them, or more than {_DEEPEST} tables in each other")
+        if isinstance(value, int | float) and abs(value) > _OPTION:
+            raise ValueError(f"options: {value:.4g}; accepted are numbers up to {_OPTION:,}")
 
 
 def _words(problem: Any) -> str:

@@ -32,6 +32,8 @@ class NetworkAndSVM(nn.Module):
     """
 
     def __init__(self, network: nn.Module, svm: PooledSVM, *, frames: int, share: float) -> None:
+        if frames < 1 or not 0 <= share <= 1:
+            raise ValueError(f"frames {frames}, share {share}; accepted are 1 or more, and 0 to 1")
         super().__init__()
         self.network, self.svm = network, svm
         self.frames, self.share = frames, share

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _FRAME_SECONDS = 0.01  # from one frame of AST's spectrogram to the next
 _SECONDS, _MERT_SECONDS = 10.0, 5.0  # MERT learnt from 5 s
+_MOST_LAYERS = 256
 _LONGEST = 60.0  # attention grows with the square of a window's length
 _SHORTEST = 1.0
 _FAMILIES = {
@@ -79,6 +80,9 @@ def rebuild(spec: PublishedSpec) -> Body:
     transformers = _import()
     if spec.model_type not in KINDS:
         raise ValueError(f'the architecture "{spec.model_type}"; accepted are {", ".join(KINDS)}')
+    for key, value in spec.config.items():  # each is a loop in the making of the network
+        if "layers" in key and isinstance(value, int) and value > _MOST_LAYERS:
+            raise ValueError(f"{key} {value}; accepted are {_MOST_LAYERS} at most")
     family = _FAMILIES[spec.model_type]
     configuration, kind = getattr(transformers, f"{family}Config"), getattr(transformers, f"{family}Model")
     with warnings.catch_warnings(action="ignore"):
