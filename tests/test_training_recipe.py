@@ -217,7 +217,7 @@ def test_everything_that_can_be_set_survives_toml() -> None:
 
 
 @pytest.mark.parametrize(
-    ("frames", "overlap", "hop"), [(128, 0.0, 128), (128, 0.5, 64), (430, 0.5, 215), (100, 0.999, 1), (1, 0.9, 1)]
+    ("frames", "overlap", "hop"), [(128, 0.0, 128), (128, 0.5, 64), (430, 0.5, 215), (100, 0.98, 2), (1, 0.9, 1)]
 )
 def test_the_hop_is_what_the_overlap_leaves(frames: int, overlap: float, hop: int) -> None:
     assert recipe.load("mgcc", {"windows.frames": frames, "windows.overlap": overlap}).windows.hop(frames) == hop
@@ -233,3 +233,50 @@ def test_a_recipe_is_frozen() -> None:
     loaded = recipe.load("mgcc")
     with pytest.raises(pydantic.ValidationError, match="frozen"):
         loaded.training.epochs = 3  # type: ignore[misc]
+
+
+# -- recipes that ask for too much ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("parent", ["a.toml", "./a.toml", "x/../a.toml", "b.toml", "link.toml"])
+def test_a_recipe_that_extends_itself_is_told_by_whatever_name(tmp_path: Path, parent: str) -> None:
+    (tmp_path / "x").mkdir()
+    (tmp_path / "a.toml").write_text(f'extends = "{parent}"\n')
+    (tmp_path / "b.toml").write_text('extends = "x/.././a.toml"\n')
+    (tmp_path / "link.toml").symlink_to("a.toml")
+    with pytest.raises(RecipeError, match=r"extends itself: .*a\.toml -> "):
+        recipe.load(str(tmp_path / "a.toml"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x = " + "[" * 100_000,
+        "x = " + "{a = " * 50_000,
+        "extends = 5",
+        'extends = "mgcc"\nmodel = 3',
+        'extends = "mgcc"\n[training]\nepochs = ' + "9" * 5000,
+        "# " + "x" * 2_000_000,
+        "\x00",
+    ],
+)
+def test_a_file_that_is_no_recipe_is_a_recipe_error(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.toml").write_text(text)
+    with pytest.raises(RecipeError) as caught:
+        recipe.load(str(tmp_path / "a.toml"))
+    assert len(str(caught.value)) < 1000
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "training.batch_size=1000000000000", "training.batch_size=1000000", "training.epochs=1000000000000",
+        "windows.frames=1000000000", "windows.overlap=0.9999", "windows.crops=1000000000000",
+        "classifier.frames=1000000000000", "augment.semitones=1e300", "training.epochs=" + "9" * 5000,
+        "training.epochs=" + "[" * 100_000,
+    ],
+)  # fmt: skip
+def test_absurd_sizes_are_refused(change: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        recipe.load("mgcc", dict([recipe.parse_change(change)]))
+    assert len(str(caught.value)) < 1000

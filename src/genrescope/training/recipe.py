@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.resources
+import os
 import tomllib
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -26,6 +27,10 @@ from genrescope.training.recipe_sections import (
     TrainingSection,
     WindowsSection,
 )
+
+_BATCH = 1 << 22  # frames: 2 GiB of 128 bands
+_LARGEST = 1_000_000  # bytes of a recipe's file
+_LONGEST_CHAIN = 20  # recipes that extend each other
 
 Kind: TypeAlias = Literal["network", "svm", "ensemble"]
 
@@ -74,6 +79,16 @@ class Recipe(Section):
 
     def _windows(self, frames: int) -> WindowSpec:
         return WindowSpec(frames, hop=self.windows.hop(frames), padding=self.windows.padding)
+
+    @model_validator(mode="after")
+    def _a_batch_fits(self) -> Recipe:
+        frames = self.training.batch_size * self.windows.frames
+        if frames > _BATCH:
+            raise ValueError(
+                f"training.batch_size {self.training.batch_size} of windows.frames {self.windows.frames}: a batch of "
+                f"{frames:,} frames; accepted are {_BATCH:,} at most"
+            )
+        return self
 
     @model_validator(mode="after")
     def _fitted_or_trained(self) -> Recipe:
@@ -173,7 +188,7 @@ def parse_change(text: str) -> tuple[str, Any]:
         raise RecipeError(f'"{text}"; accepted is key=value, as training.epochs=50')
     try:
         return key.strip(), tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return key.strip(), value.strip()
 
 
@@ -200,33 +215,49 @@ def _merged(name: str, *, seen: tuple[str, ...]) -> dict[str, Any]:
     parent = values.pop("extends", None)
     if parent is None:
         return values
-    if parent in (*seen, name):
+    if not isinstance(parent, str):
+        raise RecipeError(
+            f"recipe {name} extends {parent!r}; accepted is a recipe's name, or a file that ends in .toml"
+        )
+    if name.endswith(".toml") and parent.endswith(".toml"):
+        parent = str(Path(name).parent / parent)  # beside the file that names it
+    if _identity(parent) in map(_identity, (*seen, name)):
         raise RecipeError(f"recipe {name} extends itself: {' -> '.join((*seen, name, parent))}")
-    if name.endswith(".toml") and str(parent).endswith(".toml"):
-        parent = Path(name).parent / parent  # beside the file that names it
-    below = _merged(str(parent), seen=(*seen, name))
+    if len(seen) > _LONGEST_CHAIN:
+        raise RecipeError(f"recipe {seen[0]} extends a recipe that extends another, {len(seen)} times; merge them")
+    below = _merged(parent, seen=(*seen, name))
     for key, value in values.items():
-        below[key] = below[key] | value if isinstance(value, dict) and key in below else value
+        both = isinstance(value, dict) and isinstance(below.get(key), dict)
+        below[key] = below[key] | value if both else value
     return below
 
 
+def _identity(name: str) -> str:
+    """Return what is equal for all spellings of a recipe's file, those through links too."""
+    return os.path.realpath(name) if name.endswith(".toml") else name
+
+
 def _read(name: str) -> dict[str, Any]:
-    if name.endswith(".toml"):
-        path = Path(name)
-        if not path.is_file():
-            raise RecipeError(f"no recipe file {path}")
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise RecipeError(f"recipe file {path} cannot be read: {error}") from error
-    elif name in names():
-        text = (importlib.resources.files("genrescope.recipes") / f"{name}.toml").read_text(encoding="utf-8")
-    else:
-        raise RecipeError(f'no recipe called "{name}"; {nearest(name, names())}')
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        return tomllib.loads(_text(name))
+    except (ValueError, RecursionError) as error:  # numbers of 5,000 digits; brackets in brackets
         raise RecipeError(f"recipe {name} is not valid TOML: {error}") from error
+
+
+def _text(name: str) -> str:
+    if not name.endswith(".toml"):
+        if name not in names():
+            raise RecipeError(f'no recipe called "{name}"; {nearest(name, names())}')
+        return (importlib.resources.files("genrescope.recipes") / f"{name}.toml").read_text(encoding="utf-8")
+    path = Path(name)
+    if not path.is_file():
+        raise RecipeError(f"no recipe file {path}")
+    try:
+        if (size := path.stat().st_size) > _LARGEST:
+            raise RecipeError(f"recipe file {path} has {size:,} bytes; a recipe has {_LARGEST:,} at most")
+        return path.read_text(encoding="utf-8").removeprefix("\ufeff")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"recipe file {path} cannot be read: {error}") from error
 
 
 def _set(values: dict[str, Any], key: str, value: Any) -> None:
@@ -252,6 +283,15 @@ def _validated(values: dict[str, Any]) -> AnyRecipe:
         raise RecipeError("; ".join(_words(problem, keys(kind)) for problem in error.errors())) from error
 
 
+def _shortened(value: Any) -> str:
+    """Return a value as Python writes it, cut where it would fill the screen."""
+    try:
+        text = repr(value)
+    except ValueError:  # a whole number of thousands of digits
+        return "a number of thousands of digits"
+    return text if len(text) <= 100 else f"{text[:100]}..."
+
+
 def _words(problem: Any, known: list[str]) -> str:
     """Put one of pydantic's findings in the words of a recipe."""
     key = ".".join(str(part) for part in problem["loc"])
@@ -261,4 +301,4 @@ def _words(problem: Any, known: list[str]) -> str:
         return f'the recipe lacks the key "{key}"'
     if not key:  # sections that contradict each other
         return str(problem["msg"]).removeprefix("Value error, ")
-    return f"{key} = {problem['input']!r}: {problem['msg']}"
+    return f"{key} = {_shortened(problem['input'])}: {problem['msg']}"

@@ -14,9 +14,10 @@ SVM = "pooled-svm"
 ON_POWER = ("equaliser_db", "low_pass", "noise")
 """Changes of the power of the bands: what another master or codec does to the same performance."""
 _Share = Annotated[float, Field(ge=0, lt=1)]
-_Positive = Annotated[float, Field(gt=0)]
-_Count = Annotated[int, Field(ge=1)]
-_Amount = Annotated[float, Field(ge=0)]
+_Positive = Annotated[float, Field(gt=0, le=1e30)]
+_Count = Annotated[int, Field(ge=1, le=1_000_000)]
+_Length = Annotated[int, Field(ge=1, le=65_536)]
+_Amount = Annotated[float, Field(ge=0, le=1e6)]
 _Portion = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -50,9 +51,9 @@ class WindowsSection(Section):
     `random`: in every epoch others, anywhere in the track."""
     order: Literal["fixed", "shuffled"]
     """`fixed`: one random order for all epochs, as the original; `shuffled`: a new one for each."""
-    frames: _Count = 128
+    frames: _Length = 128
     """Length of a window; a second has 43.07 frames."""
-    overlap: _Share = 0.0
+    overlap: Annotated[float, Field(ge=0, le=0.98)] = 0.0
     """Share of a window that the next one hears again when a track is scored."""
     padding: Padding = "silence"
     """What fills a window that its track is too short for: `silence`, or the track again and again."""
@@ -143,9 +144,9 @@ class ClassifierSection(Section):
 
     kernel: Literal["none", "rbf", "linear"] = "none"
     """`none`: there is none; else its kernel."""
-    frames: _Count = 430
+    frames: _Length = 430
     """Length of the window that it judges; beside a network a multiple of the network's own windows."""
-    copies: Annotated[int, Field(ge=0)] = 0
+    copies: Annotated[int, Field(ge=0, le=1000)] = 0
     """Changed copies of every window that it learns too: equaliser, low-pass and noise as [augment] has them."""
     share: _Portion = 0.5
     """Its weight beside a network."""
