@@ -8,12 +8,15 @@ files sees, and take their names when all are written.
 
 from __future__ import annotations
 
+import bz2
 import contextlib
 import filecmp
+import gzip
 import lzma
 import os
 import shutil
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -32,7 +35,10 @@ TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 DAMAGE = (
     tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError,
     RuntimeError,  # zipfile's word for a password, and for a compression that it does not know
+    ValueError, LookupError, ArithmeticError, AttributeError, MemoryError, struct.error,  # numbers that are none
 )  # fmt: skip
+_HEADER = 1 << 24  # bytes that are read at once: a member is copied in smaller pieces, a header has less
+_DENSEST = 2000  # bytes of members for each byte of an archive; music gives two at most
 
 Staged = dict[PurePosixPath, "Path"]
 """The numbered file of each member."""
@@ -66,6 +72,8 @@ def unpack(archive: Path, folder: Path, *, on_bytes: Callable[[int, int], None] 
     with _faults_named(archive, folder), _opened(archive) as opened:
         members = _checked(opened, archive.name, folder)
         total, done = sum(size for _, size in members.values()), 0
+        if total > _DENSEST * (archive.stat().st_size + 4096):
+            raise DataError(f"{archive.name} is refused: its headers claim {total:,} bytes, more than it can hold")
         need_room(folder, total)
         on_bytes(done, total)
         staged = {path: folder / f"{number:07d}" for number, path in enumerate(members)}
@@ -73,6 +81,8 @@ def unpack(archive: Path, folder: Path, *, on_bytes: Callable[[int, int], None] 
         for path, (info, size) in members.items():
             with open_member(info) as source, staged[path].open("wb") as target:
                 shutil.copyfileobj(source, target, 1 << 20)
+                if target.tell() != size:
+                    raise DataError(f"{archive.name} is damaged: {str(path)!r} has {target.tell():,} bytes of {size:,}")
             done += size
             on_bytes(done, total)
     return staged
@@ -99,8 +109,31 @@ def place(staged: Staged, folder: Path) -> None:
                 temporary.rename(folder / path)
 
 
-def _opened(archive: Path) -> tarfile.TarFile | zipfile.ZipFile:
-    return zipfile.ZipFile(archive) if archive.name.lower().endswith(".zip") else tarfile.open(archive)
+@contextlib.contextmanager
+def _opened(archive: Path) -> Iterator[tarfile.TarFile | zipfile.ZipFile]:
+    name = archive.name.lower()
+    with contextlib.ExitStack() as stack:
+        if name.endswith(".zip"):
+            yield stack.enter_context(zipfile.ZipFile(archive))
+            return
+        openers = {"gz": gzip.open, "bz2": bz2.open, "xz": lzma.open}
+        kind = next((kind for kind in openers if name.endswith(kind)), None)
+        stream: Any = stack.enter_context(openers[kind](archive) if kind else archive.open("rb"))
+        yield stack.enter_context(tarfile.open(fileobj=_Bounded(stream), mode="r:"))
+
+
+class _Bounded:
+    """A stream for `tarfile`, which would read a header of as many bytes as the header claims."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self.seek, self.tell = stream.seek, stream.tell
+
+    def read(self, size: int) -> bytes:
+        if size > _HEADER:
+            raise tarfile.ReadError(f"a header claims {size:,} bytes")
+        held: bytes = self._stream.read(size)
+        return held
 
 
 def _checked(
@@ -160,8 +193,13 @@ def _faults_named(archive: Path, folder: Path) -> Iterator[None]:
     try:
         yield
     except DAMAGE as error:
-        raise DataError(f"{archive.name} cannot be unpacked: {error}") from error
+        raise DataError(_damaged(archive, error)) from error
     except OSError as error:
         if error.errno is None:  # gzip and bz2 say so that the bytes are damaged
-            raise DataError(f"{archive.name} cannot be unpacked: {error}") from error
+            raise DataError(_damaged(archive, error)) from error
         raise OutputError(f"cannot write {folder}: {error.strerror}. Free some space, or check permissions.") from error
+
+
+def _damaged(archive: Path, error: Exception) -> str:
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return f"{archive.name} cannot be unpacked, it is damaged: {reason[:300]}"
