@@ -501,3 +501,7 @@ def test_what_a_study_in_the_docs_sets_is_a_change_of_its_recipe(path: Path) -> 
 
 def test_the_docs_have_studies_and_one_is_of_the_published_system() -> None:
     assert "mgcc" in [path.stem for path in DOCS]
+
+
+def test_names_are_no_markdown() -> None:
+    assert tables._cell("a|b\n[x](y) <b>`c`") == r"a\|b \[x\](y) \<b\>\`c\`"

@@ -6,7 +6,6 @@ named); 2: nothing could be done as asked; 130: interrupted, and the same comman
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 
@@ -23,6 +22,7 @@ from genrescope.cli import (
     predict,
     robustness,
     splits,
+    streams,
     study,
     train,
     transfer,
@@ -50,9 +50,7 @@ for module in commands:
 
 def main() -> None:
     """Run the command line; end with its exit code."""
-    for stream in (sys.stdout, sys.stderr):  # file names may hold bytes that are no UTF-8
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    streams.prepare()
     try:
         try:
             app()
@@ -60,16 +58,17 @@ def main() -> None:
             sys.stdout.flush()
     except GenrescopeError as error:
         # Plain text: a message may hold brackets that rich would take for its own.
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {streams.printable(str(error))}", file=sys.stderr)
         sys.exit(2)
-    except BrokenPipeError:  # the reader of a pipe has seen enough
-        _forget_stdout()
     except OSError as error:
-        _forget_stdout()
-        print(f"error: cannot write to stdout: {error.strerror or error}", file=sys.stderr)
+        print(f"error: {streams.printable(_words(error))}", file=sys.stderr)
         sys.exit(2)
 
 
-def _forget_stdout() -> None:
-    """Point stdout at nothing, so that Python does not try to flush it once more at its end."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _words(error: OSError) -> str:
+    """Say what the system refused, and of which file."""
+    names = [os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]
+    what = error.strerror or str(error)
+    if names:
+        return f"{' -> '.join(names)}: {what}. Check that it is there, and that you may read and write it"
+    return f"the system refused to read or write a file: {what}. Check the space on the disk, and the permissions"

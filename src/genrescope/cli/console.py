@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import sys
+import threading
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from genrescope import __version__
+from genrescope.cli.streams import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from rich.console import Console
+    from rich.console import Console, ConsoleOptions, RenderableType
     from rich.progress import Progress, ProgressColumn
+    from rich.segment import Segment
     from rich.table import Table
 
     from genrescope.results import Evaluation
@@ -51,16 +55,35 @@ def version(
 
 def err() -> Console:
     """Return the console of messages and progress: stderr."""
-    from rich.console import Console
-
-    return Console(stderr=True, highlight=False, soft_wrap=True)
+    return _console()(stderr=True, highlight=False, soft_wrap=True)
 
 
 def out() -> Console:
     """Return the console of data: stdout."""
-    from rich.console import Console
+    return _console()(highlight=False, width=None if sys.stdout.isatty() else _UNFOLDED)
 
-    return Console(highlight=False, width=None if sys.stdout.isatty() else _UNFOLDED)
+
+@functools.cache
+def _console() -> type[Console]:
+    """Return the class of our consoles: what is printed cannot steer the terminal, whatever files are called."""
+    from rich.console import Console
+    from rich.segment import Segment
+
+    class Printing(Console):
+        _inside = threading.local()  # a bar is drawn by a thread of its own
+
+        def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+            if getattr(self._inside, "now", False):  # a cell of a table, which is cut to its column before it is shown
+                yield from super().render(renderable, options)
+                return
+            self._inside.now = True
+            try:
+                for segment in super().render(renderable, options):
+                    yield segment if segment.control else Segment(printable(segment.text), segment.style)
+            finally:
+                self._inside.now = False
+
+    return Printing
 
 
 def say(text: str, *, quiet: bool = False, style: str = "") -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -124,4 +125,5 @@ def _range(bounds: Sequence[float]) -> str:
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
+    """Return text as a cell shows it, whatever Markdown or HTML it would be."""
+    return re.sub(r"[\\`*|<>\[\]]", r"\\\g<0>", " ".join(text.split()))

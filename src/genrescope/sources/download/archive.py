@@ -116,10 +116,11 @@ def _opened(archive: Path) -> Iterator[tarfile.TarFile | zipfile.ZipFile]:
         if name.endswith(".zip"):
             yield stack.enter_context(zipfile.ZipFile(archive))
             return
-        openers = {"gz": gzip.open, "bz2": bz2.open, "xz": lzma.open}
+        openers: dict[str, Any] = {"gz": gzip.open, "bz2": bz2.open, "xz": lzma.open}
         kind = next((kind for kind in openers if name.endswith(kind)), None)
         stream: Any = stack.enter_context(openers[kind](archive) if kind else archive.open("rb"))
-        yield stack.enter_context(tarfile.open(fileobj=_Bounded(stream), mode="r:"))
+        bounded: Any = _Bounded(stream)  # all that tarfile asks of a file
+        yield stack.enter_context(tarfile.open(fileobj=bounded, mode="r:"))
 
 
 class _Bounded:
