@@ -44,6 +44,7 @@ def test_linked_folders_are_followed_once_and_loops_end(tmp_path: Path) -> None:
     (tmp_path / "data" / "rock").symlink_to(tmp_path / "elsewhere" / "rock")
     (tmp_path / "data" / "jazz" / "round").symlink_to(tmp_path / "data")
     (tmp_path / "data" / "all jazz").symlink_to(tmp_path / "data" / "jazz")
+    (tmp_path / "data" / "itself").symlink_to("itself")
     assert ids(tmp_path / "data") == ["jazz/1.ogg", "jazz/live/2.ogg", "rock/1.ogg"]
 
 

@@ -73,10 +73,12 @@ def walk(folder: Path) -> Walk:
                 continue
             seen.add(key)
             with os.scandir(place) as entries:
-                for entry in sorted(entries, key=lambda entry: entry.name):
-                    _sort_in(entry, found, waiting, links)
+                inside = sorted(entries, key=lambda entry: entry.name)
         except OSError as error:
             found.unreadable.append((place, f"cannot be looked into: {error.strerror or error}"))
+            continue
+        for entry in inside:
+            _sort_in(entry, found, waiting, links)
     found.files.sort()
     found.unreadable.sort()
     return found
@@ -109,12 +111,19 @@ def irregular(path: Path) -> str | None:
     return f"{kinds.get(stat.S_IFMT(mode), 'a device')}, not a regular file"
 
 
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself; whoever opens it tells so
+        return False
+
+
 def _sort_in(entry: os.DirEntry[str], found: Walk, waiting: list[Path], links: list[Path]) -> None:
     """Put an entry of a folder where it belongs."""
     if is_hidden(entry.name):
         return
     path = Path(entry.path)
-    if entry.is_dir():
+    if _is_folder(entry):
         (links if entry.is_symlink() else waiting).append(path)
     elif path.suffix.lower() not in SUFFIXES:
         found.left_out[path.suffix.lower() or "no ending"] += 1
