@@ -504,4 +504,4 @@ def test_the_docs_have_studies_and_one_is_of_the_published_system() -> None:
 
 
 def test_names_are_no_markdown() -> None:
-    assert tables._cell("a|b\n[x](y) <b>`c`") == r"a\|b \[x\](y) \<b\>\`c\`"
+    assert tables._cell(tables._plain("a|b\n[x](y) <b>`c`")) == r"a\|b \[x\](y) \<b\>\`c\`"

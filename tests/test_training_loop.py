@@ -23,6 +23,7 @@ from genrescope.splits import Split
 from genrescope.splits.duplicates import Pair
 from genrescope.store.prepare import prepare
 from genrescope.training import recipe, run_folder
+from genrescope.training.checkpoints import TrainingState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -336,6 +337,24 @@ def test_a_loss_that_is_no_number_stops_the_run_and_says_what_to_do(store: Store
     wanted = small(schedule__name="constant", schedule__max_rate=1e30, training__epochs=20)
     with pytest.raises(TrainingError, match=r"the loss is .* at step .*--set schedule\.max_rate"):
         trained(store, wanted, split, tmp_path / "run")
+    assert not (tmp_path / "run" / modelfile.FILE_NAME).exists()
+
+
+def test_weights_that_the_last_step_made_infinite_are_told_and_never_saved(
+    store: Store, split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loss of a step is that before it, so it may be finite all the same."""
+    after_step = TrainingState.after_step
+
+    def burst(state: TrainingState) -> None:
+        after_step(state)
+        with torch.no_grad():
+            next(iter(state.model.parameters())).fill_(float("inf"))
+
+    monkeypatch.setattr(TrainingState, "after_step", burst)
+    with pytest.raises(TrainingError, match=r"weights are not finite at step 1 .*--set schedule\.max_rate"):
+        trained(store, small(training__epochs=1, training__batch_size=1000), split, tmp_path / "run")
+    assert not (tmp_path / "run" / "checkpoint").exists()
     assert not (tmp_path / "run" / modelfile.FILE_NAME).exists()
 
 

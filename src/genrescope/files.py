@@ -92,13 +92,22 @@ def refuse_foreign(folder: Path, ours: Sequence[str], *, what: str) -> None:
         DataError: the folder holds other things, or is a file.
         OutputError: it may not be looked into.
     """
-    for path in (folder, *folder.parents):
-        if path.is_file():
-            raise DataError(f"{path} is a file; --out names the folder of {what}")
+    refuse_file(folder, what=what)
     with writing(folder):
         held = {path.name for path in folder.iterdir()} - {LOCK_NAME} if folder.is_dir() else set[str]()
     if held and not held & set(ours):
         raise DataError(f"{folder} is a folder with other things in it; choose a new or empty folder for {what}")
+
+
+def refuse_file(folder: Path, *, what: str) -> None:
+    """Refuse a folder of results that is a file, or lies in one.
+
+    Raises:
+        DataError: it is, or does.
+    """
+    for path in (folder, *folder.parents):
+        if path.is_file():
+            raise DataError(f"{path} is a file; --out names the folder of {what}")
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genrescope.errors import OutputError
-from genrescope.files import LOCK_NAME, writing
+from genrescope.files import LOCK_NAME, refuse_file, writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +30,7 @@ def folder(path: str | os.PathLike[str], *, by: str) -> Iterator[None]:
         by: the command that writes, for whoever is refused.
 
     Raises:
+        DataError: it is a file, or lies in one.
         OutputError: another process holds it, or it cannot be written.
 
     Example:
@@ -42,10 +43,17 @@ def folder(path: str | os.PathLike[str], *, by: str) -> Iterator[None]:
         genrescope.errors.OutputError: ... is being written by another run: prepare, process ...
     """
     place = Path(path)
+    refuse_file(place, what="the results")
+    made = not place.exists()
     with writing(place):
         place.mkdir(parents=True, exist_ok=True)
-    with _held(place / LOCK_NAME, place, by):
-        yield
+    try:
+        with _held(place / LOCK_NAME, place, by):
+            yield
+    finally:
+        if made:
+            with contextlib.suppress(OSError):  # it holds results, as a rule
+                place.rmdir()
 
 
 @contextlib.contextmanager

@@ -36,7 +36,7 @@ def markdown(rows: Sequence[dict[str, Any]], *, named: bool = True) -> str:
         scored = " / ".join(map(str, each["scored"]))
         lines.append(
             [
-                *([each["name"]] if named else []),
+                *([_plain(each["name"])] if named else []),
                 recipe_cell(each),
                 f"{each['data']['genres']}{of_data(each, rows)}",
                 split_cell(each),
@@ -75,7 +75,7 @@ def of_data(each: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
     if all(data["genres"] != its["genres"] or _folder(data) == _folder(its) for data in others):
         return ""
     kind, colon, _ = str(its["name"]).rpartition(":")
-    return f" of {kind}{colon}{_folder(its)}"
+    return _plain(f" of {kind}{colon}{_folder(its)}")
 
 
 def _folder(data: Mapping[str, Any]) -> str:
@@ -86,14 +86,14 @@ def _folder(data: Mapping[str, Any]) -> str:
 def recipe_cell(each: Mapping[str, Any]) -> str:
     """Return a row's recipe and what was changed of it."""
     changed = "".join(f", {key} = {value}" for key, value in each["changes"].items())
-    return f"`{each['recipe']}`{changed}"
+    return f"`{each['recipe'].replace('`', '')}`{_plain(changed)}"
 
 
 def split_cell(each: Mapping[str, Any]) -> str:
     """Return a row's split, what was scored of it, and the share that was learnt."""
     share = f", {100 * each['share']:g} % of the {each['by']}" if each["share"] < 1 else ""
     part = f", {each['part']}" if each["part"] else ""
-    return f"{each['split']}{part}{share}"
+    return f"{_plain(each['split'])}{_plain(part)}{share}"
 
 
 def accuracy_cell(each: Mapping[str, Any], level: str) -> str:
@@ -125,5 +125,9 @@ def _range(bounds: Sequence[float]) -> str:
 
 
 def _cell(text: str) -> str:
-    """Return text as a cell shows it, whatever Markdown or HTML it would be."""
-    return re.sub(r"[\\`*|<>\[\]]", r"\\\g<0>", " ".join(text.split()))
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def _plain(text: str) -> str:
+    """Return a name of somebody's own as Markdown shows it, whatever markup or HTML it would be."""
+    return re.sub(r"[\\`*<>\[\]]", r"\\\g<0>", text)

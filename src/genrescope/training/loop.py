@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 import torch.nn.functional as F
 
-from genrescope.errors import TrainingError
+from genrescope.errors import ModelFileError, TrainingError
 from genrescope.training.batches import epoch_seed
 from genrescope.training.checkpoints import TrainingState
 from genrescope.training.progress import Epoch, Step
@@ -101,7 +101,11 @@ def run(
         for number in range(len(history) + 1, course.recipe.training.epochs + 1):
             began = time.monotonic()
             last = _epoch(number, course, batches, watch)
-            loss, error = validate(state.judged)
+            _refuse_infinite(state.judged, last)
+            try:
+                loss, error = validate(state.judged)
+            except ModelFileError as odd:  # weights that are finite, but too large
+                raise _diverged("the loss is nan on the part validation", last.epoch, last.step, last.rate) from odd
             row = Epoch(
                 number, last.step, last.rate, last.loss, last.error, loss, error, time.monotonic() - began,
                 last.windows_per_second,
@@ -156,12 +160,23 @@ def _finite(loss: Tensor, epoch: int, step: int, rate: float) -> float:
     """Return a loss as a number."""
     value = float(loss.detach())
     if not math.isfinite(value):
-        raise TrainingError(
-            f"the loss is {value} at step {step} (epoch {epoch}, learning rate {rate:.3g}): training cannot go on. "
-            "Lower the rate (with --set schedule.max_rate=..., in transfer with --rate), or check the data. The last "
-            "checkpoint is kept"
-        )
+        raise _diverged(f"the loss is {value}", epoch, step, rate)
     return value
+
+
+def _refuse_infinite(network: nn.Module, at: Step) -> None:
+    """Refuse weights that the last step has made infinite, before a checkpoint holds them."""
+    for tensor in network.state_dict().values():
+        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+            raise _diverged("weights are not finite", at.epoch, at.step, at.rate)
+
+
+def _diverged(what: str, epoch: int, step: int, rate: float) -> TrainingError:
+    return TrainingError(
+        f"{what} at step {step} (epoch {epoch}, learning rate {rate:.3g}): training cannot go on. "
+        "Lower the rate (with --set schedule.max_rate=..., in transfer with --rate), or check the data. The last "
+        "checkpoint is kept"
+    )
 
 
 def _chart(board: SummaryWriter, row: Epoch) -> None:

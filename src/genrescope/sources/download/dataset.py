@@ -107,6 +107,10 @@ def download(
     refuse_without_archives(card, folder)
     if folder.exists() and not folder.is_dir():
         raise DataError(f"{folder} is a file; name a folder for the data set")
+    with writing(folder):
+        folder.mkdir(
+            parents=True, exist_ok=True
+        )  # it stays, also where nothing could be had: archives may be put there
     with locks.folder(folder, by="datasets download"):
         run = _Run(card, folder, keep, patience, on_progress, on_note)
         missing = missing_archives(card, folder, on_note=on_note)
