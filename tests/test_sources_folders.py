@@ -100,6 +100,11 @@ def test_a_single_folder_around_the_genres_is_read_in_its_place(tmp_path: Path) 
     assert any("a/genres_original" in note for note in found.notes)
 
 
+def test_one_genre_of_several_artists_is_no_folder_around_genres(tmp_path: Path) -> None:
+    touch(tmp_path, "rock/Ann/1.ogg", "rock/Bob/1.ogg")
+    assert ids(tmp_path) == ["rock/Ann/1.ogg", "rock/Bob/1.ogg"]
+
+
 @posix
 def test_pipes_and_links_to_devices_are_named_and_never_opened(tmp_path: Path) -> None:
     touch(tmp_path, "rock/1.ogg", "jazz/1.ogg")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from genrescope import audio
 from genrescope.errors import DataError
+from genrescope.sources import genre_map
 from genrescope.sources.listing import Listing, some
 from genrescope.sources.track import Track
 
@@ -94,6 +95,8 @@ def _unwrapped(root: Path, files: Sequence[Path]) -> Path:
     within = root
     while len(tops := {path.parts[depth] for path in files}) == 1:
         within, depth = within / tops.pop(), depth + 1
+        if genre_map.load().find([within.name]).genre:  # one genre, with its artists in it
+            return root
         if any(len(path.parts) <= depth + 1 for path in files):
             return root
     return within
