@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import torch
-from conftest import noise, tone, write
+from conftest import RATE, noise, tone, write
 
 import genrescope
 from genrescope import modelfile, splits
@@ -19,7 +19,7 @@ from genrescope.features.windows import WindowSpec
 from genrescope.inference.classifier import Classifier
 from genrescope.inference.scorer import novelty_of, track_scores
 from genrescope.modelfile import Header, shelf
-from genrescope.models.listener import TagHead
+from genrescope.models.listener import Listener, TagHead
 from genrescope.models.musicnn import Musicnn
 from genrescope.models.tag_genres import prior, tags_of
 from genrescope.store import listening
@@ -257,6 +257,16 @@ def test_each_file_is_read_once(run: Path, store: Store, tmp_path: Path, monkeyp
     facts = json.loads((run / "run.json").read_text())
     assert len(facts["penalties"]) == 2
     assert 0.25 <= facts["temperature"] <= 8
+
+
+def test_windows_without_sound_are_not_learnt_from(tmp_path: Path) -> None:
+    music = tmp_path / "music"
+    for genre in ("blues", "reggae"):
+        (music / genre).mkdir(parents=True)
+        write(music / genre / "song.wav", np.concatenate([tone(300, seconds=3), np.zeros(6 * RATE, np.float32)]))
+    made, models = prepare(str(music), tmp_path / "store", jobs=0).store, listening.taggers(list(TAGS))
+    found = listening.extract(made, Listener.of([model.network for model in models], 2), models).found
+    assert [len(features) for features in found.values()] == [2, 2], "of four windows two hold sound"
 
 
 def test_without_the_weights_the_way_to_them_is_told(

@@ -5,9 +5,9 @@ from genrescope.audio.formats import SUFFIXES, Walk, files_in, irregular, walk
 from genrescope.audio.processes import Wanted, decoders
 from genrescope.audio.reader import AudioInfo, Samples
 from genrescope.audio.resampling import Wave
-from genrescope.audio.source import Source, drained, is_file, is_pipe
+from genrescope.audio.source import Source, drained, is_pipe
 
 __all__ = [
-    "SAMPLE_RATE", "SUFFIXES", "AudioInfo", "Samples", "Source", "Walk", "Wanted", "Wave", "blocks", "decode", "decoders",
-    "drained", "files_in", "from_array", "irregular", "is_file", "is_pipe", "probe", "walk",
+    "SAMPLE_RATE", "SUFFIXES", "AudioInfo", "Samples", "Source", "Walk", "Wanted", "Wave", "blocks", "decode",
+    "decoders", "drained", "files_in", "from_array", "irregular", "is_pipe", "probe", "walk",
 ]  # fmt: skip

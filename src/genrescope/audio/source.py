@@ -37,14 +37,6 @@ def problem_with(source: Source) -> str | None:
     return None if found.st_size else "empty: the file has 0 bytes"
 
 
-def is_file(path: Path) -> bool:
-    """Whether a path leads to a regular file: opening anything else, a pipe or a device, may wait for ever."""
-    try:
-        return stat.S_ISREG(path.stat().st_mode)
-    except (OSError, ValueError):
-        return False
-
-
 def is_pipe(path: Path) -> bool:
     """Whether a path leads to a pipe, such as `/dev/stdin` or what a shell makes of `<(...)`."""
     try:

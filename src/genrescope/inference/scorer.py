@@ -54,8 +54,7 @@ class TrackScores:
     @property
     def voting(self) -> Tensor:
         """Positions of the windows that vote, int64."""
-        sounding = [position for position, silent in enumerate(self.silent) if not silent]
-        return torch.tensor(sounding or range(len(self.silent)))
+        return _voting(self.silent)
 
 
 class Scorer:
@@ -112,6 +111,10 @@ class Scorer:
         )
         novelty = None if self._labels is None else novelty_of(logits[voting].mean(dim=0), self._labels)
         return dataclasses.replace(found, scores=mean[0], novelty=novelty)
+
+    def voting(self, frames: Frames | FrameFile) -> Tensor:
+        """Return the positions of a track's windows that vote, int64: those with sound, or all where none has any."""
+        return _voting(tuple(self._silent(frames)))
 
     def _silent(self, frames: Frames | FrameFile) -> Iterator[bool]:
         """Yield of each window whether it is without sound."""
@@ -192,6 +195,10 @@ class Scorer:
                     yield function(images)
         finally:
             self.network.train(was_training)
+
+
+def _voting(silent: Sequence[bool]) -> Tensor:
+    return torch.tensor([place for place, without in enumerate(silent) if not without] or range(len(silent)))
 
 
 def novelty_of(logits: Tensor, labels: int) -> float:

@@ -1,7 +1,7 @@
 """What published taggers make of a store's tracks, kept so that each file is read once.
 
 ```
-STORE/transfer/listener-<fingerprint>/<sha256>.safetensors    float32 (windows, pooled layer and tags)
+STORE/transfer/listener-<fingerprint>/<sha256>.safetensors    float32 (windows with sound, pooled layer and tags)
 STORE/transfer/listener-<fingerprint>/index.csv               what each track is, and what became of its file
 ```
 
@@ -108,7 +108,8 @@ def extract(
     front_end, scorer = make(spec), Scorer(network, front_end=spec, windows=WINDOWS)
 
     def compute(path: Path, waveform: Wave) -> Embeddings | str:
-        features = scorer.outputs(network.listen, stored([waveform], front_end))
+        frames = stored([waveform], front_end)
+        features = scorer.outputs(network.listen, frames)[scorer.voting(frames)]
         if not bool(torch.isfinite(features).all()):
             return "the network: its features are not finite"
         modelfile.save_tensors(path, {_KEY: features.contiguous()}, {})
@@ -131,7 +132,7 @@ def _kept(path: Path) -> Embeddings | None:
 
 def identity(network: Listener) -> str:
     """Return a fingerprint of the taggers' weights and of where they look."""
-    digest = hashlib.sha256(repr(WINDOWS).encode())
+    digest = hashlib.sha256(f"{WINDOWS}, those with sound".encode())
     for name, tensor in sorted(network.taggers.state_dict().items()):
         digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()[:16]
