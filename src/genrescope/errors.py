@@ -96,7 +96,7 @@ def nearest(given: str, accepted: Iterable[str]) -> str:
         >>> nearest("mgc", ["scratch", "mgcc"])
         'did you mean "mgcc"?'
         >>> nearest("x", ["scratch", "mgcc"])
-        'one of: default, mgcc'
+        'one of: scratch, mgcc'
     """
     names = list(accepted)
     close = difflib.get_close_matches(given, names, n=1, cutoff=0.6)

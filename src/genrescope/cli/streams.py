@@ -38,7 +38,9 @@ def prepare() -> None:
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:  # closed by whoever began this: what is opened next must not take its number
-            setattr(sys, name, io.TextIOWrapper(io.FileIO(os.open(os.devnull, os.O_WRONLY), "w"), errors="replace"))
+            number = os.open(os.devnull, os.O_WRONLY)
+            os.set_inheritable(number, True)  # nor in a worker
+            setattr(sys, name, io.TextIOWrapper(io.FileIO(number, "w"), errors="replace"))
         elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # file names may hold bytes that are no UTF-8
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout is sys.__stdout__:
