@@ -20,7 +20,7 @@ from genrescope.store.index import IndexRow
 from genrescope.store.journal import JOURNAL_FILE, PARTIAL_FILE, Journal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from genrescope.features.front_end import FrontEnd
     from genrescope.features.spec import Spec
@@ -98,15 +98,12 @@ def prepare(
         tracks = assign(tracks, root, groups, table=Path(data) if Path(data).is_file() else None)
     with locks.folder(out, by="prepare"), Journal(out, spec) as journal:
         held = {track.id: facts for track in tracks if (facts := journal.holds(track)) is not None}
-        missing = [track for track in tracks if track.id not in held]
         rows = {track.id: _row(track, root, held[track.id]) for track in tracks if track.id in held}
         on_track(Progress(len(held), len(tracks)))
-        results = workers.results(missing, partial(_worker, spec), jobs=jobs, crashed=_crashed, guard=workers.Guard())
-        for number, result in enumerate(results, start=len(held) + 1):
-            if result.frames is not None:
-                journal.add(result.track.id, result.frames, result.facts())
-            rows[result.track.id] = _row(result.track, root, result.facts())
-            on_track(Progress(number, len(tracks), rows[result.track.id]))
+        missing = [track for track in tracks if track.id not in held]
+        for row in _computed(missing, root, journal, spec=spec, jobs=jobs):
+            rows[row.id] = row
+            on_track(Progress(len(rows), len(tracks), row))
         failed = tuple(row for row in rows.values() if row.status != "ok")
         if len(failed) == len(tracks):
             raise DataError(
@@ -116,6 +113,17 @@ def prepare(
         repaired = tuple(journal.damaged)
     seconds = time.monotonic() - begun
     return Prepared(store.open_store(out), len(missing), len(held), failed, seconds, repaired)
+
+
+def _computed(
+    tracks: Sequence[Track], root: Path, journal: Journal, *, spec: Spec, jobs: int | None
+) -> Iterator[IndexRow]:
+    """Decode tracks, write their frames, and yield the row of each."""
+    results = workers.results(tracks, partial(_worker, spec), jobs=jobs, crashed=_crashed, guard=workers.Guard())
+    for result in results:
+        if result.frames is not None:
+            journal.add(result.track.id, result.frames, result.facts())
+        yield _row(result.track, root, result.facts())
 
 
 # -- workers ----------------------------------------------------------------------------------------------------

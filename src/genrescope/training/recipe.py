@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.resources
-import os
 import tomllib
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -13,6 +11,8 @@ from pydantic import ValidationError, model_validator
 
 from genrescope.errors import RecipeError, nearest
 from genrescope.features.windows import WindowSpec
+from genrescope.training import recipe_files
+from genrescope.training.recipe_files import names
 from genrescope.training.recipe_listener import ListenerRecipe
 from genrescope.training.recipe_sections import (
     ON_POWER,
@@ -29,8 +29,8 @@ from genrescope.training.recipe_sections import (
 )
 
 _BATCH = 1 << 22  # frames: 2 GiB of 128 bands
-_LARGEST = 1_000_000  # bytes of a recipe's file
-_LONGEST_CHAIN = 20  # recipes that extend each other
+
+__all__ = ["AnyRecipe", "Kind", "Recipe", "from_dict", "keys", "load", "load_any", "names", "parse_change", "to_toml"]
 
 Kind: TypeAlias = Literal["network", "svm", "ensemble"]
 
@@ -114,17 +114,6 @@ class Recipe(Section):
 AnyRecipe: TypeAlias = Recipe | ListenerRecipe
 
 
-def names() -> list[str]:
-    """Return the names of the recipes that ship with genrescope.
-
-    Example:
-        >>> "mgcc" in names()
-        True
-    """
-    found = importlib.resources.files("genrescope.recipes").iterdir()
-    return sorted(file.name.removesuffix(".toml") for file in found if file.name.endswith(".toml"))
-
-
 def load_any(name: str, changes: dict[str, Any] | None = None) -> AnyRecipe:
     """Read a recipe of any kind by its name or from a TOML file.
 
@@ -139,7 +128,7 @@ def load_any(name: str, changes: dict[str, Any] | None = None) -> AnyRecipe:
         >>> load_any("listener").kind
         'listener'
     """
-    values = _merged(name, seen=())
+    values = recipe_files.merged(name, seen=())
     values["name"] = Path(name).stem if name.endswith(".toml") else name
     for key, value in (changes or {}).items():
         _set(values, key, value)
@@ -207,57 +196,6 @@ def keys(of: type[AnyRecipe] = Recipe) -> list[str]:
         else:
             found.append(name)
     return found
-
-
-def _merged(name: str, *, seen: tuple[str, ...]) -> dict[str, Any]:
-    """Read a recipe's file over the one that it extends."""
-    values = _read(name)
-    parent = values.pop("extends", None)
-    if parent is None:
-        return values
-    if not isinstance(parent, str):
-        raise RecipeError(
-            f"recipe {name} extends {parent!r}; accepted is a recipe's name, or a file that ends in .toml"
-        )
-    if name.endswith(".toml") and parent.endswith(".toml"):
-        parent = str(Path(name).parent / parent)  # beside the file that names it
-    if _identity(parent) in map(_identity, (*seen, name)):
-        raise RecipeError(f"recipe {name} extends itself: {' -> '.join((*seen, name, parent))}")
-    if len(seen) > _LONGEST_CHAIN:
-        raise RecipeError(f"recipe {seen[0]} extends a recipe that extends another, {len(seen)} times; merge them")
-    below = _merged(parent, seen=(*seen, name))
-    for key, value in values.items():
-        both = isinstance(value, dict) and isinstance(below.get(key), dict)
-        below[key] = below[key] | value if both else value
-    return below
-
-
-def _identity(name: str) -> str:
-    """Return what is equal for all spellings of a recipe's file, those through links too."""
-    return os.path.realpath(name) if name.endswith(".toml") else name
-
-
-def _read(name: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(_text(name))
-    except (ValueError, RecursionError) as error:  # numbers of 5,000 digits; brackets in brackets
-        raise RecipeError(f"recipe {name} is not valid TOML: {error}") from error
-
-
-def _text(name: str) -> str:
-    if not name.endswith(".toml"):
-        if name not in names():
-            raise RecipeError(f'no recipe called "{name}"; {nearest(name, names())}')
-        return (importlib.resources.files("genrescope.recipes") / f"{name}.toml").read_text(encoding="utf-8")
-    path = Path(name)
-    if not path.is_file():
-        raise RecipeError(f"no recipe file {path}")
-    try:
-        if (size := path.stat().st_size) > _LARGEST:
-            raise RecipeError(f"recipe file {path} has {size:,} bytes; a recipe has {_LARGEST:,} at most")
-        return path.read_text(encoding="utf-8").removeprefix("\ufeff")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError(f"recipe file {path} cannot be read: {error}") from error
 
 
 def _set(values: dict[str, Any], key: str, value: Any) -> None:
