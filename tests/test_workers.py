@@ -183,3 +183,10 @@ def test_ahead_makes_items_before_they_are_asked_for() -> None:
         time.sleep(0.01)
     assert 4 <= len(made) <= 6
     items.close()
+
+
+def test_a_closed_pool_lets_no_worker_begin() -> None:
+    with workers.Pool[int](_counting, 1) as pool:
+        assert [len(list(parts)) for _, parts in pool.streams([2])] == [2]
+    with pytest.raises(RuntimeError, match="closed"):
+        pool.give(2)

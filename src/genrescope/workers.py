@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing.connection
 import os
+import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
@@ -93,6 +94,7 @@ class Pool(Generic[_Item]):
         self._make, self._guard = make, guard
         self._idle: list[Worker] = []
         self._all: set[Worker] = set()
+        self._lock, self._closed = threading.Lock(), False
 
     def __enter__(self) -> Pool[_Item]:
         return self
@@ -101,9 +103,16 @@ class Pool(Generic[_Item]):
         self.close()
 
     def give(self, item: _Item) -> Worker:
-        """Let a worker begin with an item."""
-        worker = self._idle.pop() if self._idle else Worker(self._make, self._guard)
-        self._all.add(worker)
+        """Let a worker begin with an item.
+
+        Raises:
+            RuntimeError: another thread has closed the pool.
+        """
+        with self._lock:
+            if self._closed:
+                raise RuntimeError("the pool is closed")
+            worker = self._idle.pop() if self._idle else Worker(self._make, self._guard)
+            self._all.add(worker)
         worker.begin(item)
         return worker
 
@@ -113,7 +122,8 @@ class Pool(Generic[_Item]):
             self._idle.append(worker)
         else:
             worker.stop()
-            self._all.discard(worker)
+            with self._lock:
+                self._all.discard(worker)
 
     def wait(self, working: Iterable[Worker]) -> list[Worker]:
         """Wait until one of the workers has something to tell, or its time is over."""
@@ -145,11 +155,13 @@ class Pool(Generic[_Item]):
             self.take_back(worker)
 
     def close(self) -> None:
-        """End all workers at once, whatever they do."""
-        for worker in self._all:
+        """End all workers at once, whatever they do, and let no new one begin."""
+        with self._lock:
+            self._closed, ended = True, [*self._all]
+            self._all.clear()
+            self._idle.clear()
+        for worker in ended:
             worker.stop()
-        self._all.clear()
-        self._idle.clear()
 
 
 def ahead(items: Iterable[_T], *, depth: int = 2) -> Iterator[_T]:
