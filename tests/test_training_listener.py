@@ -12,8 +12,8 @@ import torch
 from conftest import RATE, noise, tone, write
 
 import genrescope
-from genrescope import modelfile, splits
-from genrescope.errors import ModelFileError, RecipeError
+from genrescope import locks, modelfile, splits
+from genrescope.errors import ModelFileError, OutputError, RecipeError
 from genrescope.features.spec import LogMelSpec
 from genrescope.features.windows import WindowSpec
 from genrescope.inference.classifier import Classifier
@@ -296,3 +296,11 @@ def test_a_genre_of_one_artist_is_no_obstacle(store: Store, tmp_path: Path) -> N
     job = genrescope.Job(store, recipes.load_any("listener"), split, tmp_path / "run", device="cpu")
     facts = json.loads((genrescope.train(job) / "run.json").read_text())
     assert facts["temperature"] != 1.0
+
+
+def test_a_program_trains_into_a_folder_only_one_at_a_time(store: Store, tmp_path: Path) -> None:
+    split = splits.choose(store.tracks, "stratified-group", seed=0)
+    job = genrescope.Job(store, recipes.load_any("listener"), split, tmp_path / "run", device="cpu")
+    with locks.folder(tmp_path / "run", by="train"), pytest.raises(OutputError, match="being written by another run"):
+        genrescope.train(job)
+    genrescope.train(job)

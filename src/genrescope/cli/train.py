@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from genrescope import locks
 from genrescope.cli.console import (
     Device,
     Jobs,
@@ -148,7 +147,7 @@ def run_training(job: Job, *, quiet: bool) -> None:
     """Train with a progress bar and a line per epoch."""
     from genrescope.training.train import train as run
 
-    with locks.folder(job.out, by="train"), showing(job.epochs, quiet=quiet) as (bar, watch):
+    with showing(job.epochs, quiet=quiet) as (bar, watch):
         bar.add_task("training", total=None, detail="")
         run(job, watch=watch)
     say(f"trained: {job.out / 'model.safetensors'}", quiet=quiet)
@@ -158,7 +157,7 @@ def run_folds(job: Job, *, quiet: bool) -> None:
     """Cross-validate with a progress bar and a line per epoch; show the folds' scores."""
     from genrescope.evaluation.crossval import cross_validate
 
-    with locks.folder(job.out, by="train --folds"), showing(job.epochs, quiet=quiet) as (bar, watch):
+    with showing(job.epochs, quiet=quiet) as (bar, watch):
         done = cross_validate(job, watch=watch, on_fold=lambda fold: begin_fold(bar, fold, quiet=quiet))
     show_folds(done.result)
     say(f"report: {done.report}", quiet=quiet)

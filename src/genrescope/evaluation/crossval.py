@@ -16,7 +16,7 @@ import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from genrescope import modelfile, results, splits
+from genrescope import locks, modelfile, results, splits
 from genrescope.errors import DataError
 from genrescope.evaluation.evaluate import track_rows, verdict_of
 from genrescope.evaluation.facts import about_model
@@ -93,7 +93,21 @@ def cross_validate(
     Raises:
         DataError: the split is not of folds, or `out` holds something else.
         TrainingError: the loss of a fold is no longer finite.
+        OutputError: another process writes into `out`, say.
     """
+    with locks.folder(job.out, by="train --folds"):
+        return _cross_validated(job, learner, sound, thin=thin, watch=watch, on_fold=on_fold)
+
+
+def _cross_validated(
+    job: Job,
+    learner: Learner | None,
+    sound: Sound | None,
+    *,
+    thin: Callable[[Split], Split],
+    watch: Watch,
+    on_fold: Callable[[Fold], None],
+) -> Written[CrossValidation]:
     from genrescope.reports import figures, report
 
     store, split, out = job.store, job.split, job.out

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from genrescope import files, modelfile, records, results, workers
+from genrescope import files, locks, modelfile, records, results, workers
 from genrescope.devices import choose_device
 from genrescope.errors import DataError
 from genrescope.evaluation import metrics, paired
@@ -84,7 +84,8 @@ def robustness(
     folder = Path(out) if out is not None else run / "robustness"
     files.refuse_foreign(folder, (ROBUSTNESS_NAME, HEARD_FILE), what="the robustness test")
     subject = held_out(run, selection)
-    heard, failed = _heard(subject, folder, wanted, device=device, jobs=jobs, on_track=on_track)
+    with locks.folder(folder, by="robustness"):
+        heard, failed = _heard(subject, folder, wanted, device=device, jobs=jobs, on_track=on_track)
     if len(failed) == len(subject.items) + len(subject.missing):
         track_id, reason = next(iter(failed.items()))
         raise DataError(f"none of the {len(failed)} tracks could be used; {track_id}: {reason}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 import genrescope
-from genrescope import modelfile
+from genrescope import locks, modelfile
 from genrescope.modelfile import Header, TrainingData
 from genrescope.models.registry import count_parameters
 from genrescope.sources.cards import card, names
@@ -43,15 +43,16 @@ def train(job: Job, *, learner: Learner | None = None, watch: Watch = SILENT) ->
         DataError: the store or split does not suit, or `out` holds another run.
         RecipeError: there is no such network, or it does not take such windows.
         TrainingError: the loss is no longer finite.
-        OutputError: the disk is full, say; the last checkpoint is kept.
+        OutputError: the disk is full, say, and the last checkpoint is kept; or another process trains into `out`.
     """
     job = job.on_device()
     learner = learner or learner_of(cast("AnyRecipe", job.recipe))
     material = job.material()
     learner.check(job, material)
-    folder = RunFolder.begin(job)
-    if not folder.finished:
-        _finish(folder, job, material, learner.learn(job, material, folder, watch))
+    with locks.folder(job.out, by="train"):
+        folder = RunFolder.begin(job)
+        if not folder.finished:
+            _finish(folder, job, material, learner.learn(job, material, folder, watch))
     return folder.path
 
 
