@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from genrescope.evaluation.metrics import resampled_interval
+from genrescope.modelfile.zero_shot import LEVEL_SHARE
 from genrescope.models.listener import Listener
 from genrescope.models.tag_genres import genres
 from genrescope.store import listening
@@ -38,6 +39,7 @@ def main() -> None:
     artist = np.array([track.group or track.id for track in store.tracks])
     levels = _levels(logits, truth, np.ones(len(truth), dtype=bool))
     print("levels:", ", ".join(f"{name} {level:.2f}" for name, level in levels.items()))
+    _thresholds(logits, levels, truth, artist)
     for asked in (FOUR, tuple(name for name in store.genres if name in logits)):
         _report(logits, truth, artist, asked)
 
@@ -66,6 +68,49 @@ def _report(
             low, high = resampled_interval(*_by(of[asked_for > 0], its[asked_for > 0], asked_for[asked_for > 0]))
             told.append(f"{100 * low:.1f} to {100 * high:.1f} over {units}")
         print(f"  {name}: {', '.join(told)}")
+
+
+def _thresholds(
+    logits: dict[str, npt.NDArray[np.float64]],
+    levels: dict[str, float],
+    truth: npt.NDArray[np.str_],
+    artist: npt.NDArray[np.str_],
+) -> None:
+    """Print, for each genre, the score from which it counts: where F1 is highest, each true genre counting alike.
+
+    Precision and recall are those of thresholds that were chosen on other artists.
+    """
+    random, everyone = np.random.default_rng(2), np.unique(artist)
+    halves = [np.isin(artist, random.choice(everyone, len(everyone) // 2, replace=False)) for _ in range(DEALS)]
+    weight = np.array([1 / (truth == genre).sum() for genre in truth])
+    print("thresholds (precision and recall at those of other artists):")
+    for name in (name for name in logits if name in truth):
+        scores, own = 1 / (1 + np.exp(LEVEL_SHARE * levels[name] - logits[name])), truth == name
+        rates = []
+        for half in halves:
+            if (own & half).any() and (own & ~half).any():
+                reached = scores >= _best(scores[half], own[half], weight[half])
+                rates.append(_rates(reached[~half], own[~half], weight[~half]))
+        precision, recall = np.nanmean(rates, axis=0)
+        print(f"  {name} {_best(scores, own, weight):.2f} ({precision:.2f}, {recall:.2f})")
+
+
+def _best(scores: npt.NDArray[np.float64], own: npt.NDArray[np.bool_], weight: npt.NDArray[np.float64]) -> float:
+    def f1(threshold: float) -> float:
+        precision, recall = _rates(scores >= threshold, own, weight)
+        return float(np.nan_to_num(2 * precision * recall / (precision + recall)))
+
+    with np.errstate(invalid="ignore"):
+        return float(max(np.linspace(0.05, 0.95, 91), key=f1))
+
+
+def _rates(
+    reached: npt.NDArray[np.bool_], own: npt.NDArray[np.bool_], weight: npt.NDArray[np.float64]
+) -> tuple[float, float]:
+    """Return precision and recall."""
+    both = (weight * (reached & own)).sum()
+    with np.errstate(invalid="ignore"):
+        return both / (weight * reached).sum(), both / (weight * own).sum()
 
 
 def _by(units: npt.NDArray[Any], *counts: npt.NDArray[np.float64]) -> list[list[int]]:

@@ -19,7 +19,7 @@ from cli_support import GENRES, TRACKS, assert_refused, command, environment, ge
 from conftest import write
 
 import genrescope as package
-from genrescope import cli
+from genrescope import cli, modelfile
 from genrescope.cli import predict as predict_command
 from genrescope.inference.prediction import Prediction
 from genrescope.sources import cards
@@ -332,12 +332,13 @@ def test_a_table_shows_the_best_genres(made: World) -> None:
 
 
 def test_names_in_brackets_stand_in_the_table_as_they_are(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    made: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The table's library would take them for its own marks."""
     monkeypatch.setenv("COLUMNS", "200")
     scores = {"[unsorted]": 0.6, "[/b]": 0.4}
-    with predict_command._writer(predict_command.Format.table, None, tuple(scores), top=2) as writer:
+    header = modelfile.load(made.run).header.model_copy(update={"labels": tuple(scores)})
+    with predict_command._writer(predict_command.Format.table, None, header, top=2) as writer:
         for name, genre, warning in (("[live] song.mp3", "[unsorted]", "[bold]short"), ("song.mp3", "[/b]", None)):
             writer.write(Prediction(Path(name), name, genre, 0.6, scores, (), 3.0, warning))
     shown = capsys.readouterr().out

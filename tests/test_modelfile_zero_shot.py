@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,8 +12,10 @@ from conftest import noise, write
 
 import genrescope
 from genrescope import modelfile
+from genrescope.cli import predict as predict_command
 from genrescope.features.spec import LogMelSpec
 from genrescope.features.windows import WindowSpec
+from genrescope.inference.classifier import Classifier
 from genrescope.modelfile import Header, shelf, zero_shot
 from genrescope.models.musicnn import Musicnn
 from genrescope.models.tag_genres import genres
@@ -87,6 +90,21 @@ def test_load_without_a_model_takes_it(song: Path) -> None:
     found = genrescope.load(device="cpu").predict(song)
     assert len(found.scores) == len(genres())
     assert sum(found.scores.values()) != pytest.approx(1, abs=0.01), "scores of tags do not add up"
+
+
+def test_genres_count_from_thresholds_of_their_own(song: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = modelfile.load(shelf.get("genres")[1])
+    assert model.header.thresholds == {each.name: each.threshold for each in genres() if each.threshold is not None}
+    scores = Classifier(model).predict(song).scores
+    first, second, *_ = scores
+    limits = {first: scores[first], second: scores[second] + 0.001}
+    held = dataclasses.replace(model, header=model.header.model_copy(update={"thresholds": limits}))
+    found = Classifier(held).predict(song)
+    assert found.labels == (first,), "the second is below its threshold, of the others nothing is known"
+    with predict_command._writer(predict_command.Format.table, None, held.header, top=2) as writer:
+        writer.write(found)
+    shown = capsys.readouterr().out
+    assert f"{first} {scores[first]:.2f}, ({second} {scores[second]:.2f})" in " ".join(shown.split())
 
 
 def test_the_command_needs_no_model(song: Path, cache: Path) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from genrescope.inference.prediction import Prediction
+    from genrescope.modelfile import Header
 
 
 class Format(StrEnum):
@@ -73,9 +74,11 @@ def predict(
         say(f"note: {left_out(found.left_out)}", quiet=quiet)
     if not classifier.header.exclusive:
         say("note: scores of tags are not probabilities that add up; each tag has its own", quiet=quiet)
+    if classifier.header.thresholds:
+        say("note: in brackets, tags below the scores from which they count", quiet=quiet)
     with (
         resumable("With --out, run the same command again to go on."),
-        _writer(kind, out_, classifier.genres, top=top, exclusive=classifier.header.exclusive) as writer,
+        _writer(kind, out_, classifier.header, top=top) as writer,
         progress("songs", quiet=quiet) as bar,
     ):
         missing = [song for song in songs if str(song) not in writer.done]
@@ -155,10 +158,10 @@ class _Lines:
 class _Table:
     """A table on stdout, printed once all songs are done: genres with confidences, or tags with scores."""
 
-    def __init__(self, top: int, *, exclusive: bool) -> None:
+    def __init__(self, top: int, header: Header) -> None:
         self.done: set[str] = set()
-        self._top, self._exclusive = top, exclusive
-        found = ("genre", "confidence", "then") if exclusive else ("tags",)
+        self._top, self._exclusive, self._thresholds = top, header.exclusive, header.thresholds
+        found = ("genre", "confidence", "then") if header.exclusive else ("tags",)
         self._rows = table("song", *found, "windows", "", right=("confidence", "windows"))
 
     def write(self, prediction: Prediction) -> None:
@@ -174,7 +177,9 @@ class _Table:
     def _found(self, prediction: Prediction) -> tuple[str, ...]:
         top = prediction.top(self._top)
         if not self._exclusive:
-            return (", ".join(f"{tag} {score:.2f}" for tag, score in top),)
+            counted = prediction.labels if self._thresholds else prediction.scores
+            shown = (f"{tag} {score:.2f}" if tag in counted else f"({tag} {score:.2f})" for tag, score in top)
+            return (", ".join(shown),)
         then = ", ".join(f"{genre} {100 * score:.0f} %" for genre, score in top[1:])
         genre = f"unknown (nearest: {prediction.genre})" if prediction.unknown else prediction.genre
         return genre, f"{100 * prediction.confidence:.1f} %", then
@@ -185,22 +190,20 @@ class _Table:
 
 
 @contextlib.contextmanager
-def _writer(
-    kind: Format, path: Path | None, genres: Sequence[str], *, top: int, exclusive: bool = True
-) -> Iterator[_Writer]:
+def _writer(kind: Format, path: Path | None, header: Header, *, top: int) -> Iterator[_Writer]:
     from genrescope.inference.outputs import PredictionFile
 
     if path is not None:
-        with PredictionFile(path, kind.value, genres) as file:
+        with PredictionFile(path, kind.value, header.labels) as file:
             yield file
     elif kind is Format.table:
-        rows = _Table(top, exclusive=exclusive)
+        rows = _Table(top, header)
         try:
             yield rows
         finally:
             rows.show()
     else:
-        yield _Lines(kind, genres)
+        yield _Lines(kind, header.labels)
 
 
 def _kind(given: Format | None, path: Path | None) -> Format:

@@ -267,8 +267,8 @@ class Classifier:
             for start, row, silent in zip(found.starts, found.window_scores, found.silent, strict=True)
         )
         return Prediction(
-            sound.path, sound.name, genre, ranked[genre], ranked, windows, sound.seconds,
-            warning=self._warning(sound, found), unknown=self.header.is_unknown(found.novelty),
+            sound.path, sound.name, genre, ranked[genre], ranked, windows, sound.seconds, self._warning(sound, found),
+            unknown=self.header.is_unknown(found.novelty), labels=self.header.counted(ranked),
         )  # fmt: skip
 
     def _result(self, song: Any, sound: DecodedSong | Exception) -> Prediction | Failure:

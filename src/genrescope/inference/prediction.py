@@ -42,6 +42,7 @@ class Prediction:
         windows: the same for every window.
         seconds: length of the song.
         warning: why the prediction should be doubted, or None.
+        labels: those whose scores reach the model's thresholds, the highest first; none where it has no thresholds.
         unknown: whether the song is probably none of the model's genres; `genre` is the nearest of them.
     """
 
@@ -54,6 +55,7 @@ class Prediction:
     seconds: float
     warning: str | None = None
     unknown: bool = False
+    labels: tuple[str, ...] = ()
 
     @property
     def silent_windows(self) -> int:
@@ -72,6 +74,7 @@ class Prediction:
             "genre": self.genre,
             "confidence": round(self.confidence, 6),
             "unknown": self.unknown,
+            "labels": list(self.labels),
             "warning": self.warning,
             "seconds": round(self.seconds, 3),
             "silent_windows": self.silent_windows,

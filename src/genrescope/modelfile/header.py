@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, ValidationError, model_validator
@@ -163,6 +164,10 @@ class Header(_Part):
     def is_unknown(self, novelty: float | None) -> bool:
         """Whether a track of this novelty is none of the labels; never where the model cannot tell."""
         return self.unknown_above is not None and novelty is not None and novelty > self.unknown_above
+
+    def counted(self, scores: dict[str, float]) -> tuple[str, ...]:
+        """Return the labels whose scores reach their thresholds, in the order of the scores."""
+        return tuple(label for label, score in scores.items() if score >= self.thresholds.get(label, math.inf))
 
     def to_json(self) -> str:
         """Return the header as it stands in the file."""

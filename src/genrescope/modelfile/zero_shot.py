@@ -45,6 +45,7 @@ def make(taggers: Mapping[str, Model]) -> tuple[Listener, Header]:
         front_end=first.front_end,
         windows=WindowSpec(first.windows.frames, padding="repeat", pooling="logits"),
         exclusive=False,
+        thresholds={genre.name: genre.threshold for genre in known if genre.threshold is not None},
         weights=Terms(licence=first.weights.licence, citation=first.weights.citation),
         data=TrainingData(name="; ".join(model.header.data.name for model in taggers.values())),
         recipe={"name": "genres", "evaluation": {"verdict": "vote"}},

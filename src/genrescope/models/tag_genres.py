@@ -25,12 +25,14 @@ class TaggedGenre:
         names: what else it is called.
         tags: as `tagger:tag`.
         level: the usual mean logit of its tags.
+        threshold: the score from which the model `genres` counts it; None where no labelled music was at hand.
     """
 
     name: str
     names: tuple[str, ...]
     tags: tuple[str, ...]
     level: float
+    threshold: float | None = None
 
 
 @functools.cache
@@ -38,7 +40,9 @@ def genres() -> tuple[TaggedGenre, ...]:
     """Return the genres of the table."""
     text = (importlib.resources.files(__package__) / "tag_genres.toml").read_text(encoding="utf-8")
     return tuple(
-        TaggedGenre(name, tuple(entry.get("names", ())), tuple(entry["tags"]), float(entry["level"]))
+        TaggedGenre(
+            name, tuple(entry.get("names", ())), tuple(entry["tags"]), float(entry["level"]), entry.get("threshold")
+        )
         for name, entry in tomllib.loads(text).items()
     )
 
