@@ -75,7 +75,7 @@ def predict(
     if not classifier.header.exclusive:
         say("note: scores of tags are not probabilities that add up; each tag has its own", quiet=quiet)
     if classifier.header.thresholds:
-        say("note: in brackets, tags below the scores from which they count", quiet=quiet)
+        say("note: in brackets, genres below their threshold, or without one", quiet=quiet)
     with (
         resumable("With --out, run the same command again to go on."),
         _writer(kind, out_, classifier.header, top=top) as writer,
