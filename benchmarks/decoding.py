@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.encoding import encode
 from benchmarks.measure import ONE_THREAD, Compared, main_of, process
 
 RUNS = 5
@@ -89,27 +90,6 @@ def make(data: str, folder: str) -> dict[str, Any]:
             for first in range(0, len(sound), 8192):  # its encoders fail on minutes at once
                 file.write(sound[first : first + 8192])
     return {}
-
-
-def encode(path: Path, sound: Any, rate: int, codec: str = "aac", container: str | None = None) -> None:
-    """Write (samples, channels) with one of FFmpeg's encoders."""
-    import av
-    import numpy as np
-
-    layout = {1: "mono", 2: "stereo"}[sound.shape[1]]
-    with av.open(str(path), "w", format=container) as file:
-        stream: Any = file.add_stream(codec, rate=rate)
-        stream.layout, stream.bit_rate = layout, 96_000 * sound.shape[1]
-        whole = av.AudioFrame.from_ndarray(np.ascontiguousarray(sound.T, dtype=np.float32), "fltp", layout)
-        whole.sample_rate, whole.pts = rate, 0
-        queue = av.AudioFifo()
-        for frame in av.AudioResampler(stream.codec_context.format.name, layout, rate).resample(whole):
-            queue.write(frame)
-        while (piece := queue.read(stream.codec_context.frame_size or 1024)) is not None:
-            file.mux(stream.encode(piece))
-        if (rest := queue.read(0, partial=True)) is not None:
-            file.mux(stream.encode(rest))
-        file.mux(stream.encode(None))
 
 
 if __name__ == "__main__":

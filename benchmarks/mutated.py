@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.decoding import encode
+from benchmarks.encoding import encode
 from benchmarks.measure import machine
 
 CONTAINERS = {

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.encoding import encode
 from genrescope import audio
 
 if TYPE_CHECKING:
@@ -71,26 +72,11 @@ def with_sndfile(
 
 def with_ffmpeg(wave: Sound, stem: Path, ending: str, codec: str, kbps: int, *, rate: int = RATE) -> Path:
     """Encode with FFmpeg at a bit rate."""
-    import av
     import soxr
 
     path = stem.with_name(f"{stem.name}.{ending}")
     samples = wave if rate == RATE else soxr.resample(wave, RATE, rate)
-    with av.open(str(path), "w") as file:
-        stream: Any = file.add_stream(codec, rate=rate)
-        stream.layout, stream.bit_rate = "mono", kbps * 1000
-        whole = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples[None]), format="fltp", layout="mono")
-        whole.sample_rate, whole.pts = rate, 0
-        queue = av.AudioFifo()
-        for frame in av.AudioResampler(format=stream.codec_context.format.name, layout="mono", rate=rate).resample(
-            whole
-        ):
-            queue.write(frame)
-        while (piece := queue.read(stream.codec_context.frame_size or 1024)) is not None:
-            file.mux(stream.encode(piece))
-        if (rest := queue.read(0, partial=True)) is not None:
-            file.mux(stream.encode(rest))
-        file.mux(stream.encode(None))
+    encode(path, samples[:, None], rate, codec, kbps=kbps)
     return path
 
 

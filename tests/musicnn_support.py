@@ -7,7 +7,13 @@ import zipfile
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
+from genrescope import modelfile
+from genrescope.features.spec import LogMelSpec
+from genrescope.features.windows import WindowSpec
+from genrescope.modelfile import Header
+from genrescope.models.musicnn import Musicnn
 from genrescope.models.tensorflow_checkpoint import crc32c
 
 if TYPE_CHECKING:
@@ -20,6 +26,19 @@ if TYPE_CHECKING:
 
 MAGIC = bytes.fromhex("57fb808b247547db")
 NOTICE = "Copyright (c) somebody. Permission to use is hereby granted."
+
+
+def random_taggers(cache: Path, tags: Mapping[str, tuple[str, ...]], *, citation: str = "") -> Path:
+    """Put musicnn networks of random weights on a shelf, by their names; return its cache."""
+    spec = LogMelSpec(16_000, 512, 256, 96, f_max=8000, window="hann", compression="log10")
+    for seed, (name, labels) in enumerate(tags.items()):
+        torch.manual_seed(seed)
+        header = Header(
+            model="musicnn", labels=labels, front_end=spec, windows=WindowSpec(187, padding="repeat"), exclusive=False,
+            recipe={"name": name}, made_with="test", weights=modelfile.Terms(licence="ISC", citation=citation),
+        )  # fmt: skip
+        modelfile.save(cache / "models" / f"{name}.safetensors", Musicnn(len(labels)).eval(), header)
+    return cache
 
 
 def masked(checksum: int) -> int:

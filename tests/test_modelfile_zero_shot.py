@@ -9,15 +9,14 @@ import pytest
 import torch
 from cli_support import genrescope as run
 from conftest import noise, write
+from musicnn_support import random_taggers
 
 import genrescope
 from genrescope import modelfile
 from genrescope.cli import predict as predict_command
 from genrescope.features.spec import LogMelSpec
-from genrescope.features.windows import WindowSpec
 from genrescope.inference.classifier import Classifier
-from genrescope.modelfile import Header, shelf, zero_shot
-from genrescope.models.musicnn import Musicnn
+from genrescope.modelfile import shelf, zero_shot
 from genrescope.models.tag_genres import genres
 
 if TYPE_CHECKING:
@@ -30,17 +29,12 @@ SPEC = LogMelSpec(16_000, 512, 256, 96, f_max=8000, window="hann", compression="
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give a shelf whose taggers know all tags of the table, with random weights."""
-    folder = tmp_path_factory.mktemp("cache")
-    wanted = sorted({tag for genre in genres() for tag in genre.tags})
-    for name in ("musicnn-msd", "musicnn-mtt"):
-        torch.manual_seed(len(name))
-        tags = tuple(tag.partition(":")[2] for tag in wanted if tag.startswith(f"{name}:"))
-        header = Header(
-            model="musicnn", labels=tags, front_end=SPEC, windows=WindowSpec(187, padding="repeat"), exclusive=False,
-            recipe={"name": name}, made_with="test", weights=modelfile.Terms(licence="ISC"),
-        )  # fmt: skip
-        modelfile.save(folder / "models" / f"{name}.safetensors", Musicnn(len(tags)).eval(), header)
-    return folder
+    known: dict[str, list[str]] = {"musicnn-msd": [], "musicnn-mtt": []}
+    for tag in sorted({tag for genre in genres() for tag in genre.tags}):
+        name, _, label = tag.partition(":")
+        known[name].append(label)
+    taggers = {name: tuple(labels) for name, labels in known.items()}
+    return random_taggers(tmp_path_factory.mktemp("cache"), taggers)
 
 
 @pytest.fixture(autouse=True)

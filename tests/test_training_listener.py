@@ -10,17 +10,16 @@ import numpy as np
 import pytest
 import torch
 from conftest import RATE, noise, tone, write
+from musicnn_support import random_taggers
 
 import genrescope
 from genrescope import locks, modelfile, splits
 from genrescope.errors import ModelFileError, OutputError, RecipeError
 from genrescope.features.spec import LogMelSpec
-from genrescope.features.windows import WindowSpec
 from genrescope.inference.classifier import Classifier
 from genrescope.inference.scorer import novelty_of, track_scores
-from genrescope.modelfile import Header, shelf
+from genrescope.modelfile import shelf
 from genrescope.models.listener import Listener, TagHead
-from genrescope.models.musicnn import Musicnn
 from genrescope.models.tag_genres import prior, tags_of
 from genrescope.store import listening
 from genrescope.store.prepare import prepare
@@ -42,15 +41,7 @@ TAGS = {"musicnn-msd": ("blues", "jazz", "happy"), "musicnn-mtt": ("classical", 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give a shelf whose taggers have random weights."""
-    folder = tmp_path_factory.mktemp("cache")
-    for seed, (name, tags) in enumerate(TAGS.items()):
-        torch.manual_seed(seed)
-        header = Header(
-            model="musicnn", labels=tags, front_end=SPEC, windows=WindowSpec(187, padding="repeat"), exclusive=False,
-            recipe={"name": name}, made_with="test", weights=modelfile.Terms(licence="ISC", citation="who made it"),
-        )  # fmt: skip
-        modelfile.save(folder / "models" / f"{name}.safetensors", Musicnn(len(tags)).eval(), header)
-    return folder
+    return random_taggers(tmp_path_factory.mktemp("cache"), TAGS, citation="who made it")
 
 
 @pytest.fixture(autouse=True)

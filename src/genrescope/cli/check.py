@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from genrescope import locks
-from genrescope.cli.console import Jobs, NormaliseGenres, Quiet, out, progress, report_listing, resumable, say, table
+from genrescope.cli.console import Jobs, ListingReport, NormaliseGenres, Quiet, out, progress, resumable, say, table
 
 if TYPE_CHECKING:
     from genrescope.check.checked import Checked
     from genrescope.check.listen import FileMeasurements
     from genrescope.progress import Progress
-    from genrescope.sources.listing import Listing
 
 _LISTED = 12
 _STYLES = {"error": "red", "warning": "yellow", "note": "dim"}
@@ -58,14 +57,9 @@ def check(
             if at.done == at.total:
                 bar.update(task, description="comparing")
 
-        listed: list[Listing] = []
-
-        def tell(listing: Listing) -> None:
-            listed.append(listing)
-            report_listing(listing, quiet=quiet)
-
+        listed = ListingReport(quiet=quiet)
         done = look(
-            data, folder, genres=wanted, normalise_genres=normalise_genres, jobs=jobs, on_listing=tell, on_track=show
+            data, folder, genres=wanted, normalise_genres=normalise_genres, jobs=jobs, on_listing=listed, on_track=show
         )
     if json_:
         json.dump(done.to_dict(), sys.stdout, indent=2)
@@ -78,7 +72,7 @@ def check(
         f"{len(done.tracks)} tracks, {done.computed} read, {done.seconds:.1f} s: {told}. Look at {done.page}",
         quiet=quiet,
     )
-    if done.count("error") or listed[0].unreadable:
+    if done.count("error") or listed.unreadable:
         raise typer.Exit(1)
 
 

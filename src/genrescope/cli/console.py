@@ -103,11 +103,22 @@ def bar_of(*columns: ProgressColumn | str, quiet: bool) -> Progress:
     )  # fmt: skip
 
 
-def report_listing(listing: Listing, *, quiet: bool) -> None:
-    """Say what was recognised and left out in DATA, and name what could not be looked into."""
-    for note in listing.notes:
-        say(f"note: {note}", quiet=quiet)
-    report_unreadable(listing.unreadable)
+class ListingReport:
+    """Says what was recognised and left out in DATA, and names what could not be looked into.
+
+    Attributes:
+        unreadable: whether there was something of that kind.
+    """
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet, self.unreadable = quiet, False
+
+    def __call__(self, listing: Listing) -> None:
+        """Say it of what DATA lists."""
+        for note in listing.notes:
+            say(f"note: {note}", quiet=self._quiet)
+        report_unreadable(listing.unreadable)
+        self.unreadable = bool(listing.unreadable)
 
 
 def report_unreadable(unreadable: Sequence[tuple[Path, str]]) -> None:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from genrescope.cli.console import Jobs, NormaliseGenres, Quiet, Seed, progress, report_listing, resumable, say
-
-if TYPE_CHECKING:
-    from genrescope.sources.listing import Listing
+from genrescope.cli.console import Jobs, ListingReport, NormaliseGenres, Quiet, Seed, progress, resumable, say
 
 
 def add_to(app: typer.Typer) -> None:
@@ -78,20 +75,15 @@ def prepare(
             if at.item is not None and at.item.status != "ok":
                 bar.console.print(f"skipped {at.item.path}: {at.item.status}", style="yellow", markup=False)
 
-        listed: list[Listing] = []
-
-        def tell(listing: Listing) -> None:
-            listed.append(listing)
-            report_listing(listing, quiet=quiet)
-
+        listed = ListingReport(quiet=quiet)
         done = preparing.prepare(
             data, out, genres=wanted, normalise_genres=normalise_genres, groups=groups, jobs=jobs,
-            on_listing=tell, on_track=show,
+            on_listing=listed, on_track=show,
         )  # fmt: skip
     report_store(done, quiet=quiet)
     if groups not in (None, "none") and (without := sum(not track.group for track in done.store.tracks)):
         say(f"note: {without} of {len(done.store.tracks)} tracks have no group in {groups}", quiet=quiet)
-    if done.failed or listed[0].unreadable:
+    if done.failed or listed.unreadable:
         raise typer.Exit(1)
 
 

@@ -17,6 +17,7 @@ from genrescope.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from genrescope.audio import Walk
     from genrescope.inference.prediction import Prediction
     from genrescope.modelfile import Header
 
@@ -61,7 +62,6 @@ def predict(
     from genrescope.inference.classifier import load
     from genrescope.inference.prediction import Failure
     from genrescope.inference.songs import find_songs
-    from genrescope.sources.folders import left_out
 
     kind = _kind(format_, out_)
     chosen, given = _model_and_paths(model, paths or [])
@@ -69,13 +69,7 @@ def predict(
     songs = found.files
     classifier = load(chosen if chosen is not None else _default(quiet=quiet), device=device)
     failures: list[Failure] = []
-    report_unreadable(found.unreadable)
-    if found.left_out:
-        say(f"note: {left_out(found.left_out)}", quiet=quiet)
-    if not classifier.header.exclusive:
-        say("note: scores of tags are not probabilities that add up; each tag has its own", quiet=quiet)
-    if classifier.header.thresholds:
-        say("note: in brackets, genres below their threshold, or without one", quiet=quiet)
+    _announce(found, classifier.header, kind, quiet=quiet)
     with (
         resumable("With --out, run the same command again to go on."),
         _writer(kind, out_, classifier.header, top=top) as writer,
@@ -98,6 +92,19 @@ def predict(
         raise typer.Exit(2 if len(failures) == len(songs) else 1)
     if found.unreadable:
         raise typer.Exit(1)
+
+
+def _announce(found: Walk, header: Header, kind: Format, *, quiet: bool) -> None:
+    """Say what was left out of the songs, and how the scores are to be read."""
+    from genrescope.sources.folders import left_out
+
+    report_unreadable(found.unreadable)
+    if found.left_out:
+        say(f"note: {left_out(found.left_out)}", quiet=quiet)
+    if not header.exclusive:
+        say("note: scores of tags are not probabilities that add up; each tag has its own", quiet=quiet)
+    if header.thresholds and kind is Format.table:
+        say("note: in brackets, genres below their threshold, or without one", quiet=quiet)
 
 
 def _model_and_paths(first: Path, others: list[Path]) -> tuple[Path | None, list[Path]]:

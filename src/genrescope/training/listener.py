@@ -121,9 +121,9 @@ class ListenerLearner:
         section = self.recipe.listener
         folds = folds_of(points)
         penalties = np.where(tagged, section.tagged[0], section.untagged[0]).astype(float)
+        heard = None
         if not folds:
-            return penalties, None
-        heard = left_out(points, folds, penalties)
+            return penalties, heard
         for own, grid in ((~tagged, section.untagged), (tagged, section.tagged)):
             if own.any():
                 tried = [np.where(own, value, penalties) for value in grid]
