@@ -82,7 +82,7 @@ def _judge(store: Store, model: Model) -> Callable[[str], float]:
 
     @torch.inference_mode()
     def novelty(track_id: str) -> float:
-        outputs = network.head.open_set(torch.from_numpy(found[track_id]))  # type: ignore[operator, union-attr]
+        outputs = network.head.with_others(torch.from_numpy(found[track_id]))  # type: ignore[operator, union-attr]
         return _above(model, novelty_of(outputs.mean(dim=0), len(model.header.labels)))
 
     return novelty

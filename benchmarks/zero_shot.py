@@ -14,7 +14,7 @@ import numpy as np
 from genrescope.evaluation.metrics import resampled_interval
 from genrescope.modelfile.zero_shot import LEVEL_SHARE
 from genrescope.models.listener import Listener
-from genrescope.models.tag_genres import genres
+from genrescope.models.tag_genres import genres, kinds
 from genrescope.store import listening
 from genrescope.store.store import open_store
 
@@ -37,11 +37,16 @@ def main() -> None:
     logits = {genre.name: tags[:, [names.index(tag) for tag in genre.tags]].mean(axis=1) for genre in genres()}
     truth = np.array([track.genre for track in store.tracks])
     artist = np.array([track.group or track.id for track in store.tracks])
-    levels = _levels(logits, truth, np.ones(len(truth), dtype=bool))
+    everything = np.ones(len(truth), dtype=bool)
+    levels = _levels(logits, truth, everything)
     print("levels:", ", ".join(f"{name} {level:.2f}" for name, level in levels.items()))
+    for kind, labels in kinds().items():
+        said = {label.name: tags[:, [names.index(tag) for tag in label.tags]].mean(axis=1) for label in labels}
+        print(f"{kind}:", ", ".join(f"{name} {level:.2f}" for name, level in _levels(said, truth, everything).items()))
     _thresholds(logits, levels, truth, artist)
     for asked in (FOUR, tuple(name for name in store.genres if name in logits)):
         _report(logits, truth, artist, asked)
+        _own_levels(logits, truth, asked)
 
 
 def _report(
@@ -68,6 +73,31 @@ def _report(
             low, high = resampled_interval(*_by(of[asked_for > 0], its[asked_for > 0], asked_for[asked_for > 0]))
             told.append(f"{100 * low:.1f} to {100 * high:.1f} over {units}")
         print(f"  {name}: {', '.join(told)}")
+
+
+def _own_levels(
+    logits: dict[str, npt.NDArray[np.float64]], truth: npt.NDArray[np.str_], asked: tuple[str, ...]
+) -> None:
+    """Print what a library's own mean logits give instead of the shipped levels: all tracks, and 70 % of one genre."""
+    random, shipped = np.random.default_rng(3), {genre.name: genre.level for genre in genres()}
+    whole = np.flatnonzero(np.isin(truth, asked))
+    one_sided = []
+    for genre in asked:
+        own, others = whole[truth[whole] == genre], whole[truth[whole] != genre]
+        count = min(len(others), round(len(own) * 3 / 7))
+        one_sided += [np.concatenate([own, random.choice(others, count, replace=False)]) for _ in range(DEALS)]
+    for name, share in (("shipped, half", None), ("its own, half", 0.5), ("its own, the whole", 1.0)):
+
+        def right(chosen: npt.NDArray[np.int64], share: float | None = share) -> float:
+            level = {
+                each: LEVEL_SHARE * shipped[each] if share is None else share * logits[each][chosen].mean()
+                for each in asked
+            }
+            corrected = np.stack([logits[each][chosen] - level[each] for each in asked], axis=1)
+            return float((np.array(asked)[corrected.argmax(axis=1)] == truth[chosen]).mean())
+
+        skewed = np.mean([right(chosen) for chosen in one_sided])
+        print(f"  levels {name}: {100 * right(whole):.1f} % of all, {100 * skewed:.1f} % where 70 % are of one genre")
 
 
 def _thresholds(

@@ -256,7 +256,7 @@ def test_a_prediction_can_be_written_as_json(classifier: Classifier) -> None:
     facts = json.loads(json.dumps(classifier.predict(sweep(), sample_rate=RATE).to_dict(), allow_nan=False))
     assert set(facts) == {
         "path", "name", "genre", "confidence", "unknown", "labels", "warning", "seconds", "silent_windows", "scores",
-        "windows",
+        "tags", "windows",
     }  # fmt: skip
     assert facts["confidence"] == max(facts["scores"].values())
     assert [set(window) for window in facts["windows"]] == [{"start", "end", "genre", "silent", "scores"}] * 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,7 +18,7 @@ from genrescope.cli import predict as predict_command
 from genrescope.features.spec import LogMelSpec
 from genrescope.inference.classifier import Classifier
 from genrescope.modelfile import shelf, zero_shot
-from genrescope.models.tag_genres import genres
+from genrescope.models.tag_genres import genres, kinds
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +31,8 @@ SPEC = LogMelSpec(16_000, 512, 256, 96, f_max=8000, window="hann", compression="
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give a shelf whose taggers know all tags of the table, with random weights."""
     known: dict[str, list[str]] = {"musicnn-msd": [], "musicnn-mtt": []}
-    for tag in sorted({tag for genre in genres() for tag in genre.tags}):
+    labels = [*genres(), *(label for others in kinds().values() for label in others)]
+    for tag in sorted({tag for label in labels for tag in label.tags}):
         name, _, label = tag.partition(":")
         known[name].append(label)
     taggers = {name: tuple(labels) for name, labels in known.items()}
@@ -117,3 +119,30 @@ def test_a_model_without_a_song_is_refused(alone: str) -> None:
     assert done.code == 2
     assert "no such file or folder, or a model without a song" in done.err
     assert "genrescope predict song.mp3" in done.err
+
+
+def test_moods_eras_and_instruments_stand_beside_the_genres(song: Path) -> None:
+    found = genrescope.load().predict(song)
+    assert {kind: set(tags) for kind, tags in found.tags.items()} == {
+        kind: {label.name for label in labels} for kind, labels in kinds().items()
+    }
+    for scores in found.tags.values():
+        assert list(scores.values()) == sorted(scores.values(), reverse=True)
+    assert not set(found.scores) & {tag for tags in found.tags.values() for tag in tags}, "they are no genres"
+
+
+def test_a_moods_score_is_the_sigmoid_of_its_tags_less_their_level(song: Path) -> None:
+    found = genrescope.load().predict(song).tags
+    own = {name: genrescope.load(name).predict(song).scores for name in ("musicnn-msd", "musicnn-mtt")}
+    for kind, labels in kinds().items():
+        for label in labels:
+            tags = [own[name][tag] for name, _, tag in (each.partition(":") for each in label.tags)]
+            logit = torch.logit(torch.tensor(tags)).mean() - label.level
+            assert found[kind][label.name] == pytest.approx(float(logit.sigmoid()), abs=0.01), label.name
+
+
+def test_the_table_shows_the_likeliest_of_each_kind(song: Path) -> None:
+    shown = run("predict", song, "--format", "jsonl")
+    tags = json.loads(shown.out)["tags"]
+    table = " ".join(run("predict", song, env={"COLUMNS": "200"}).out.split())
+    assert ", ".join(next(iter(scores)) for scores in tags.values()) in table

@@ -115,13 +115,13 @@ def test_a_head_is_what_its_formula_says() -> None:
 
 def test_rivals_follow_the_genres_in_an_open_set() -> None:
     torch.manual_seed(0)
-    head = TagHead(3, tags=4, features=6, rivals=2)
+    head = TagHead(3, tags=4, features=6, others=2)
     for parameter in head.parameters():
         torch.nn.init.normal_(parameter)
     features = torch.randn(5, 10)
-    found = head.open_set(features)
+    found = head.with_others(features)
     torch.testing.assert_close(found[:, :3], head(features))
-    torch.testing.assert_close(found[:, 3:], features[:, 6:] @ head.rivals.T - head.rival_level)
+    torch.testing.assert_close(found[:, 3:], features[:, 6:] @ head.others.T - head.other_level)
 
 
 def test_novelty_is_the_logarithm_of_the_odds_of_rivals_against_genres() -> None:
@@ -195,7 +195,7 @@ def test_a_run_predicts_what_evaluate_scored(run: Path, store: Store) -> None:
 def test_a_song_that_is_none_of_the_genres_is_called_unknown(run: Path, store: Store) -> None:
     model, song = modelfile.load(run), store.path.parent / "b0.wav"
     assert isinstance(model.header.unknown_above, float)
-    assert model.header.options["rivals"] == 2, (
+    assert model.header.options["others"] == 2, (
         "jazz and classical are known to the taggers, and no genres of the store"
     )
 

@@ -105,6 +105,8 @@ def _announce(found: Walk, header: Header, kind: Format, *, quiet: bool) -> None
         say("note: scores of tags are not probabilities that add up; each tag has its own", quiet=quiet)
     if header.thresholds and kind is Format.table:
         say("note: in brackets, genres below their threshold, or without one", quiet=quiet)
+    if header.tags and kind is Format.table:
+        say(f"note: {', '.join(header.tags)}: of each, what is most above its usual level; not measured", quiet=quiet)
 
 
 def _model_and_paths(first: Path, others: list[Path]) -> tuple[Path | None, list[Path]]:
@@ -168,7 +170,8 @@ class _Table:
     def __init__(self, top: int, header: Header) -> None:
         self.done: set[str] = set()
         self._top, self._exclusive, self._thresholds = top, header.exclusive, header.thresholds
-        found = ("genre", "confidence", "then") if header.exclusive else ("tags",)
+        found = ["genre", "confidence", "then"] if header.exclusive else ["tags"]
+        found += [", ".join(header.tags)] if header.tags else []
         self._rows = table("song", *found, "windows", "", right=("confidence", "windows"))
 
     def write(self, prediction: Prediction) -> None:
@@ -186,7 +189,8 @@ class _Table:
         if not self._exclusive:
             counted = prediction.labels if self._thresholds else prediction.scores
             shown = (f"{tag} {score:.2f}" if tag in counted else f"({tag} {score:.2f})" for tag, score in top)
-            return (", ".join(shown),)
+            others = (", ".join(next(iter(tags)) for tags in prediction.tags.values()),) if prediction.tags else ()
+            return (", ".join(shown), *others)
         then = ", ".join(f"{genre} {100 * score:.0f} %" for genre, score in top[1:])
         genre = f"unknown (nearest: {prediction.genre})" if prediction.unknown else prediction.genre
         return genre, f"{100 * prediction.confidence:.1f} %", then

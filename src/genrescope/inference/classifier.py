@@ -269,6 +269,7 @@ class Classifier:
         return Prediction(
             sound.path, sound.name, genre, ranked[genre], ranked, windows, sound.seconds, self._warning(sound, found),
             unknown=self.header.is_unknown(found.novelty), labels=self.header.counted(ranked),
+            tags=self.header.named_tags(found.others.sigmoid().tolist()),
         )  # fmt: skip
 
     def _result(self, song: Any, sound: DecodedSong | Exception) -> Prediction | Failure:

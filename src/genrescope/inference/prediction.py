@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ class Prediction:
         warning: why the prediction should be doubted, or None.
         labels: those whose scores reach the model's thresholds, the highest first; none where it has no thresholds.
         unknown: whether the song is probably none of the model's genres; `genre` is the nearest of them.
+        tags: what is no genre, by kind (mood, era, instrument, voice): scores in [0, 1], the highest first.
     """
 
     path: Path | None
@@ -56,6 +57,7 @@ class Prediction:
     warning: str | None = None
     unknown: bool = False
     labels: tuple[str, ...] = ()
+    tags: dict[str, dict[str, float]] = field(default_factory=dict)
 
     @property
     def silent_windows(self) -> int:
@@ -79,6 +81,7 @@ class Prediction:
             "seconds": round(self.seconds, 3),
             "silent_windows": self.silent_windows,
             "scores": _rounded(self.scores),
+            "tags": {kind: _rounded(scores) for kind, scores in self.tags.items()},
             "windows": [
                 {
                     "start": round(window.start, 3),

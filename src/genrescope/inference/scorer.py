@@ -5,7 +5,6 @@ Prediction, evaluation, the cost of a model, validation while training, publishe
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -41,14 +40,16 @@ class TrackScores:
         window_scores: float32 (windows, labels).
         starts: first frame of each window.
         silent: whether each window is without sound.
-        novelty: by how much what is none of the labels outweighs them: the logarithm of the odds. None where the
-            network cannot tell.
+        others: float32 (others,): what the network gives beside the labels, mean logits of its windows; empty where it
+            gives nothing else.
+        novelty: by how much the others outweigh the labels: the logarithm of the odds. None without others.
     """
 
     scores: Tensor
     window_scores: Tensor
     starts: tuple[int, ...]
     silent: tuple[bool, ...]
+    others: Tensor
     novelty: float | None = None
 
     @property
@@ -66,8 +67,8 @@ class Scorer:
         windows: where the network looks.
         exclusive: whether labels exclude each other (softmax), or not (sigmoid).
         temperature: what logits are divided by.
-        open_set: number of labels, where the network's method `open_set` returns more logits than theirs: those of
-            rivals, which are none of them. None leaves them out.
+        labels: number of labels, where the network's method `with_others` returns more logits than theirs and they are
+            wanted. None leaves them out.
     """
 
     def __init__(
@@ -78,11 +79,11 @@ class Scorer:
         windows: WindowSpec,
         exclusive: bool = True,
         temperature: float = 1.0,
-        open_set: int | None = None,
+        labels: int | None = None,
     ) -> None:
         self.network, self.front_end, self.windows = network, front_end, windows
-        self._exclusive, self._temperature, self._labels = exclusive, temperature, open_set
-        self._judge = network if open_set is None else cast("Callable[[Tensor], Tensor]", network.open_set)
+        self._exclusive, self._temperature, self._labels = exclusive, temperature, labels
+        self._judge = network if labels is None else cast("Callable[[Tensor], Tensor]", network.with_others)
         self._batch = int(getattr(network, "batch", BATCH))
 
     @classmethod
@@ -91,7 +92,7 @@ class Scorer:
         header = model.header
         return cls(
             model.network, front_end=header.front_end, windows=header.windows, exclusive=header.exclusive,
-            temperature=header.temperature, open_set=None if header.unknown_above is None else len(header.labels),
+            temperature=header.temperature, labels=len(header.labels) if header.has_others else None,
         )  # fmt: skip
 
     def bank(self, frames: Frames) -> FrameBank:
@@ -104,13 +105,14 @@ class Scorer:
         logits = self.outputs(self._judge, frames)
         scores = self.probabilities(logits[:, : self._labels])
         starts = [start for windows in self._placed(frames) for start in windows.starts.tolist()]
-        found = TrackScores(torch.empty(0), scores, tuple(starts), tuple(self._silent(frames)))
-        voting = found.voting
+        silent = tuple(self._silent(frames))
+        voting = _voting(silent)
         mean = track_scores(
             scores[voting], torch.zeros_like(voting), count=1, pooling=self.windows.pooling, exclusive=self._exclusive
         )
-        novelty = None if self._labels is None else novelty_of(logits[voting].mean(dim=0), self._labels)
-        return dataclasses.replace(found, scores=mean[0], novelty=novelty)
+        together = logits[voting].mean(dim=0)
+        novelty = None if self._labels is None else novelty_of(together, self._labels)
+        return TrackScores(mean[0], scores, tuple(starts), silent, together[mean.shape[1] :], novelty)
 
     def voting(self, frames: Frames | FrameFile) -> Tensor:
         """Return the positions of a track's windows that vote, int64: those with sound, or all where none has any."""
@@ -202,13 +204,13 @@ def _voting(silent: Sequence[bool]) -> Tensor:
 
 
 def novelty_of(logits: Tensor, labels: int) -> float:
-    """Return by how much rivals outweigh the labels: the difference of the logarithms of their summed exponentials.
+    """Return by how much others outweigh the labels: the difference of the logarithms of their summed exponentials.
 
-    Sources: W. Liu et al., Energy-based out-of-distribution detection, NeurIPS 2020 (the labels' part); the rivals
+    Sources: W. Liu et al., Energy-based out-of-distribution detection, NeurIPS 2020 (the labels' part); the others
     stand for what D. Hendrycks et al., Deep anomaly detection with outlier exposure, ICLR 2019, learn from outliers.
 
     Args:
-        logits: (labels + rivals,), those of the labels first.
+        logits: (labels + others,), those of the labels first.
         labels: how many they are.
     """
     return float(logits[labels:].logsumexp(dim=0) - logits[:labels].logsumexp(dim=0))

@@ -9,13 +9,16 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, ValidationError, model_validator
 
 from genrescope.errors import ModelFileError
 from genrescope.features.spec import KaldiSpec, LogMelSpec, Spec, WaveSpec, from_dict, to_dict
 from genrescope.features.windows import WindowSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 FORMAT = 2
 
@@ -106,6 +109,7 @@ class Header(_Part):
         temperature: what logits are divided by, so that confidence is as high as accuracy.
         thresholds: by label, the score from which it counts; for labels that do not exclude each other.
         unknown_above: the novelty from which a track is called none of the labels; None where the model cannot tell.
+        tags: what the network gives beside the labels, in the order of its logits, by kind (mood, era, instrument).
         weights: terms of the weights.
         data: what the model learnt from, and its terms.
         requires: weights that are not in the file.
@@ -123,6 +127,7 @@ class Header(_Part):
     temperature: Annotated[float, Field(gt=0, le=1e6)] = 1.0
     thresholds: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(default_factory=dict)
     unknown_above: float | None = None
+    tags: Annotated[dict[_Label, _Labels], Field(max_length=100)] = Field(default_factory=dict)
     weights: Terms = Terms()
     data: TrainingData = TrainingData()
     requires: Annotated[tuple[Requirement, ...], Field(strict=False)] = ()
@@ -161,6 +166,11 @@ class Header(_Part):
         """What decides a track's label: its `first` window, or the `vote` of all."""
         return str(self.recipe.get("evaluation", {}).get("verdict", "vote"))
 
+    @property
+    def has_others(self) -> bool:
+        """Whether what the network gives beside the labels is of use."""
+        return self.unknown_above is not None or bool(self.tags)
+
     def is_unknown(self, novelty: float | None) -> bool:
         """Whether a track of this novelty is none of the labels; never where the model cannot tell."""
         return self.unknown_above is not None and novelty is not None and novelty > self.unknown_above
@@ -168,6 +178,12 @@ class Header(_Part):
     def counted(self, scores: dict[str, float]) -> tuple[str, ...]:
         """Return the labels whose scores reach their thresholds, in the order of the scores."""
         return tuple(label for label, score in scores.items() if score >= self.thresholds.get(label, math.inf))
+
+    def named_tags(self, scores: Sequence[float]) -> dict[str, dict[str, float]]:
+        """Return what stands beside the labels by kind, each tag with its score, the highest first."""
+        left = iter(scores)
+        named = {kind: dict(zip(tags, left, strict=False)) for kind, tags in self.tags.items()}
+        return {kind: dict(sorted(tags.items(), key=lambda item: -item[1])) for kind, tags in named.items()}
 
     def to_json(self) -> str:
         """Return the header as it stands in the file."""

@@ -4,8 +4,9 @@ A genre's logit is `scale (mean logit of its tags, less their usual level) + wei
 labels are few, the tags decide and labels correct them; genres without a tag are learnt from the pooled layer alone.
 All of it is linear in a window's features, so the mean of windows' logits is the logit of their mean.
 
-The taggers know more genres than a user's own. Each of those is a rival, whose logit is that of its tags, less their
-usual level: where rivals outweigh the labels, a song is probably none of them.
+The taggers know more than the labels. Others have logits of their own, those of their tags, less their usual level:
+genres that are no labels (where they outweigh the labels, a song is probably none of them), or moods, eras and
+instruments, which are shown beside the genres.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class TagHead(nn.Module):
         genres: number of outputs.
         tags: number of tags of all taggers.
         features: numbers of the pooled layer.
-        rivals: number of genres that the tags know and that are no outputs.
+        others: number of outputs beside the genres.
 
     Attributes:
         prior: (genres, tags), how much each tag speaks for each genre; rows add up to 1, or to 0 without a tag.
@@ -39,24 +40,24 @@ class TagHead(nn.Module):
         spread: (features,), its standard deviation times the root of the number of features.
         weights: (genres, features).
         bias: (genres,).
-        rivals: (rivals, tags), how much each tag speaks for each rival; not there without rivals.
-        rival_level: (rivals,), the usual logit of its tags.
+        others: (others, tags), how much each tag speaks for each of them; not there without others.
+        other_level: (others,), the usual logit of its tags.
     """
 
-    def __init__(self, genres: int, *, tags: int, features: int, rivals: int = 0) -> None:
+    def __init__(self, genres: int, *, tags: int, features: int, others: int = 0) -> None:
         super().__init__()
-        self.tags, self.rival_count = tags, rivals
+        self.tags, self.other_count = tags, others
         self.prior, self.level = nn.Parameter(torch.zeros(genres, tags)), nn.Parameter(torch.zeros(tags))
         self.weights, self.bias = nn.Parameter(torch.zeros(genres, features)), nn.Parameter(torch.zeros(genres))
         self.centre, self.spread = nn.Parameter(torch.zeros(features)), nn.Parameter(torch.ones(features))
         self.scale = nn.Parameter(torch.ones(()))
-        if rivals:
-            self.rivals, self.rival_level = nn.Parameter(torch.zeros(rivals, tags)), nn.Parameter(torch.zeros(rivals))
+        if others:
+            self.others, self.other_level = nn.Parameter(torch.zeros(others, tags)), nn.Parameter(torch.zeros(others))
 
-    def open_set(self, features: Tensor) -> Tensor:
-        """Return logits of the genres, then of their rivals, of shape (batch, genres + rivals)."""
-        rivals = features[:, -self.tags :] @ self.rivals.T - self.rival_level
-        return torch.cat([cast("Tensor", self(features)), rivals], dim=1)
+    def with_others(self, features: Tensor) -> Tensor:
+        """Return logits of the genres, then of the others, of shape (batch, genres + others)."""
+        others = features[:, -self.tags :] @ self.others.T - self.other_level
+        return torch.cat([cast("Tensor", self(features)), others], dim=1)
 
     def forward(self, features: Tensor) -> Tensor:
         """Return logits of shape (batch, genres) from features as `Listener.listen` returns them."""
@@ -71,7 +72,7 @@ class Listener(nn.Module):
     Args:
         genres: number of outputs.
         taggers: number of tags of each tagger by its name; the first one's pooled layer is learnt from.
-        rivals: number of genres that the tags know and that are no outputs.
+        others: number of outputs beside the genres.
 
     Attributes:
         width: features in an embedding: the first tagger's.
@@ -80,17 +81,17 @@ class Listener(nn.Module):
     width = Musicnn.width
     batch = Musicnn.batch
 
-    def __init__(self, genres: int, *, taggers: Mapping[str, int], rivals: int = 0) -> None:
+    def __init__(self, genres: int, *, taggers: Mapping[str, int], others: int = 0) -> None:
         super().__init__()
         self.taggers = nn.ModuleList(Musicnn(tags) for tags in taggers.values())
-        self.head = TagHead(genres, tags=sum(taggers.values()), features=POOLED, rivals=rivals)
+        self.head = TagHead(genres, tags=sum(taggers.values()), features=POOLED, others=others)
 
     @classmethod
-    def of(cls, taggers: Sequence[nn.Module], genres: int, *, rivals: int = 0) -> Listener:
+    def of(cls, taggers: Sequence[nn.Module], genres: int, *, others: int = 0) -> Listener:
         """Return a listener with copies of musicnn networks, ready to predict; its head knows nothing yet."""
         known = [cast("Musicnn", tagger) for tagger in taggers]
         network = cls(
-            genres, taggers={str(n): tagger.tags.out_features for n, tagger in enumerate(known)}, rivals=rivals
+            genres, taggers={str(n): tagger.tags.out_features for n, tagger in enumerate(known)}, others=others
         )
         for own, tagger in zip(network.taggers, known, strict=True):
             own.load_state_dict(tagger.state_dict())
@@ -100,9 +101,9 @@ class Listener(nn.Module):
         """Return logits of shape (batch, genres) from log-mels of shape (batch, 1, 96, frames)."""
         return cast("Tensor", self.head(self.listen(windows)))
 
-    def open_set(self, windows: Tensor) -> Tensor:
-        """Return logits of the genres, then of their rivals, of shape (batch, genres + rivals)."""
-        return self.head.open_set(self.listen(windows))
+    def with_others(self, windows: Tensor) -> Tensor:
+        """Return logits of the genres, then of the others, of shape (batch, genres + others)."""
+        return self.head.with_others(self.listen(windows))
 
     def listen(self, windows: Tensor) -> Tensor:
         """Return the first tagger's pooled layer and the logits of all tags, of shape (batch, 1506 + tags)."""
@@ -119,6 +120,6 @@ class Listener(nn.Module):
 
 
 @register
-def listener(genres: int, *, taggers: dict[str, int], rivals: int = 0) -> Listener:
+def listener(genres: int, *, taggers: dict[str, int], others: int = 0) -> Listener:
     """Two musicnn networks and a head: 1.6 million parameters, 5.6 GFLOP for 187 frames."""
-    return Listener(genres, taggers=taggers, rivals=rivals)
+    return Listener(genres, taggers=taggers, others=others)

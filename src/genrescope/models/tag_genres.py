@@ -1,4 +1,4 @@
-"""Which tags of published taggers speak for which genre: a table that people can read."""
+"""Which tags of published taggers speak for which genre, mood, era or instrument: tables that people can read."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import functools
 import importlib.resources
 import tomllib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class TaggedGenre:
-    """A genre that tags speak for.
+class TaggedLabel:
+    """A genre, or something else, that tags speak for.
 
     Attributes:
         name: what it is called.
@@ -36,15 +36,20 @@ class TaggedGenre:
 
 
 @functools.cache
-def genres() -> tuple[TaggedGenre, ...]:
+def genres() -> tuple[TaggedLabel, ...]:
     """Return the genres of the table."""
-    text = (importlib.resources.files(__package__) / "tag_genres.toml").read_text(encoding="utf-8")
-    return tuple(
-        TaggedGenre(
-            name, tuple(entry.get("names", ())), tuple(entry["tags"]), float(entry["level"]), entry.get("threshold")
-        )
-        for name, entry in tomllib.loads(text).items()
-    )
+    return _labels(_table("tag_genres.toml"))
+
+
+@functools.cache
+def kinds() -> dict[str, tuple[TaggedLabel, ...]]:
+    """Return what tags say that is no genre, by kind.
+
+    Example:
+        >>> list(kinds()), [era.name for era in kinds()["era"]]
+        (['mood', 'tempo', 'era', 'instrument', 'voice'], ['60s', '70s', '80s', '90s', '00s'])
+    """
+    return {kind: _labels(entries) for kind, entries in _table("tag_kinds.toml").items()}
 
 
 def tags_of(genre: str) -> tuple[str, ...]:
@@ -58,7 +63,7 @@ def tags_of(genre: str) -> tuple[str, ...]:
     return next((each.tags for each in genres() if wanted in map(_key, (each.name, *each.names))), ())
 
 
-def rivals(labels: Sequence[str], tags: Sequence[str]) -> tuple[TaggedGenre, ...]:
+def rivals(labels: Sequence[str], tags: Sequence[str]) -> tuple[TaggedLabel, ...]:
     """Return the genres of the table that these tags know, that are no labels, and that share no tag with one.
 
     Args:
@@ -85,11 +90,34 @@ def prior(labels: Sequence[str], tags: Sequence[str]) -> npt.NDArray[np.float64]
         >>> prior(["heavy metal", "reggae"], ["musicnn-msd:metal", "musicnn-msd:heavy metal"]).tolist()
         [[0.5, 0.5], [0.0, 0.0]]
     """
-    found = np.zeros((len(labels), len(tags)))
-    for row, label in zip(found, labels, strict=True):
-        known = [tags.index(tag) for tag in tags_of(label) if tag in tags]
+    return shares([tags_of(label) for label in labels], tags)
+
+
+def shares(wanted: Sequence[Sequence[str]], tags: Sequence[str]) -> npt.NDArray[np.float64]:
+    """Return how much each tag speaks for each of several groups of tags, of shape (groups, tags): equal shares.
+
+    Example:
+        >>> shares([["a:slow", "b:slow"], ["b:fast"]], ["a:slow", "b:slow", "b:loud"]).tolist()
+        [[0.5, 0.5, 0.0], [0.0, 0.0, 0.0]]
+    """
+    found = np.zeros((len(wanted), len(tags)))
+    for row, group in zip(found, wanted, strict=True):
+        known = [tags.index(tag) for tag in group if tag in tags]
         row[known] = 1 / max(1, len(known))
     return found
+
+
+def _table(name: str) -> dict[str, Any]:
+    return tomllib.loads((importlib.resources.files(__package__) / name).read_text(encoding="utf-8"))
+
+
+def _labels(entries: dict[str, Any]) -> tuple[TaggedLabel, ...]:
+    return tuple(
+        TaggedLabel(
+            name, tuple(entry.get("names", ())), tuple(entry["tags"]), float(entry["level"]), entry.get("threshold")
+        )
+        for name, entry in entries.items()
+    )
 
 
 def _key(genre: str) -> str:

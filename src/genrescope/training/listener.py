@@ -38,16 +38,16 @@ class _View:
     Attributes:
         prior: (genres, tags), how much each tag speaks for each genre.
         level: (tags,), each tag's usual logit.
-        rivals: (rivals, tags), how much each tag speaks for each rival.
-        rival_level: (rivals,), the usual logit of its tags.
+        others: (rivals, tags), how much each tag speaks for each genre that is no label.
+        other_level: (rivals,), the usual logit of its tags.
         centre: (features,), mean of the pooled layer.
         spread: (features,), its deviation times the root of the number of features.
     """
 
     prior: Floats
     level: Floats
-    rivals: Floats
-    rival_level: Floats
+    others: Floats
+    other_level: Floats
     centre: Floats
     spread: Floats
 
@@ -60,8 +60,8 @@ class _View:
         return cls(
             prior=tag_genres.prior(labels, tags),
             level=heard.mean(axis=0),
-            rivals=tag_genres.prior([genre.name for genre in others], tags),
-            rival_level=np.array([genre.level for genre in others]),
+            others=tag_genres.prior([genre.name for genre in others], tags),
+            other_level=np.array([genre.level for genre in others]),
             centre=pooled.mean(axis=0),
             spread=spread,
         )
@@ -71,7 +71,7 @@ class _View:
         heard, pooled = means[:, -len(self.level) :], means[:, : -len(self.level)]
         return Points(
             tags=(heard - self.level) @ self.prior.T,
-            rivals=heard @ self.rivals.T - self.rival_level,
+            rivals=heard @ self.others.T - self.other_level,
             pooled=(pooled - self.centre) / self.spread,
             genre=np.array([labels.index(track.genre) for track in tracks]),
             artist=np.array([track.group or f"track {track.id}" for track in tracks]),
@@ -100,7 +100,7 @@ class ListenerLearner:
         """Compute what features are missing, choose how far labels move the head by artists left out, and fit it."""
         models = listening.taggers(self.recipe.listener.taggers)
         others = tag_genres.rivals(material.labels, listening.tags_of(models))
-        network = Listener.of([model.network for model in models], len(material.labels), rivals=len(others))
+        network = Listener.of([model.network for model in models], len(material.labels), others=len(others))
         features = listening.extract(job.store, network, models, on_track=watch.on_track).found
         began = time.monotonic()
         means = np.stack([features[track.id].mean(axis=0) for track in material.learnt]).astype(np.float64)
@@ -146,7 +146,7 @@ class ListenerLearner:
                     name: len(model.header.labels)
                     for name, model in zip(self.recipe.listener.taggers, models, strict=True)
                 },
-                "rivals": network.head.rival_count,
+                "others": network.head.other_count,
             },
             front_end=first.front_end,
             windows=listening.WINDOWS,
