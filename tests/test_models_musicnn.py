@@ -20,7 +20,7 @@ from genrescope.errors import ModelFileError
 from genrescope.features.front_end import frames_of, make
 from genrescope.modelfile import load, shelf
 from genrescope.models import musicnn
-from genrescope.models.musicnn import BANDS, FRAMES, POOLED, Musicnn, from_tensorflow
+from genrescope.models.musicnn import BANDS, FRAMES, FRONT_END, POOLED, Musicnn, from_tensorflow
 
 if TYPE_CHECKING:
     from genrescope.modelfile import Model
@@ -182,7 +182,7 @@ def test_tags_of_real_clips_are_those_of_tensorflow(
 ) -> None:
     monkeypatch.setattr(musicnn, "_has_bfloat16", lambda: bfloat16)
     model = published[name]
-    assert model.header.front_end == shelf.MUSICNN
+    assert model.header.front_end == FRONT_END
     frames: dict[str, Any] = {}
     for clip in {clip for _, clip, *_ in reference()}:
         frames[clip], _ = frames_of(real_clips / "genres" / clip, make(model.header.front_end))

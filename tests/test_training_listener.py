@@ -15,11 +15,13 @@ from musicnn_support import random_taggers
 import genrescope
 from genrescope import locks, modelfile, splits
 from genrescope.errors import ModelFileError, OutputError, RecipeError
+from genrescope.features.front_end import make, stored
+from genrescope.features.level import levels
 from genrescope.features.spec import LogMelSpec
 from genrescope.inference.classifier import Classifier
 from genrescope.inference.scorer import novelty_of, track_scores
 from genrescope.modelfile import shelf
-from genrescope.models.listener import Listener, TagHead
+from genrescope.models.listener import LEVEL, Listener, TagHead, raised
 from genrescope.models.tag_genres import prior, tags_of
 from genrescope.store import listening
 from genrescope.store.prepare import prepare
@@ -295,3 +297,35 @@ def test_a_program_trains_into_a_folder_only_one_at_a_time(store: Store, tmp_pat
     with locks.folder(tmp_path / "run", by="train"), pytest.raises(OutputError, match="being written by another run"):
         genrescope.train(job)
     genrescope.train(job)
+
+
+def _windows(level: float) -> torch.Tensor:
+    """Return two windows of noise of a level in dB of full scale."""
+    sound = noise(3.2, level=1.0)
+    sound = sound / np.sqrt(np.mean(np.square(sound))) * 10 ** (level / 20)
+    frames = torch.from_numpy(np.array(stored([sound.astype(np.float32)], make(SPEC))[:187])).float()
+    return frames.T.expand(2, 1, 96, 187)
+
+
+def _level(windows: torch.Tensor) -> float:
+    return float(10 * np.log10(np.square(levels(windows[0, 0].T.numpy(), SPEC).astype(float)).mean()))
+
+
+def test_quiet_windows_are_raised_and_others_stay_as_they_are() -> None:
+    loud, quiet = _windows(-25), _windows(-45)
+    assert torch.equal(raised(loud), loud)
+    assert _level(quiet) == pytest.approx(-45, abs=1), "the test's own windows are quiet"
+    assert _level(raised(quiet)) == pytest.approx(LEVEL, abs=0.05)
+    torch.testing.assert_close(raised(quiet), _windows(-45 + LEVEL - _level(quiet)), rtol=0, atol=2e-3)
+
+
+def test_what_is_nearly_silent_is_raised_by_30_db_at_most() -> None:
+    assert _level(raised(_windows(-80))) == pytest.approx(_level(_windows(-80)) + 30, abs=0.05)
+    assert torch.equal(raised(torch.zeros(1, 1, 96, 187)), torch.zeros(1, 1, 96, 187))
+
+
+def test_a_quiet_recording_gets_the_embedding_of_a_louder_one() -> None:
+    network = Listener.of([model.network for model in listening.taggers(tuple(TAGS))], 2)
+    with torch.inference_mode():
+        found, expected = network.embed(_windows(-50)), network.embed(_windows(-35))
+    torch.testing.assert_close(found, expected, rtol=0.02, atol=0.02)

@@ -61,14 +61,21 @@ def levels(frames: npt.NDArray[np.floating[Any]], spec: Spec) -> Levels:
     return np.repeat(np.sqrt(squares / counts), counts)
 
 
-def _of_log_mel(frames: npt.NDArray[np.floating[Any]], spec: LogMelSpec) -> Levels:
+def band_weights(spec: LogMelSpec) -> Levels:
+    """Return what the powers of a frame's bands are weighted with to add up to its mean square, float32 (n_mels,)."""
     from genrescope.features.logmel import mel_edges
 
+    edges = mel_edges(spec)
+    heights = 2 / (edges[2:] - edges[:-2])  # Slaney's norm: triangles of area one
+    weights: Levels = (2 / (spec.n_fft**2 * _ENERGY[spec.window] * heights)).astype(np.float32)
+    return weights
+
+
+def _of_log_mel(frames: npt.NDArray[np.floating[Any]], spec: LogMelSpec) -> Levels:
     values = frames.astype(np.float32)
     power = np.exp(values) - np.float32(spec.floor) if spec.compression == "log" else (10**values - 1) / spec.gain
-    edges = mel_edges(spec)
-    heights = (2 / (edges[2:] - edges[:-2])).astype(np.float32)  # Slaney's norm: triangles of area one
-    return _amplitude(power / heights, spec.n_fft * _ENERGY[spec.window], spec.n_fft)
+    found: Levels = np.sqrt(np.maximum(power, 0) @ band_weights(spec))
+    return found
 
 
 def _of_kaldi(frames: npt.NDArray[np.floating[Any]], spec: KaldiSpec) -> Levels:
@@ -77,9 +84,8 @@ def _of_kaldi(frames: npt.NDArray[np.floating[Any]], spec: KaldiSpec) -> Levels:
     power = np.exp(frames.astype(np.float32) * (2 * spec.std) + spec.mean) - np.float32(spec.floor * 1.05)
     angle = 2 * np.pi * kaldi_centres(spec) / spec.sample_rate
     emphasis = 1 - 2 * spec.pre_emphasis * np.cos(angle) + spec.pre_emphasis**2
-    return _amplitude(power / emphasis.astype(np.float32), spec.win_length * _ENERGY["hann"], spec.n_fft)
-
-
-def _amplitude(power: Levels, energy: float, n_fft: int) -> Levels:
-    found: Levels = np.sqrt(np.maximum(power, 0).sum(axis=1) * np.float32(2 / (n_fft * energy)))
-    return found
+    energy = spec.win_length * _ENERGY["hann"]
+    found: Levels = np.sqrt(
+        np.maximum(power / emphasis.astype(np.float32), 0).sum(axis=1) * (2 / (spec.n_fft * energy))
+    )
+    return found.astype(np.float32)

@@ -17,13 +17,12 @@ from typing import TYPE_CHECKING
 
 import genrescope
 from genrescope.errors import ModelFileError
-from genrescope.features.spec import LogMelSpec
 from genrescope.features.windows import WindowSpec
 from genrescope.files import replacing, sha256
 from genrescope.modelfile.catalogue import BUILT_IN, DEFAULT, Entry, file_of, folder, kept, known, named, path_of
 from genrescope.modelfile.file import fold_runs, load, locate, read_header, save
 from genrescope.modelfile.header import Header, Terms, TrainingData
-from genrescope.models.musicnn import FRAMES, Musicnn, from_tensorflow
+from genrescope.models.musicnn import FRAMES, FRONT_END, Musicnn, from_tensorflow
 from genrescope.models.tensorflow_checkpoint import read_checkpoint
 
 if TYPE_CHECKING:
@@ -44,9 +43,6 @@ __all__ = [
     "read_wheel",
     "remove",
 ]
-
-MUSICNN = LogMelSpec(16_000, 512, 256, 96, f_max=8000, window="hann", compression="log10")
-"""The front end of musicnn."""
 
 
 def entries() -> list[Entry]:
@@ -214,7 +210,7 @@ def _header(model: Entry, *, labels: list[str], notice: str) -> Header:
     return Header(
         model="musicnn",
         labels=tuple(labels),
-        front_end=MUSICNN,
+        front_end=FRONT_END,
         windows=WindowSpec(FRAMES, padding="repeat"),
         exclusive=False,
         weights=Terms(licence=f"{model.licence}\n\n{notice}", citation=model.citation),

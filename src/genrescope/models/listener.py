@@ -2,6 +2,7 @@
 
 A genre's logit is `scale (mean logit of its tags, less their usual level) + weights . pooled layer + bias`. Where
 labels are few, the tags decide and labels correct them; genres without a tag are learnt from the pooled layer alone.
+The taggers learnt from mastered music, and react to its level: windows below -30 dB of full scale are raised to it.
 All of it is linear in a window's features, so the mean of windows' logits is the logit of their mean.
 
 The taggers know more than the labels. Others have logits of their own, those of their tags, less their usual level:
@@ -16,11 +17,16 @@ from typing import TYPE_CHECKING, cast
 import torch
 from torch import Tensor, nn
 
-from genrescope.models.musicnn import POOLED, Musicnn
+from genrescope.features.level import band_weights
+from genrescope.models.musicnn import FRONT_END, POOLED, Musicnn
 from genrescope.models.registry import register
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+
+LEVEL = -30.0
+"""Level (root mean square, in dB of full scale) that quieter windows are raised to, by 30 dB at most."""
 
 
 class TagHead(nn.Module):
@@ -107,16 +113,31 @@ class Listener(nn.Module):
 
     def listen(self, windows: Tensor) -> Tensor:
         """Return the first tagger's pooled layer and the logits of all tags, of shape (batch, 1506 + tags)."""
+        windows = raised(windows)
         pooled = [tagger.pool(windows) for tagger in self._taggers()]
         tags = [tagger.judge(each) for tagger, each in zip(self._taggers(), pooled, strict=True)]
         return torch.cat([pooled[0], *tags], dim=1)
 
     def embed(self, windows: Tensor) -> Tensor:
         """Return the first tagger's embedding, of shape (batch, width)."""
-        return self._taggers()[0].embed(windows)
+        return self._taggers()[0].embed(raised(windows))
 
     def _taggers(self) -> list[Musicnn]:
         return [cast("Musicnn", tagger) for tagger in self.taggers]
+
+
+def raised(windows: Tensor) -> Tensor:
+    """Return windows whose level is at least `LEVEL`; louder ones stay as they are.
+
+    Args:
+        windows: `log10(10000 power + 1)`, of shape (batch, 1, 96, frames).
+    """
+    weights = torch.from_numpy(band_weights(FRONT_END)).to(windows.device)
+    power = (10**windows - 1) / FRONT_END.gain
+    level = torch.einsum("bcmt,m->b", power, weights) / windows.shape[-1]
+    least = 10 ** (LEVEL / 10)
+    gain = (least / level.clamp(min=least / 1000)).clamp(min=1)[:, None, None, None]
+    return torch.where(gain > 1, torch.log10(1 + FRONT_END.gain * gain * power), windows)
 
 
 @register

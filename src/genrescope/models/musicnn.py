@@ -23,13 +23,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from genrescope.features.spec import LogMelSpec
 from genrescope.models.registry import register
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-BANDS, FRAMES = 96, 187
+FRONT_END = LogMelSpec(16_000, 512, 256, 96, f_max=8000, window="hann", compression="log10")
+BANDS, FRAMES = FRONT_END.n_mels, 187
 _BLOCK = 64  # frames whose patches and responses stay in the cache
 _EPSILON = 1e-3  # of batch norm, as TensorFlow has it
 _TIMBRE, _TIME = ((7, 38), (7, 67)), (128, 64, 32)

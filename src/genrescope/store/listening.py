@@ -21,6 +21,7 @@ from genrescope.errors import ModelFileError
 from genrescope.features.front_end import make, stored
 from genrescope.features.windows import WindowSpec
 from genrescope.inference.scorer import Scorer
+from genrescope.models.listener import LEVEL
 from genrescope.store import audio_cache
 
 if TYPE_CHECKING:
@@ -131,8 +132,8 @@ def _kept(path: Path) -> Embeddings | None:
 
 
 def identity(network: Listener) -> str:
-    """Return a fingerprint of the taggers' weights and of where they look."""
-    digest = hashlib.sha256(f"{WINDOWS}, those with sound".encode())
+    """Return a fingerprint of the taggers' weights, of where they look, and of what they are given."""
+    digest = hashlib.sha256(f"{WINDOWS}, those with sound, raised to {LEVEL} dB".encode())
     for name, tensor in sorted(network.taggers.state_dict().items()):
         digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()[:16]
