@@ -33,7 +33,7 @@ LAYERS = (
     {"errors"},
     {"files", "progress", "worker"},
     {"locks", "records", "tables", "workers"},
-    {"devices"},
+    {"devices", "threads"},
     {"audio", "pages"},
     {"features", "synth"},
     {"models"},
@@ -51,7 +51,7 @@ LAYERS = (
 )
 """Each may import what stands above it."""
 
-MODULES_FOR_A_PREDICTION = 48
+MODULES_FOR_A_PREDICTION = 50
 """Modules of genrescope in a process that only classifies a song; a further one is looked at before it is let in."""
 
 HEAVY = (

@@ -334,7 +334,7 @@ def test_no_file_name_confuses_the_decoders(tmp_path: Path, monkeypatch: pytest.
 def test_an_array_goes_through_the_same_door(tmp_path: Path) -> None:
     stereo = tone(440, rate=44_100, channels=2)
     path = write(tmp_path / "tone.wav", stereo, 44_100, "FLOAT")
-    np.testing.assert_allclose(audio.from_array(stereo, rate=44_100), audio.decode(path), atol=1e-7)
+    np.testing.assert_allclose(audio.from_array(stereo.T, rate=44_100), audio.decode(path), atol=1e-7)
 
 
 @pytest.mark.parametrize("dtype", [np.int8, np.int16, np.int32, np.uint8, np.uint16])
@@ -357,7 +357,11 @@ def test_a_list_and_double_precision_are_arrays_too() -> None:
     [
         (np.zeros(0), RATE, "not empty"),
         (np.zeros((2, 3, 4)), RATE, "accepted are"),
-        (np.zeros((2, 1000)), RATE, "transpose"),
+        (np.zeros((1000, 2)), RATE, r"looks like \(samples, channels\); give .*: samples\.T"),
+        (np.zeros((1000, 1)), RATE, "looks like"),
+        (np.zeros((2, 256)), RATE, "ambiguous; accepted are .* at most 256 channels"),
+        (np.zeros((1000, 1000)), RATE, "ambiguous"),
+        (np.zeros(10, dtype=np.int64), RATE, "integers of 8, 16 or 32 bits"),
         (np.zeros(10), 0, "sample rate of 0 Hz"),
         (np.array([0.0, np.nan]), RATE, "non-finite"),
         (np.array([0.0, np.inf]), RATE, "non-finite"),

@@ -6,6 +6,7 @@ import dataclasses
 import io
 import json
 import os
+import pickle
 import shutil
 import signal
 import threading
@@ -96,9 +97,35 @@ def test_a_file_in_memory_and_an_open_file_give_its_answer(classifier: Classifie
     for found in (from_open, classifier.predict(io.BytesIO(song.read_bytes()))):
         assert dataclasses.replace(found, path=song, name=str(song)) == expected
         assert (found.path, found.name) == (None, f"{song.stat().st_size} bytes")
+    kept = io.BytesIO(song.read_bytes())
+    many = list(classifier.predict_many([song, kept]))
+    assert [found.scores for found in many if isinstance(found, Prediction)] == [expected.scores] * 2
 
 
-@pytest.mark.parametrize("song", [5, None, io.StringIO("song.wav")], ids=lambda song: type(song).__name__)
+def test_an_open_file_that_stands_at_its_end_is_refused(classifier: Classifier, made: World) -> None:
+    written = io.BytesIO()
+    written.write(made.songs()[0].read_bytes())
+    with pytest.raises(AudioError, match=r"nothing is left to read; go back to the beginning with seek\(0\)"):
+        classifier.predict(written)
+
+
+def test_a_file_that_does_not_exist_is_an_error_of_ours_and_of_python(classifier: Classifier, tmp_path: Path) -> None:
+    missing = tmp_path / "nothing.wav"
+    calls: list[Callable[[], object]] = [
+        lambda: classifier.predict(missing), lambda: classifier.embed(missing), lambda: genrescope.load(missing),
+        lambda: genrescope.decode(missing), lambda: genrescope.probe(missing), lambda: genrescope.open_store(missing),
+        lambda: find_songs([missing]), lambda: genrescope.prepare(str(missing), tmp_path / "store"),
+    ]  # fmt: skip
+    for call in calls:
+        with pytest.raises(FileNotFoundError, match=r"nothing\.wav") as caught:
+            call()
+        assert isinstance(caught.value, genrescope.GenrescopeError)
+        assert "[Errno" not in str(caught.value)
+        again = pickle.loads(pickle.dumps(caught.value))
+        assert (type(again), str(again)) == (type(caught.value), str(caught.value))
+
+
+@pytest.mark.parametrize("song", [5, None, [0.1, 0.2], io.StringIO("song.wav")], ids=lambda song: type(song).__name__)
 def test_what_is_no_song_is_refused(classifier: Classifier, song: Any) -> None:
     with pytest.raises(TypeError, match=f"a song of type {type(song).__name__}; accepted are a path, bytes, an open"):
         classifier.predict(song)
@@ -112,7 +139,34 @@ def test_rate_and_channels_of_a_file_change_little(classifier: Classifier, tmp_p
     assert other.seconds == pytest.approx(one.seconds, abs=1e-3)
     assert len(other.windows) == len(one.windows) == 2
     assert apart(one.scores, other.scores) < 0.05
-    assert classifier.predict(np.stack([fine, fine], axis=1), sample_rate=44_100).scores == other.scores
+    assert classifier.predict(np.stack([fine, fine]), sample_rate=44_100).scores == other.scores
+
+
+def test_a_tensor_gives_the_answer_of_its_array(classifier: Classifier) -> None:
+    song = sweep(seconds=6.5)
+    expected = classifier.predict(song, sample_rate=RATE)
+    stereo = torch.from_numpy(np.stack([song, song]))
+    for tensor in (torch.from_numpy(song).requires_grad_(), stereo, torch.from_numpy(song).double()):
+        assert classifier.predict(tensor, sample_rate=RATE) == expected
+    rough = classifier.predict(torch.from_numpy(song).bfloat16(), sample_rate=RATE)  # which NumPy lacks
+    assert len(rough.windows) == len(expected.windows)
+    whole = torch.from_numpy((song * 32_767).astype(np.int16))
+    assert apart(classifier.predict(whole, sample_rate=RATE).scores, expected.scores) < 0.02
+    with pytest.raises(ValueError, match="need their `sample_rate`"):
+        classifier.predict(stereo)
+    with pytest.raises(AudioError, match=r"looks like \(samples, channels\); give \(channels, samples\): samples\.T"):
+        classifier.predict(stereo.T, sample_rate=RATE)
+
+
+def test_a_rate_is_a_whole_number(classifier: Classifier) -> None:
+    song = sweep(seconds=6.5)
+    expected = classifier.predict(song, sample_rate=RATE)
+    assert classifier.predict(song, sample_rate=np.int64(RATE)) == expected  # type: ignore[arg-type]
+    assert classifier.predict(song, sample_rate=float(RATE)) == expected  # type: ignore[arg-type]
+    odd: list[Any] = ["22050", 22_050.5, float("nan")]
+    for rate in odd:
+        with pytest.raises(ValueError, match="accepted is a whole number of samples per second"):
+            classifier.predict(song, sample_rate=rate)
 
 
 def test_a_wrong_rate_is_another_song(classifier: Classifier) -> None:
@@ -123,7 +177,7 @@ def test_a_wrong_rate_is_another_song(classifier: Classifier) -> None:
 
 
 def test_an_array_needs_its_rate_and_a_file_has_it(classifier: Classifier, made: World) -> None:
-    with pytest.raises(ValueError, match="needs its `sample_rate`"):
+    with pytest.raises(ValueError, match="need their `sample_rate`"):
         classifier.predict(np.zeros(RATE))
     for file in (made.songs()[0], str(made.songs()[0]), made.songs()[0].read_bytes()):
         with pytest.raises(ValueError, match="states its own rate"):
@@ -514,8 +568,14 @@ def test_a_cross_validation_says_where_its_runs_are() -> None:
 
 
 def test_a_classifier_names_its_recipe_its_file_and_its_labels(classifier: Classifier, made: World) -> None:
-    assert repr(classifier) == f"<Classifier mgcc from {made.run / modelfile.FILE_NAME}: drone, hiss, pulse>"
-    assert repr(changed(made.run, recipe={})).startswith("<Classifier mgcc-small from ")
+    assert repr(classifier) == (
+        "<Classifier: mgcc, 3 labels (drone, hiss, pulse), 22,050 Hz, windows of 2.97 s, "
+        f"from {made.run / modelfile.FILE_NAME}>"
+    )
+    assert repr(changed(made.run, recipe={})).startswith("<Classifier: mgcc-small, 3 labels")
+    many = dataclasses.replace(classifier.info, labels=tuple(f"tag{number}" for number in range(50)))
+    assert "50 labels (tag0, tag1, " in str(many)
+    assert "tag9, ... 40 more)" in str(many)
 
 
 def test_a_classifier_says_what_it_is_and_on_what_terms(classifier: Classifier, made: World) -> None:

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from genrescope.evaluation.evaluate import evaluate
     from genrescope.features.logmel import LogMel
     from genrescope.features.spec import LogMelSpec
-    from genrescope.inference.classifier import Classifier, ModelInfo, load
+    from genrescope.inference.classifier import Classifier, load
+    from genrescope.inference.model_info import ModelInfo
     from genrescope.inference.prediction import Failure, Prediction, WindowScores
     from genrescope.models.registry import register
     from genrescope.store.prepare import prepare
@@ -50,7 +51,7 @@ _HOMES = {
     "LogMel": "features.logmel",
     "LogMelSpec": "features.spec",
     "ModelFileError": "errors",
-    "ModelInfo": "inference.classifier",
+    "ModelInfo": "inference.model_info",
     "OutputError": "errors",
     "Prediction": "inference.prediction",
     "RecipeError": "errors",

@@ -3,20 +3,24 @@
 ```
 GenrescopeError
 ├── AudioError         a file whose sound cannot be used: each decoder tried, and its reason
+│   └── AudioNotFoundError
 ├── DataError          a folder, list, store or split that cannot be used as asked
+│   └── DataNotFoundError
 ├── RecipeError        a recipe with a wrong name, key or value
 ├── TrainingError      a training run that cannot go on
 ├── ModelFileError     a model file that is damaged, foreign, or too new
+│   └── ModelNotFoundError
 └── OutputError        a file that cannot be written
 ```
 
-Each message says what was given, what is accepted, and what to do. Errors of other libraries are wrapped once, where
-they arise, with the cause kept.
+The errors called `...NotFoundError` are a `FileNotFoundError`, too. Each message says what was given, what is accepted,
+and what to do. Errors of other libraries are wrapped once, where they arise, with the cause kept.
 """
 
 from __future__ import annotations
 
 import difflib
+import errno
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -48,11 +52,28 @@ class AudioError(GenrescopeError):
         return "; ".join(f"{decoder}: {reason}" for decoder, reason in self.attempts)
 
     def __reduce__(self) -> tuple[type[AudioError], tuple[str, tuple[tuple[str, str], ...], str]]:
-        return AudioError, (self.name, self.attempts, self.fault)
+        return type(self), (self.name, self.attempts, self.fault)
+
+
+class _NotFoundError(FileNotFoundError):
+    """What the errors about missing files share: a `FileNotFoundError` with the message of ours."""
+
+    errno = errno.ENOENT
+
+    def __str__(self) -> str:
+        return str(self.args[0])  # OSError would show its number and repeat the name
+
+
+class AudioNotFoundError(AudioError, _NotFoundError):
+    """An audio file that does not exist."""
 
 
 class DataError(GenrescopeError):
     """A folder, list, store or split that cannot be used as asked."""
+
+
+class DataNotFoundError(DataError, _NotFoundError):
+    """A folder or file of DATA that does not exist."""
 
 
 class RecipeError(GenrescopeError):
@@ -65,6 +86,10 @@ class TrainingError(GenrescopeError):
 
 class ModelFileError(GenrescopeError):
     """A model file that is damaged, foreign, or made by a newer version."""
+
+
+class ModelNotFoundError(ModelFileError, _NotFoundError):
+    """A model file, run folder or name of a model that does not exist."""
 
 
 class OutputError(GenrescopeError):

@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from genrescope.errors import DataError, OutputError
+from genrescope.errors import DataError, GenrescopeError, OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,6 +30,8 @@ def writing(path: str | os.PathLike[str]) -> Iterator[None]:
     """Turn an `OSError` inside the block into an `OutputError` that names `path` and says what to do."""
     try:
         yield
+    except GenrescopeError:  # a missing file that was to be read is an OSError, too
+        raise
     except OSError as error:
         raise OutputError(
             f"cannot write {path}: {_without_rights(Path(path), error)}{error.strerror or error}. Free some space, "

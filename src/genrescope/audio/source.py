@@ -6,13 +6,49 @@ import io
 import os
 import stat
 from pathlib import Path
-from typing import BinaryIO, TypeAlias
+from typing import IO, BinaryIO, TypeAlias
 
 from genrescope.errors import AudioError
 
 _LARGEST_PIPE = 1 << 30  # bytes: what comes out of a pipe is held in memory
 
 Source: TypeAlias = str | os.PathLike[str] | bytes
+"""What the decoders take."""
+
+File: TypeAlias = Source | bytearray | memoryview | IO[bytes]
+"""What a program may give as a file: a path, its bytes, or an open binary file."""
+
+NOT_FOUND = "no such file"
+
+
+def to_source(file: File) -> Source:
+    """Return a path as it is, and the bytes of anything else; an open file is read from where it stands.
+
+    Raises:
+        AudioError: nothing is left to read in an open file.
+        TypeError: it is no file.
+    """
+    if isinstance(file, str | os.PathLike | bytes):
+        return file
+    if isinstance(file, bytearray | memoryview):
+        return bytes(file)
+    content = file.read() if hasattr(file, "read") else None
+    if not isinstance(content, bytes):
+        raise TypeError(_no_file(file))
+    if not content:
+        nothing = "nothing is left to read; go back to the beginning with seek(0), if it was just written"
+        raise AudioError("an open file", [("file", f"empty: {nothing}")], "empty")
+    return content
+
+
+def _no_file(given: object) -> str:
+    """Say what was given instead of a file, and what to do."""
+    told = f"a song of type {type(given).__name__}; accepted are a path, bytes, an open binary file"
+    if hasattr(given, "read"):
+        return f'{told}; open it with "rb", not as text'
+    if hasattr(given, "__array__"):
+        return f"{told}; samples go one song at a time to `Classifier.predict`, with their sample_rate"
+    return f"{told}, and samples as a NumPy array or a torch tensor with their sample_rate"
 
 
 def name_of(source: Source) -> str:
@@ -27,7 +63,7 @@ def problem_with(source: Source) -> str | None:
     try:
         found = Path(source).stat()
     except FileNotFoundError:
-        return "no such file"
+        return NOT_FOUND
     except (OSError, ValueError) as error:  # a name that is too long, say, or one with a zero byte
         return getattr(error, "strerror", None) or str(error)
     if stat.S_ISDIR(found.st_mode):

@@ -55,6 +55,10 @@ def predict(
     out_: Annotated[
         Path | None, typer.Option("--out", help="Write there; songs that stand there already are skipped.")
     ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processor threads; by default one for one song, all cores for several."),
+    ] = None,
     device: Device = "auto",
     quiet: Quiet = False,
 ) -> None:
@@ -67,7 +71,9 @@ def predict(
     chosen, given = _model_and_paths(model, paths or [])
     found = find_songs(given)
     songs = found.files
-    classifier = load(chosen if chosen is not None else _default(quiet=quiet), device=device)
+    if threads is None and len(songs) == 1:
+        threads = 1
+    classifier = load(chosen if chosen is not None else _default(quiet=quiet), device=device, threads=threads)
     failures: list[Failure] = []
     _announce(found, classifier.header, kind, quiet=quiet)
     with (

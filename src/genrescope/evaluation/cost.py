@@ -7,11 +7,11 @@ import time
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from genrescope import modelfile
 from genrescope.features.front_end import make, stored
 from genrescope.inference.scorer import Scorer
+from genrescope.threads import limited
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,10 +52,6 @@ def milliseconds(model: Model, *, repeats: int = _REPEATS) -> float:
         scorer.track(stored([waveform], front_end))
         return 1000 * (time.process_time() - begun)
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with limited(1):
         first = once()
         return first if first > _LONG else statistics.median(once() for _ in range(repeats))
-    finally:
-        torch.set_num_threads(threads)

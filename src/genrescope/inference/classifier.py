@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-import numpy as np
-
 from genrescope import audio, modelfile, workers
 from genrescope.devices import choose_device
 from genrescope.errors import reason_of
 from genrescope.features.frame_file import FrameFile
 from genrescope.features.front_end import make, parts
+from genrescope.inference.model_info import ModelInfo
 from genrescope.inference.prediction import Failure, Prediction, WindowScores
 from genrescope.inference.scorer import Scorer
-from genrescope.inference.songs import Song, label_of, source_of
-from genrescope.models.registry import count_parameters
+from genrescope.inference.songs import Song, label_of, rate_of, samples_of, source_of
+from genrescope.threads import check as check_threads
+from genrescope.threads import limited
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
 
+    import numpy as np
     import numpy.typing as npt
     import torch
 
@@ -40,42 +42,9 @@ class DecodedSong:
     seconds: float
 
 
-@dataclass(frozen=True)
-class ModelInfo:
-    """What a model is, and on what terms it may be used.
-
-    Attributes:
-        name: of its recipe.
-        labels: what it knows.
-        exclusive: whether a song has one label, or any number of them.
-        sample_rate: samples per second of what it takes.
-        window_seconds: length of its windows.
-        embedding_width: numbers of an embedding; 0 where it gives none.
-        parameters: how many weights it has.
-        scores: its figures, by split, part and level.
-        licence: of its weights.
-        citation: the work to cite for them.
-        trained_on: name, licence and citation of the training data.
-        requires: the networks whose weights are not in the file.
-        made_with: version of genrescope.
-    """
-
-    name: str
-    labels: tuple[str, ...]
-    exclusive: bool
-    sample_rate: int
-    window_seconds: float
-    embedding_width: int
-    parameters: int
-    scores: dict[str, Any]
-    licence: str
-    citation: str
-    trained_on: dict[str, str]
-    requires: tuple[str, ...]
-    made_with: str
-
-
-def load(model: str | os.PathLike[str] | None = None, *, device: str = "auto") -> Classifier:
+def load(
+    model: str | os.PathLike[str] | None = None, *, device: str = "auto", threads: int | None = None
+) -> Classifier:
     """Load a classifier from a model file, a run folder, the folder of a cross-validation, or the shelf.
 
     Args:
@@ -84,19 +53,23 @@ def load(model: str | os.PathLike[str] | None = None, *, device: str = "auto") -
             the mean of their probabilities. None takes the model `genres`, which needs no training; the first time
             its weights are fetched (`genrescope models show genres`).
         device: `auto`, `cpu`, `cuda` or `mps`.
+        threads: processor threads that a prediction takes, as `Classifier` has it.
 
     Returns:
         A classifier that is ready for any number of songs.
 
     Raises:
-        ModelFileError: the file is missing, not fetched yet, truncated, damaged, foreign or of another format.
+        ModelFileError: the file is not fetched yet, truncated, damaged, foreign or of another format.
+        ModelNotFoundError: there is no such file, folder or name.
         TrainingError: this machine has no such device.
     """
     if model is None:
         from genrescope.modelfile import shelf
 
         _, model = shelf.get(shelf.DEFAULT)
-    return Classifier(modelfile.load(Path(model), device=choose_device(device)))
+    with limited(1):
+        loaded = modelfile.load(Path(model), device=choose_device(device))
+    return Classifier(loaded, threads=threads)
 
 
 class Classifier:
@@ -104,16 +77,23 @@ class Classifier:
 
     Args:
         model: the model file in memory.
+        threads: processor threads. By default one for a song, which on a busy machine is many times as fast as more,
+            and as many as torch takes for the songs of `predict_many`. A process that was forked has one only.
+
+    Raises:
+        GenrescopeError: more than one thread is asked for in a process that was forked.
+        ValueError: `threads` is less than 1.
     """
 
-    def __init__(self, model: Model) -> None:
-        self._model = model
+    def __init__(self, model: Model, *, threads: int | None = None) -> None:
+        check_threads(threads)
+        self._model, self._threads = model, threads
         self._scorer = Scorer.of(model)
-        self._front_end = make(self.header.front_end)
+        with limited(1):
+            self._front_end = make(self.header.front_end)
 
     def __repr__(self) -> str:
-        name = self.info.name or self.header.model
-        return f"<Classifier {name} from {self._model.path}: {', '.join(self.genres)}>"
+        return f"<Classifier: {self.info}, from {self._model.path}>"
 
     @property
     def header(self) -> Header:
@@ -128,52 +108,48 @@ class Classifier:
     @property
     def info(self) -> ModelInfo:
         """What the model is, and on what terms it may be used."""
-        header = self.header
-        return ModelInfo(
-            name=str(header.recipe.get("name", "")),
-            labels=header.labels,
-            exclusive=header.exclusive,
-            sample_rate=header.front_end.sample_rate,
-            window_seconds=header.front_end.seconds(header.windows.frames),
-            embedding_width=int(getattr(self._model.network, "width", 0)),
-            parameters=count_parameters(self._model.network),
-            scores=header.scores,
-            licence=header.weights.licence,
-            citation=header.weights.citation,
-            trained_on=header.data.model_dump(include={"name", "licence", "citation"}),
-            requires=tuple(need.name for need in header.requires),
-            made_with=header.made_with,
-        )
+        return ModelInfo.of(self._model)
 
     def predict(self, song: Song, *, sample_rate: int | None = None) -> Prediction:
         """Classify one song.
 
         Args:
-            song: path of an audio file, its bytes, an open binary file, or samples of shape (samples,) or
-                (samples, channels).
-            sample_rate: samples per second of an array; for files it is read from the file.
+            song: path of an audio file, its bytes, or an open binary file; or samples, as a NumPy array or a torch
+                tensor of shape (samples,) or (channels, samples): floats in [-1, 1], or integers of 8, 16 or 32 bits,
+                which are scaled by the full scale of their type.
+            sample_rate: samples per second of an array or a tensor; a file states its own.
 
         Returns:
             The prediction. A song shorter than a window is padded as the model learnt it, with silence or by repeating
             it, and has a warning.
 
         Raises:
-            AudioError: the sound cannot be used.
+            AudioError: the sound cannot be used, or a shape is ambiguous.
+            AudioNotFoundError: the file does not exist.
+            TypeError: it is no song.
             ValueError: an array came without its rate, or a file with one.
         """
-        return self.judge(self.hear(song, sample_rate=sample_rate))
+        with limited(self._threads or 1):
+            return self._judged(self.hear(song, sample_rate=sample_rate))
 
-    def predict_many(self, songs: Iterable[str | os.PathLike[str] | bytes]) -> Iterator[Prediction | Failure]:
+    def predict_many(self, songs: Iterable[audio.File]) -> Iterator[Prediction | Failure]:
         """Classify songs in order. Worker processes decode ahead while the model works; a bad file stops nothing.
 
         A decoder may crash, or take too much time or memory: that is this song's failure.
 
         Args:
-            songs: paths, or the bytes of files; asked for as they are needed.
+            songs: paths, bytes of files, or open binary files; asked for as they are needed.
 
         Yields:
             For each song a prediction, or a failure with its reason.
+
+        Raises:
+            GenrescopeError: the classifier has more than one thread, and this process was forked.
         """
+        check_threads(self._threads)
+        if multiprocessing.current_process().daemon:  # it may not start processes
+            yield from (self._result(song, self._heard_here(song)) for song in songs)
+            return
         with audio.decoders(self.header.front_end.sample_rate) as pool:
             heard = cast("Generator[tuple[Any, DecodedSong | Exception]]", workers.ahead(self._heard(pool, songs)))
             try:
@@ -183,8 +159,14 @@ class Classifier:
                 pool.close()  # so that the thread does not wait for them
                 heard.close()
 
+    def _heard_here(self, song: audio.File) -> DecodedSong | Exception:
+        try:
+            return self.hear(song)
+        except Exception as error:  # one bad file never stops a run, whatever a decoder throws
+            return error
+
     def _heard(
-        self, pool: workers.Pool[audio.Wanted], songs: Iterable[str | os.PathLike[str] | bytes]
+        self, pool: workers.Pool[audio.Wanted], songs: Iterable[audio.File]
     ) -> Iterator[tuple[Any, DecodedSong | Exception]]:
         """Yield each song with its sound, or with what went wrong."""
         given: deque[tuple[Any, Path | None, str, Exception | None]] = deque()
@@ -203,7 +185,8 @@ class Classifier:
             song, path, name, problem = given.popleft()
             sound: DecodedSong | Exception
             try:
-                sound = self._listened(path, name, pieces) if problem is None else problem
+                with limited(self._threads):
+                    sound = self._listened(path, name, pieces) if problem is None else problem
             except Exception as error:  # one bad file never stops a run, whatever a decoder throws
                 sound = error
             yield song, sound
@@ -211,31 +194,40 @@ class Classifier:
     def embed(self, song: Song, *, sample_rate: int | None = None) -> npt.NDArray[np.float32]:
         """Return the embedding of a song, float32 of shape (width,): the mean over its windows.
 
+        Args:
+            song: as `predict` takes it.
+            sample_rate: samples per second of an array or a tensor.
+
         Raises:
-            AudioError: the sound cannot be used.
             ModelFileError: the model's network gives no embeddings.
-            ValueError: an array came without its rate, or a file with one.
+            AudioError, TypeError, ValueError: as `predict`.
         """
-        sound = self.hear(song, sample_rate=sample_rate)
-        embedding: npt.NDArray[np.float32] = self._scorer.embeddings(sound.frames).mean(dim=0).numpy()
+        with limited(self._threads or 1):
+            sound = self.hear(song, sample_rate=sample_rate)
+            embedding: npt.NDArray[np.float32] = self._scorer.embeddings(sound.frames).mean(dim=0).numpy()
         return embedding
 
     def hear(self, song: Song, *, sample_rate: int | None = None) -> DecodedSong:
         """Decode a song and compute its frames: all that needs no network, so that it can run ahead in a thread.
 
+        Args:
+            song: as `predict` takes it.
+            sample_rate: samples per second of an array or a tensor.
+
         Raises:
-            AudioError: the sound cannot be used.
-            ValueError: an array came without its rate, or a file with one.
+            AudioError, TypeError, ValueError: as `predict`.
         """
-        rate = self.header.front_end.sample_rate
-        if not isinstance(song, np.ndarray):
+        rate, samples = self.header.front_end.sample_rate, samples_of(song)
+        if samples is not None:
+            wave = audio.from_array(samples, rate=rate_of(sample_rate), to_rate=rate)
+            path, name, pieces = None, "array", iter([wave])
+        else:
             if sample_rate is not None:
                 raise ValueError("a file states its own rate; give `sample_rate` only with an array of samples")
-            path, name, source = source_of(song)
-            return self._listened(path, name, audio.blocks(source, rate=rate))
-        if sample_rate is None:
-            raise ValueError("an array of samples needs its `sample_rate`, in samples per second")
-        return self._listened(None, "array", [audio.from_array(song, rate=sample_rate, to_rate=rate)])
+            path, name, source = source_of(cast("audio.File", song))
+            pieces = audio.blocks(source, rate=rate)
+        with limited(self._threads or 1):
+            return self._listened(path, name, pieces)
 
     def _listened(self, path: Path | None, name: str, pieces: Iterable[audio.Wave]) -> DecodedSong:
         """Compute the frames of a waveform that comes in pieces."""
@@ -252,6 +244,10 @@ class Classifier:
 
     def judge(self, sound: DecodedSong) -> Prediction:
         """Classify a song as `hear` returns it."""
+        with limited(self._threads or 1):
+            return self._judged(sound)
+
+    def _judged(self, sound: DecodedSong) -> Prediction:
         front_end, length = self.header.front_end, self.header.windows.frames
         found = self._scorer.track(sound.frames)
         ranked = dict(sorted(self._named(found.scores).items(), key=lambda item: -item[1]))
@@ -275,7 +271,8 @@ class Classifier:
     def _result(self, song: Any, sound: DecodedSong | Exception) -> Prediction | Failure:
         try:
             if not isinstance(sound, Exception):
-                return self.judge(sound)
+                with limited(self._threads):
+                    return self._judged(sound)
             reason = reason_of(sound)
         except Exception as error:  # one bad file never stops a run, whatever a network throws
             reason = reason_of(error)

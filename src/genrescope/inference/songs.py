@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import io
-import os
+import numbers
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import torch
 
 from genrescope import audio
-from genrescope.errors import DataError
+from genrescope.errors import DataError, DataNotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,8 +18,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 
-Song: TypeAlias = "str | os.PathLike[str] | bytes | IO[bytes] | npt.NDArray[Any]"
-"""What can be classified: a path, the bytes of a file, an open binary file, or samples."""
+Song: TypeAlias = "audio.File | npt.NDArray[Any] | torch.Tensor"
+"""What can be classified: a path, the bytes of a file, an open binary file, or samples as an array or a tensor."""
 
 
 def find_songs(paths: Sequence[Path]) -> audio.Walk:
@@ -40,7 +42,7 @@ def find_songs(paths: Sequence[Path]) -> audio.Walk:
         elif _exists(path):
             files[path] = None
         else:
-            raise DataError(f"{path}: no such file or folder")
+            raise DataNotFoundError(f"{path}: no such file or folder")
     found.files = list(files)
     return found
 
@@ -60,22 +62,35 @@ def _exists(path: Path) -> bool:
         return isinstance(error, PermissionError)
 
 
-def source_of(song: str | os.PathLike[str] | bytes | IO[bytes]) -> tuple[Path | None, str, audio.Source]:
+def source_of(song: audio.File) -> tuple[Path | None, str, audio.Source]:
     """Return a file's path, its name, and what the decoders take."""
-    if isinstance(song, str | os.PathLike):
-        path = Path(song)
-        return path, str(song), audio.drained(path) if audio.is_pipe(path) else path
-    if isinstance(song, bytes | bytearray | memoryview):
-        held = bytes(song)
-    elif isinstance(song, io.IOBase) or hasattr(song, "read"):
-        held = song.read()
-    else:
-        held = None
-    if not isinstance(held, bytes):
-        raise TypeError(
-            f"a song of type {type(song).__name__}; accepted are a path, bytes, an open binary file, and a NumPy array"
-        )
-    return None, label_of(held), held
+    source = audio.to_source(song)
+    if isinstance(source, bytes):
+        return None, label_of(source), source
+    path = Path(source)
+    return path, str(source), audio.drained(path) if audio.is_pipe(path) else path
+
+
+def samples_of(song: object) -> npt.NDArray[Any] | None:
+    """Return a NumPy array or torch tensor as an array on the CPU, and None for anything else."""
+    if isinstance(song, torch.Tensor):
+        held = song.detach().cpu()
+        array: npt.NDArray[Any] = (held.float() if held.is_floating_point() else held).numpy()  # NumPy lacks bfloat16
+        return array
+    return song if isinstance(song, np.ndarray) else None
+
+
+def rate_of(sample_rate: object) -> int:
+    """Return the rate of samples as a whole number.
+
+    Raises:
+        ValueError: none was given, or it is no whole number.
+    """
+    if sample_rate is None:
+        raise ValueError("samples need their `sample_rate`, in samples per second, as 44100")
+    if not isinstance(sample_rate, numbers.Real) or not float(sample_rate).is_integer():
+        raise ValueError(f"sample_rate={sample_rate!r}; accepted is a whole number of samples per second, as 44100")
+    return round(float(sample_rate))
 
 
 def label_of(song: object) -> str:

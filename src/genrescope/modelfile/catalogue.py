@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from genrescope.errors import ModelFileError, nearest
+from genrescope.errors import ModelFileError, ModelNotFoundError, nearest
 
 CACHE = "GENRESCOPE_CACHE"
 """The environment variable that names another folder for what genrescope keeps between runs."""
@@ -205,4 +205,4 @@ def named(name: str) -> Path:
     if name in BUILT_IN:
         raise ModelFileError(f"{name} was not fetched yet ({BUILT_IN[name].size}): genrescope models get {name}")
     hint = "" if Path(name).name != name else f"; as a name on the shelf, {nearest(name, known())}"
-    raise ModelFileError(f"{name}: no such model file or run folder{hint}")
+    raise ModelNotFoundError(f"{name}: no such model file or run folder{hint}")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genrescope import audio
-from genrescope.errors import DataError, nearest
+from genrescope.errors import DataError, DataNotFoundError, nearest
 from genrescope.sources import cards, genre_map, genre_names, tagged_library
 from genrescope.sources.folders import left_out, list_folder
 from genrescope.sources.listing import Listing
@@ -74,7 +74,7 @@ def _listed(data: str) -> Listing:
         return list_table(Path(data))
     if colon and len(name) > 1 and "/" not in name:  # one letter is a drive of Windows
         raise DataError(f'no data set card called "{name}"; {nearest(name, cards.names())}')
-    raise DataError(
+    raise DataNotFoundError(
         f"{data}: no such folder or file. DATA is a folder of genre folders, a CSV or TSV file with the columns "
         "path and genre, card:folder (as gtzan:/music/gtzan), or library:folder (tagged music)"
     )
@@ -116,5 +116,5 @@ def select_genres(tracks: Sequence[Track], genres: Sequence[str] | None) -> list
 
 def _existing_folder(root: Path) -> Path:
     if not root.is_dir():
-        raise DataError(f"{root}: no such folder")
+        raise DataNotFoundError(f"{root}: no such folder")
     return root

@@ -7,7 +7,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from genrescope import audio
-from genrescope.errors import DataError
+from genrescope.errors import DataError, DataNotFoundError
 from genrescope.sources import genre_map
 from genrescope.sources.listing import Listing, some
 from genrescope.sources.track import Track
@@ -82,7 +82,7 @@ def same_file(path: Path) -> str:
 
 def _walk(root: Path) -> audio.Walk:
     if not root.is_dir():
-        raise DataError(f"{root}: no such folder")
+        raise DataNotFoundError(f"{root}: no such folder")
     return audio.walk(root)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genrescope import audio
-from genrescope.errors import AudioError, DataError
+from genrescope.errors import AudioError, DataError, DataNotFoundError
 from genrescope.files import csv_line, read_text, write_text
 from genrescope.sources import tags
 from genrescope.sources.genre_map import genre_key
@@ -88,7 +88,7 @@ def look_through(folder: Path) -> audio.Walk:
         DataError: there is no such folder, or no audio in it.
     """
     if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder")
+        raise DataNotFoundError(f"{folder}: no such folder")
     found = audio.walk(folder)
     if not found.files:
         raise DataError(

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from genrescope.errors import DataError
+from genrescope.errors import DataError, DataNotFoundError
 from genrescope.features.spec import Spec, from_dict
 from genrescope.files import fingerprint
 from genrescope.sources.listing import some
@@ -119,7 +119,7 @@ def open_store(path: str | Path, *, verify: bool = False) -> Store:
     path = Path(path)
     header = read_header(path)
     if header is None:
-        raise DataError(
+        raise DataNotFoundError(
             f"{path} is not a finished store (it has no {STORE_FILE}); make or finish it with: "
             f"genrescope prepare DATA --out {path}"
         )
