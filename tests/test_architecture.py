@@ -31,7 +31,7 @@ PACKAGE = "genrescope"
 
 LAYERS = (
     {"errors"},
-    {"files", "progress", "worker"},
+    {"extras", "files", "progress", "worker"},
     {"locks", "records", "tables", "workers"},
     {"devices", "threads"},
     {"audio", "pages"},
@@ -51,7 +51,7 @@ LAYERS = (
 )
 """Each may import what stands above it."""
 
-MODULES_FOR_A_PREDICTION = 50
+MODULES_FOR_A_PREDICTION = 51
 """Modules of genrescope in a process that only classifies a song; a further one is looked at before it is let in."""
 
 HEAVY = (

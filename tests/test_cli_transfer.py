@@ -302,11 +302,11 @@ def test_no_option_lets_code_of_others_run(store: Path, tmp_path: Path) -> None:
 
 
 def test_without_the_extra_nothing_else_is_asked_for(store: Path, ast: Path, tmp_path: Path) -> None:
-    (tmp_path / "transformers.py").write_text("raise ImportError('not installed')")
+    (tmp_path / "sitecustomize.py").write_text("import sys; sys.modules['transformers'] = None")
     done = genrescope(
         "transfer", store, "--network", ast, "--out", tmp_path / "out", env={"PYTHONPATH": _with(tmp_path)}
     )
-    assert_refused(done, "published networks need transformers, an extra: pip install 'genrescope[transfer]'")
+    assert_refused(done, "a published network needs transformers, an extra: pip install 'genrescope[transfer]'")
 
 
 def _with(folder: Path) -> str:

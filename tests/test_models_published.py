@@ -15,7 +15,8 @@ from conftest import noise, tone
 from transfer_support import KINDS, opened
 
 from genrescope import audio
-from genrescope.errors import DataError, ModelFileError, TrainingError
+from genrescope.errors import DataError, ModelFileError
+from genrescope.extras import MissingPackageError
 from genrescope.features.front_end import make, stored
 from genrescope.features.windows import Span
 from genrescope.inference.scorer import Scorer
@@ -239,7 +240,7 @@ def test_a_network_of_the_hub_has_its_commit(tmp_path: Path, monkeypatch: pytest
 
 def test_without_transformers_the_extra_is_named(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "transformers", None)
-    with pytest.raises(TrainingError, match=r"an extra: pip install 'genrescope\[transfer\]'"):
+    with pytest.raises(MissingPackageError, match=r"an extra: pip install 'genrescope\[transfer\]'"):
         load(str(saved / "hubert"))
 
 

@@ -13,7 +13,8 @@ from cli_support import here
 from conftest import genre_folders
 
 from genrescope import splits
-from genrescope.errors import DataError, TrainingError
+from genrescope.errors import DataError
+from genrescope.extras import MissingPackageError
 from genrescope.research import tune as tuning
 from genrescope.research.tune import Search, Tuned, subset, tune
 from genrescope.research.tune_space import Range, read_space
@@ -252,7 +253,7 @@ def test_a_split_of_folds_is_refused(store: Store, tmp_path: Path) -> None:
 
 def test_without_optuna_the_extra_is_named(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
-    with pytest.raises(TrainingError, match=r"tuning needs Optuna, an extra: pip install 'genrescope\[tune\]'"):
+    with pytest.raises(MissingPackageError, match=r"tuning needs optuna, an extra: pip install 'genrescope\[tune\]'"):
         search(store, tmp_path / "out")
 
 

@@ -12,6 +12,7 @@ from genrescope import records, workers
 from genrescope.check import faults
 from genrescope.check.checked import FILE_NAME, FORMAT, NOTES_NAME, PAGE_NAME, Checked
 from genrescope.check.listen import FileMeasurements, listen
+from genrescope.extras import require
 from genrescope.features.spec import LogMelSpec
 from genrescope.files import refuse_foreign, write_json
 from genrescope.progress import Progress
@@ -54,7 +55,9 @@ def check(
     Raises:
         DataError: `data` has no tracks, or `out` holds something else or cannot be read.
         OutputError: the results cannot be written; what was measured is kept for the next run.
+        MissingPackageError: a package of the extra `train` is not installed.
     """
+    require("train", "a check")
     from genrescope.check import page
 
     begun = time.monotonic()

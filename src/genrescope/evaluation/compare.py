@@ -21,8 +21,8 @@ from genrescope import results
 from genrescope.errors import DataError
 from genrescope.evaluation import cost, metrics, paired
 from genrescope.evaluation.compared_runs import Run, groups_of, names_of, open_run, refuse_repeated, same_tracks
+from genrescope.extras import require
 from genrescope.files import fingerprint, refuse_foreign
-from genrescope.pages.drawing import write_figures
 from genrescope.results import COMPARE_NAME, AdjustedDifference, Comparison, Entry, EntryAccuracy, NamedDifference
 
 if TYPE_CHECKING:
@@ -84,7 +84,10 @@ def compare(
 
     Raises:
         DataError: there are not two, one was not scored, or they hold other tracks or labels.
+        MissingPackageError: a package of the extra `train` is not installed.
     """
+    require("train", "a comparison")
+    from genrescope.pages.drawing import write_figures
     from genrescope.reports import comparison_page
 
     out = Path(out)

@@ -16,6 +16,7 @@ from genrescope.evaluation.sound import sound_for
 from genrescope.evaluation.subjects import labelled, own_part
 from genrescope.evaluation.summary import summary
 from genrescope.evaluation.written import Written
+from genrescope.extras import require
 from genrescope.inference.scorer import Scorer, verdicts
 from genrescope.results import EVALUATION_NAME, Evaluation, TrackRow
 from genrescope.training.run_folder import read_history
@@ -65,7 +66,9 @@ def evaluate(
         ModelFileError: the model cannot be used.
         DataError: there is nothing to score it on.
         OutputError: the results cannot be written, or another run is at them.
+        MissingPackageError: a package of the extra `train` is not installed.
     """
+    require("train", "an evaluation")
     device = choose_device(device)
     loaded = modelfile.load(model, device=device)
     run = loaded.path.parent if (loaded.path.parent / "run.json").exists() else None

@@ -27,6 +27,7 @@ from genrescope.evaluation.facts import about_model
 from genrescope.evaluation.held_out import ALL, held_out
 from genrescope.evaluation.sound import Scored
 from genrescope.evaluation.written import Written
+from genrescope.extras import require
 from genrescope.inference.scorer import Scorer
 from genrescope.progress import Progress
 from genrescope.results import ROBUSTNESS_NAME, ConditionFigures, DataFacts, RobustnessResult, RobustnessRow
@@ -76,7 +77,9 @@ def robustness(
 
     Raises:
         DataError: there is no such run, part or condition, or no audio.
+        MissingPackageError: a package of the extra `train` is not installed.
     """
+    require("train", "a robustness test")
     from genrescope.reports import robustness_page
 
     wanted = [condition.name for condition in chosen(conditions)]

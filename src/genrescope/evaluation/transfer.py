@@ -9,6 +9,7 @@ from genrescope.errors import DataError
 from genrescope.evaluation.crossval import cross_validate
 from genrescope.evaluation.evaluate import evaluate
 from genrescope.evaluation.sound import EmbeddingSound, FileSound
+from genrescope.extras import require
 from genrescope.results import CROSSVAL_NAME, EVALUATION_NAME
 from genrescope.store import embeddings, waves
 from genrescope.training.fine_tuning import TuningLearner
@@ -90,7 +91,9 @@ def gather(
     Raises:
         DataError: the audio cannot be found, or none of it can be used.
         OutputError: something cannot be written; what was finished is kept.
+        MissingPackageError: a package of the extra `train` is not installed.
     """
+    require("train", "transfer learning")
     if isinstance(recipe, ProbeRecipe):
         layer = recipe.network.layer
         embedded = embeddings.extract(store, body, layer=layer, data=data, cache=cache, on_track=on_track)

@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from genrescope.errors import DataError, ModelFileError, TrainingError
+from genrescope.errors import DataError, ModelFileError
+from genrescope.extras import require
 from genrescope.features.spec import to_dict
 from genrescope.files import fingerprint
 from genrescope.models.published import KINDS, Body, Published, PublishedSpec, front_end_of
@@ -45,7 +46,7 @@ def load(name: str, *, revision: str | None = None, seconds: float | None = None
         seconds: length of a window; None takes the network's own.
 
     Raises:
-        TrainingError: transformers is not installed.
+        MissingPackageError: transformers is not installed.
         ModelFileError: there is no such network, it is of another architecture, is incomplete, or brings code.
         DataError: the window is out of range.
     """
@@ -74,7 +75,7 @@ def rebuild(spec: PublishedSpec) -> Body:
     """Build a network anew by its configuration; its weights are random until a model file's take their place.
 
     Raises:
-        TrainingError: transformers is not installed.
+        MissingPackageError: transformers is not installed.
         ValueError: the configuration is not that of a network that is known.
     """
     transformers = _import()
@@ -206,12 +207,9 @@ def _is_hubert(config: dict[str, Any]) -> bool:
 
 def _import() -> Any:
     """Load transformers, which is an extra, and keep it from printing."""
-    try:
-        import transformers
-    except ImportError as error:
-        raise TrainingError(
-            "published networks need transformers, an extra: pip install 'genrescope[transfer]'"
-        ) from error
+    require("transfer", "a published network")
+    import transformers
+
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)

@@ -25,6 +25,7 @@ from genrescope.devices import choose_device
 from genrescope.errors import DataError, GenrescopeError
 from genrescope.evaluation.crossval import cross_validate
 from genrescope.evaluation.evaluate import evaluate
+from genrescope.extras import require
 from genrescope.files import read_text, refuse_foreign, write_json, write_text
 from genrescope.research import collect, experiments, tables
 from genrescope.results import CROSSVAL_NAME, EVALUATION_NAME, read_evaluation
@@ -125,7 +126,9 @@ def study(
 
     Raises:
         DataError: the file is faulty, an experiment was changed under its old name, or `out` holds something else.
+        MissingPackageError: a package of the extra `train` is not installed.
     """
+    require("train", "a study")
     path, out, device = Path(path), Path(out), choose_device(device)
     refuse_foreign(out, (TOML_NAME,), what="the study")
     runs = experiments.read(path, out, find_pairs=find_pairs)

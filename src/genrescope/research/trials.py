@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from genrescope.errors import DataError, TrainingError
+from genrescope.errors import DataError
+from genrescope.extras import require
 from genrescope.files import fingerprint
 
 if TYPE_CHECKING:
@@ -46,12 +47,11 @@ def require_optuna() -> Any:
     """Load Optuna, which is an extra, and keep it from printing.
 
     Raises:
-        TrainingError: it is not installed.
+        MissingPackageError: it is not installed.
     """
-    try:
-        import optuna
-    except ImportError as error:
-        raise TrainingError("tuning needs Optuna, an extra: pip install 'genrescope[tune]'") from error
+    require("tune", "tuning")
+    import optuna
+
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna
 

@@ -26,6 +26,7 @@ from genrescope.devices import choose_device
 from genrescope.errors import DataError, GenrescopeError, RecipeError, TrainingError
 from genrescope.evaluation.evaluate import track_rows
 from genrescope.evaluation.sound import sound_for
+from genrescope.extras import require
 from genrescope.files import fingerprint, refuse_foreign, write_json, write_text
 from genrescope.inference.scorer import Scorer
 from genrescope.research import trials as optuna_trials
@@ -122,10 +123,11 @@ def tune(
         All trials and the best one.
 
     Raises:
-        TrainingError: Optuna is not installed.
+        MissingPackageError: a package of the extra `tune` is not installed.
         DataError: the store or split does not suit, or `out` holds a search of something else.
         RecipeError: the recipe cannot be used.
     """
+    require("train", "tuning")
     out = Path(out)
     base = recipes.load(search.recipe, search.changes)
     optuna_trials.require_optuna()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from genrescope import files, workers
 from genrescope.audio import SAMPLE_RATE
 from genrescope.errors import DataError, OutputError
+from genrescope.extras import require
 from genrescope.synth.songs import artist_name, compose, refuse_unknown
 from genrescope.synth.styles import STYLES
 
@@ -96,7 +97,9 @@ def write_dataset(
     Raises:
         DataError: the folder holds music of another seed or length.
         OutputError: a file cannot be written.
+        MissingPackageError: a package of the extra `train` is not installed.
     """
+    require("train", "synthesised music")
     root = Path(folder)
     _remember(root, collection)
     plan = [

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from scipy.fft import next_fast_len
 
 from genrescope.synth.voices import Drum, Voice, drum, tone
 
@@ -140,6 +139,8 @@ def master(dry: Wave, sent: Wave, studio: Studio, *, rng: np.random.Generator, r
     """
     count = len(dry)
     room = _room(studio, rng, rate)
+    from scipy.fft import next_fast_len
+
     size: int = next_fast_len(count + len(room), real=True)
     spectrum = np.fft.rfft(sent, size)
     spectrum *= 1 + np.fft.rfft(room, size)

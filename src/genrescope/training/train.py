@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 import genrescope
 from genrescope import locks, modelfile
+from genrescope.extras import require
 from genrescope.modelfile import Header, TrainingData
 from genrescope.models.registry import count_parameters
 from genrescope.sources.cards import card, names
@@ -44,7 +45,9 @@ def train(job: Job, *, learner: Learner | None = None, watch: Watch = SILENT) ->
         RecipeError: there is no such network, or it does not take such windows.
         TrainingError: the loss is no longer finite.
         OutputError: the disk is full, say, and the last checkpoint is kept; or another process trains into `out`.
+        MissingPackageError: a package of the extra `train` is not installed.
     """
+    require("train", "training")
     job = job.on_device()
     learner = learner or learner_of(cast("AnyRecipe", job.recipe))
     material = job.material()

@@ -1,0 +1,36 @@
+"""Packages that only some work needs: pip brings them with an extra of genrescope, and who lacks them is told so."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from genrescope.errors import GenrescopeError
+
+EXTRAS = {
+    "train": {
+        "lightning_fabric": "lightning-fabric", "matplotlib": "matplotlib", "scipy": "scipy", "sklearn": "scikit-learn",
+        "tensorboardX": "tensorboardX",
+    },
+    "tune": {"optuna": "optuna"},
+    "transfer": {"transformers": "transformers"},
+}  # fmt: skip
+"""Of each extra, the packages by the modules that they bring."""
+
+
+class MissingPackageError(GenrescopeError, ModuleNotFoundError):
+    """A package that is not installed, and the extra that brings it."""
+
+
+def require(extra: str, what: str) -> None:
+    """Refuse work whose packages are not installed, before it begins.
+
+    Args:
+        extra: name of the extra.
+        what: the work, as the message calls it.
+
+    Raises:
+        MissingPackageError: a package is missing; the message has the command that installs it.
+    """
+    missing = [package for module, package in EXTRAS[extra].items() if find_spec(module) is None]
+    if missing:
+        raise MissingPackageError(f"{what} needs {', '.join(missing)}, an extra: pip install 'genrescope[{extra}]'")
