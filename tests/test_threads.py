@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
-from cli_support import environment, genrescope, world
+from cli_support import environment, genrescope, here, world
 from conftest import RATE, sweep
 
 from genrescope import load
@@ -97,12 +97,18 @@ def test_fewer_than_one_thread_is_refused(made: World, count: int) -> None:
         load(made.run, device="cpu", threads=count)
 
 
-def test_the_command_takes_threads(made: World) -> None:
-    songs = made.songs()[:2]
-    plain = genrescope("predict", made.run, *songs, "--format", "csv")
-    told = genrescope("predict", made.run, *songs, "--format", "csv", "--threads", 1)
-    assert (told.code, told.out) == (0, plain.out)
-    refused = genrescope("predict", made.run, songs[0], "--threads", 0)
+@pytest.mark.usefixtures("two_threads")
+def test_the_command_takes_one_thread_for_one_song_unless_told(made: World, used: list[int]) -> None:
+    one, two = made.songs()[:1], made.songs()[:2]
+    for songs, options, expected in ((one, (), [1]), (two, (), [2, 2]), (one, (2,), [2]), (two, (1,), [1, 1])):
+        done = here("predict", made.run, *songs, *(("--threads", *options) if options else ()))
+        assert done.code == 0, done.err
+        assert used == expected
+        used.clear()
+
+
+def test_the_command_refuses_no_thread(made: World) -> None:
+    refused = genrescope("predict", made.run, made.songs()[0], "--threads", 0)
     assert refused.code == 2
     assert "--threads" in refused.err
 
