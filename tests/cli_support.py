@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -32,6 +33,7 @@ SMALL = (
 )  # fmt: skip
 """Options of `train` for a network and a length that two busy cores can carry."""
 
+_NEXT = "next: genrescope "
 PATIENCE = 180.0  # seconds: the machine may be busy
 
 
@@ -45,8 +47,14 @@ class Done:
 
     @property
     def messages(self) -> list[str]:
-        """The lines of stderr."""
-        return self.err.splitlines()
+        """The lines of stderr, without the one that says what to type next."""
+        return [line for line in self.err.splitlines() if not line.startswith(_NEXT)]
+
+    @property
+    def next(self) -> list[str]:
+        """The arguments of the command that the last line of stderr tells, as a shell takes them; none where none."""
+        *_, last = ["", *self.err.splitlines()]
+        return shlex.split(last.removeprefix(_NEXT)) if last.startswith(_NEXT) else []
 
 
 @dataclass(frozen=True)

@@ -152,7 +152,8 @@ def test_data_goes_to_stdout_and_messages_to_stderr(made: World, tmp_path: Path)
     )
     done = genrescope("predict", made.run, made.songs()[0], "--format", "jsonl", "--out", tmp_path / "x.jsonl")
     assert done.out == ""
-    assert done.err == f"1 songs written to {tmp_path / 'x.jsonl'}\n"
+    assert done.messages == [f"1 songs written to {tmp_path / 'x.jsonl'}"]
+    assert done.next == ["evaluate", str(made.run)]
     shown = genrescope("predict", made.run, made.songs()[0], "--format", "jsonl")
     assert shown.err == ""
     assert shown.out == (tmp_path / "x.jsonl").read_text()

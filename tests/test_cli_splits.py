@@ -287,8 +287,9 @@ def test_folds_are_trained_one_after_another_and_shown(store: Path, tmp_path: Pa
     assert "resamples whole artists" in done.out
     assert done.messages[-2:] == [
         f"report: {tmp_path / 'cv' / 'report.html'}",
-        f"the folds' models predict together: genrescope predict {tmp_path / 'cv'} SONG",
+        "the folds' models predict together, as an ensemble",
     ]
+    assert done.next == ["predict", str(tmp_path / "cv"), "SONG"]
     assert_refused(here(*command), "holds a cross-validation already", "--resume")
     again = here(*command, "--resume")
     assert again.code == 0

@@ -28,6 +28,7 @@ from genrescope.splits import Split
 from genrescope.store.prepare import prepare
 from genrescope.training import pooled_svm, recipe, run_folder
 from genrescope.training.job import Job, Material
+from genrescope.training.progress import SILENT
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -53,7 +54,7 @@ def fitted(
     bank: FrameBank, tracks: list[StoredTrack], labels: tuple[str, ...], its: Recipe, seed: int = 0
 ) -> PooledSVM:
     job = Job(cast("Store", SimpleNamespace(spec=LogMelSpec())), its, Split({}, "none"), Path(), seed=seed)
-    return pooled_svm.fit(bank, job, Material(tracks, [], labels), its)
+    return pooled_svm.fit(bank, job, Material(tracks, [], labels), its, SILENT)
 
 
 def probabilities(model: nn.Module, bank: FrameBank, placed: Windows) -> torch.Tensor:

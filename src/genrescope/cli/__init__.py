@@ -20,6 +20,7 @@ from genrescope.cli import (
     library,
     models,
     predict,
+    recipes,
     robustness,
     splits,
     streams,
@@ -42,7 +43,8 @@ app = typer.Typer(
 )
 app.callback()(version)
 commands = (
-    demo, datasets, library, check, data, splits, train, models, predict, compare, robustness, study, tune, transfer,
+    demo, datasets, library, check, data, splits, train, models, predict, compare, robustness, study, recipes, tune,
+    transfer,
 )  # fmt: skip
 for module in commands:
     module.add_to(app)

@@ -10,7 +10,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from genrescope import locks
-from genrescope.cli.console import Jobs, ListingReport, NormaliseGenres, Quiet, out, progress, resumable, say, table
+from genrescope.cli.bars import progress
+from genrescope.cli.console import (
+    Jobs,
+    ListingReport,
+    NormaliseGenres,
+    Quiet,
+    next_step,
+    out,
+    resumable,
+    say,
+    table,
+    unused,
+)
 
 if TYPE_CHECKING:
     from genrescope.check.checked import Checked
@@ -47,7 +59,7 @@ def check(
         resumable("Run the same command again to go on."),
         progress("files", quiet=quiet) as bar,
     ):
-        task = bar.add_task("listening", total=None, detail="")
+        task = bar.add_task("listening", total=None)
         seconds = 0.0
 
         def show(at: Progress[FileMeasurements]) -> None:
@@ -72,6 +84,8 @@ def check(
         f"{len(done.tracks)} tracks, {done.computed} read, {done.seconds:.1f} s: {told}. Look at {done.page}",
         quiet=quiet,
     )
+    chosen = [*(("--genres", genres) if genres else ()), *(("--normalise-genres",) if normalise_genres else ())]
+    next_step("prepare", data, *chosen, "--out", unused(Path("store")), quiet=quiet)
     if done.count("error") or listed.unreadable:
         raise typer.Exit(1)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from genrescope.cli.console import Quiet, out, resumable, say, table
+from genrescope.cli.console import Quiet, next_step, out, resumable, say, table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -46,6 +46,8 @@ def compare(
     for note in done.result.notes:
         say(f"note: {note}", quiet=quiet)
     say(f"report: {done.page}", quiet=quiet)
+    best = max(done.result.entries, key=lambda entry: entry.accuracy.mean)
+    next_step("robustness", best.runs[0], quiet=quiet)
 
 
 def _show_accuracies(result: Comparison, console: Console) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
+import shlex
 import sys
 import threading
-from typing import TYPE_CHECKING, Annotated
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,7 +21,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rich.console import Console, ConsoleOptions, RenderableType
-    from rich.progress import Progress, ProgressColumn
     from rich.segment import Segment
     from rich.table import Table
 
@@ -35,7 +37,6 @@ NormaliseGenres = Annotated[
 Seed = Annotated[int, typer.Option(min=0, help="Equal seeds give equal results.")]
 
 INTERRUPTED = 130
-_LOOK_BACK = 3600  # seconds from whose speed the time left is told
 _UNFOLDED = 10_000  # columns of a table that goes into a file or a pipe: a path must not be folded
 
 
@@ -51,6 +52,20 @@ def version(
     ] = False,
 ) -> None:
     """Music genre classification that can be trusted."""
+
+
+def template(name: str) -> Any:
+    """Return the type of an option `--template`, which prints a file of the package to stdout and ends."""
+
+    def show(wanted: bool) -> None:
+        if wanted:
+            from importlib.resources import files
+
+            print(files("genrescope.research").joinpath(name).read_text(encoding="utf-8"), end="")
+            raise typer.Exit
+
+    told = "Print a file to start from, with comments, and end."
+    return typer.Option("--template", help=told, is_eager=True, callback=show)
 
 
 def err() -> Console:
@@ -86,21 +101,40 @@ def _console() -> type[Console]:
     return Printing
 
 
+_is_step: ContextVar[bool] = ContextVar("is_step", default=False)
+
+
+def next_step(*arguments: object, quiet: bool) -> None:
+    """End a command with the next one to type: a line on stderr, quoted for the shell.
+
+    Args:
+        arguments: what follows `genrescope`; text in capitals, such as `SONG`, is for the user to fill in.
+        quiet: say nothing.
+    """
+    if not _is_step.get():
+        say(f"next: genrescope {shlex.join(map(str, arguments))}", quiet=quiet)
+
+
+@contextlib.contextmanager
+def steps_of_one_command() -> Iterator[None]:
+    """Let commands run as steps of another one: what comes after each of them is not for the user to type."""
+    before = _is_step.set(True)
+    try:
+        yield
+    finally:
+        _is_step.reset(before)
+
+
+def unused(path: Path) -> Path:
+    """Return a path, or one with a number behind it where there is something already."""
+    numbered = (path.with_name(f"{path.name}-{number}") for number in itertools.count(2))
+    return path if not path.exists() else next(each for each in numbered if not each.exists())
+
+
 def say(text: str, *, quiet: bool = False, style: str = "") -> None:
     """Print a message to stderr, as it is."""
     if not quiet:
         err().print(text, style=style or None, markup=False)
-
-
-def bar_of(*columns: ProgressColumn | str, quiet: bool) -> Progress:
-    """Return a bar with some columns and the time left; nothing is shown when quiet or not on a terminal."""
-    from rich.progress import BarColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
-
-    return Progress(
-        "{task.description}", BarColumn(bar_width=24), *columns, "left", TimeRemainingColumn(),
-        "gone", TimeElapsedColumn(), console=err(), disable=quiet or not sys.stderr.isatty(), transient=True,
-        speed_estimate_period=_LOOK_BACK,
-    )  # fmt: skip
 
 
 class ListingReport:
@@ -125,15 +159,6 @@ def report_unreadable(unreadable: Sequence[tuple[Path, str]]) -> None:
     """Name folders and files that could not be looked into."""
     for path, reason in unreadable:
         say(f"skipped {path}: {reason}", style="yellow")
-
-
-@contextlib.contextmanager
-def progress(unit: str, *, quiet: bool = False) -> Iterator[Progress]:
-    """Show a bar with a count, what `detail` says, and the time left; nothing when quiet or not on a terminal."""
-    from rich.progress import MofNCompleteColumn
-
-    with bar_of(MofNCompleteColumn(), unit, "{task.fields[detail]}", quiet=quiet) as bar:
-        yield bar
 
 
 @contextlib.contextmanager

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from genrescope.cli.console import Jobs, ListingReport, NormaliseGenres, Quiet, Seed, progress, resumable, say
+from genrescope.cli.bars import progress
+from genrescope.cli.console import Jobs, ListingReport, NormaliseGenres, Quiet, Seed, next_step, resumable, say, unused
 
 
 def add_to(app: typer.Typer) -> None:
@@ -33,7 +34,7 @@ def synth(
     from genrescope.workers import cores
 
     with resumable("Run the same command again to go on."), progress("tracks", quiet=quiet) as bar:
-        task = bar.add_task("synthesising", total=None, detail="")
+        task = bar.add_task("synthesising", total=None)
         written = music.write_dataset(
             folder,
             music.Collection(artists, tracks, seconds, seed, crossover),
@@ -41,6 +42,7 @@ def synth(
             on_track=lambda done, total: bar.update(task, completed=done, total=total),
         )
     say(f"{written} tracks in {folder}; use them as DATA: synth:{folder}", quiet=quiet)
+    next_step("check", f"synth:{folder}", quiet=quiet)
 
 
 def prepare(
@@ -65,7 +67,7 @@ def prepare(
 
     wanted = [genre.strip() for genre in genres.split(",") if genre.strip()] if genres is not None else None
     with resumable("Run the same command again to go on."), progress("tracks", quiet=quiet) as bar:
-        task = bar.add_task("preparing", total=None, detail="")
+        task = bar.add_task("preparing", total=None)
         seconds = 0.0
 
         def show(at: preparing.Progress) -> None:
@@ -83,6 +85,7 @@ def prepare(
     report_store(done, quiet=quiet)
     if groups not in (None, "none") and (without := sum(not track.group for track in done.store.tracks)):
         say(f"note: {without} of {len(done.store.tracks)} tracks have no group in {groups}", quiet=quiet)
+    next_step("train", out, "--out", unused(out.parent / "run"), quiet=quiet)
     if done.failed or listed.unreadable:
         raise typer.Exit(1)
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from genrescope.cli.console import INTERRUPTED, Quiet, bar_of, out, resumable, say, table
+from genrescope.cli.bars import bar_of
+from genrescope.cli.console import INTERRUPTED, Quiet, next_step, out, resumable, say, table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -168,4 +169,4 @@ def _report(card: Card, folder: Path, done: Downloaded, *, quiet: bool) -> None:
     what = "there already" if done.there_already else "downloaded and unpacked" if done.fetched else "unpacked"
     how = what if done.there_already else f"{what} in {done.seconds:.0f} s"
     say(f"{card.name}: {done.files:,} files, {size_text(done.bytes)}, in {folder}; {how}", quiet=quiet)
-    say(f"next: genrescope check {card.name}:{folder}", quiet=quiet)
+    next_step("check", f"{card.name}:{folder}", quiet=quiet)

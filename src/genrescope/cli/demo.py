@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from genrescope.cli.console import Quiet, out, resumable, say, show_scores
+from genrescope.cli.console import Quiet, next_step, out, resumable, say, show_scores, steps_of_one_command
 
 ARTISTS, TRACKS, SECONDS = 8, 3, 9.0
 SHARES = {"train": 0.5, "validation": 0.125, "test": 0.375}
@@ -38,7 +38,7 @@ def demo(
 
     begun = time.monotonic()
     music, store, run = folder / "music", folder / "store", folder / "run"
-    with resumable(f"Go on with: genrescope demo --out {folder}"):
+    with resumable(f"Go on with: genrescope demo --out {folder}"), steps_of_one_command():
         say("1/7 synth: ten invented styles, eight artists each", quiet=quiet, style="bold")
         data.synth(music, artists=ARTISTS, tracks=TRACKS, seconds=SECONDS, quiet=quiet)
         say("2/7 check: damaged files, duplicates, band-limited sound", quiet=quiet, style="bold")
@@ -66,3 +66,4 @@ def demo(
     console.print(
         f"{time.monotonic() - begun:.0f} s. The music is synthesised: these scores prove nothing about real music."
     )
+    next_step("check", "MUSIC", quiet=quiet)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from genrescope.cli.console import Quiet, out, progress, report_unreadable, resumable, say, table
+from genrescope.cli.bars import progress
+from genrescope.cli.console import Quiet, next_step, out, report_unreadable, resumable, say, table
 
 if TYPE_CHECKING:
     from genrescope.sources.genre_map import GenreMap
@@ -46,7 +47,7 @@ def library(
     libraries.refuse_other_outputs(out_, unmapped, map_)
     genre_map = _map(map_, quiet=quiet)
     with resumable("Run the same command again."), progress("files", quiet=quiet) as bar:
-        task = bar.add_task("reading tags", total=len(files), detail="")
+        task = bar.add_task("reading tags", total=len(files))
 
         def show(done: int, failure: libraries.UnreadableFile | None) -> None:
             bar.update(task, completed=done)
@@ -62,6 +63,7 @@ def library(
     libraries.write_songs(out_, found.songs)
     _show_songs(found)
     _report(found, out_, quiet=quiet)
+    next_step("check", out_, quiet=quiet)
     if found.failed or walk.unreadable:
         raise typer.Exit(1)
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from genrescope.cli.console import Quiet, bar_of, out, resumable, say, table
+from genrescope.cli.bars import bar_of
+from genrescope.cli.console import Quiet, next_step, out, resumable, say, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,7 +70,7 @@ def get(
         _show_terms(path, entry, quiet=quiet)
     what = f"{', '.join(fresh)}: fetched, in {path.parent}" if fresh else f"{name}: there already, {path}"
     say(what, quiet=quiet)
-    say(f"next: genrescope predict {name} song.mp3", quiet=quiet)
+    next_step("predict", name, "SONG", quiet=quiet)
 
 
 def add(
@@ -82,6 +83,7 @@ def add(
 
     file = shelf.add(name, path)
     say(f"{name}: added, {file}", quiet=quiet)
+    next_step("predict", name, "SONG", quiet=quiet)
 
 
 def remove(name: _Name, quiet: Quiet = False) -> None:

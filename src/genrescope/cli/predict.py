@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Protocol
 
 import typer
 
-from genrescope.cli.console import Device, Quiet, out, progress, report_unreadable, resumable, say, table
+from genrescope.cli.bars import progress
+from genrescope.cli.console import Device, Quiet, next_step, out, report_unreadable, resumable, say, table, unused
 from genrescope.errors import DataError
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from genrescope.audio import Walk
     from genrescope.inference.prediction import Prediction
     from genrescope.modelfile import Header
+
+
+_REPEATED = 3  # songs and folders of the command line that the next one names again
 
 
 class Format(StrEnum):
@@ -82,7 +86,7 @@ def predict(
         progress("songs", quiet=quiet) as bar,
     ):
         missing = [song for song in songs if str(song) not in writer.done]
-        task = bar.add_task("listening", total=len(songs), completed=len(songs) - len(missing), detail="")
+        task = bar.add_task("listening", total=len(songs), completed=len(songs) - len(missing))
         for result in classifier.predict_many(missing):
             if isinstance(result, Failure):
                 failures.append(result)
@@ -95,8 +99,11 @@ def predict(
         say(f"{len(missing) - len(failures)} songs written to {out_}{kept}", quiet=quiet)
     if failures:
         say(f"{len(failures)} of {len(songs)} files could not be used", quiet=quiet, style="yellow")
-        raise typer.Exit(2 if len(failures) == len(songs) else 1)
-    if found.unreadable:
+    if failures and len(failures) == len(songs):
+        raise typer.Exit(2)
+    if out_ is not None or kind is Format.table:  # what a program reads ends with its data
+        next_step(*_next_arguments(chosen, given, written=out_ is not None), quiet=quiet)
+    if failures or found.unreadable:
         raise typer.Exit(1)
 
 
@@ -135,6 +142,19 @@ def _model_and_paths(first: Path, others: list[Path]) -> tuple[Path | None, list
             "or genrescope predict MODEL song.mp3"
         )
     return first, others
+
+
+def _next_arguments(model: Path | None, paths: list[Path], *, written: bool) -> tuple[object, ...]:
+    """Return what comes after predictions: writing them all down; then what is known of how good they are."""
+    if not written and len(paths) <= _REPEATED:
+        return "predict", *((model,) if model is not None else ()), *paths, "--out", unused(Path("genres.csv"))
+    if model is not None and (model / "run.json").exists():
+        return "evaluate", model
+    if model is not None and model.exists():
+        return "models", "add", "NAME", model
+    from genrescope.modelfile import shelf
+
+    return "models", "show", model if model is not None else shelf.DEFAULT
 
 
 def _default(*, quiet: bool) -> Path:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from genrescope.cli.console import Device, Jobs, Quiet, out, progress, resumable, say, table
+from genrescope.cli.bars import progress
+from genrescope.cli.console import Device, Jobs, Quiet, next_step, out, resumable, say, table
 
 if TYPE_CHECKING:
     from genrescope.results import RobustnessResult
@@ -40,7 +41,7 @@ def robustness(
 
     selection = Selection(part, tracks, data, store)
     with resumable("Run the same command again to go on."), progress("tracks", quiet=quiet) as bar:
-        task = bar.add_task("listening", total=None, detail="")
+        task = bar.add_task("listening", total=None)
         done = score(
             run, selection, conditions=conditions, out=folder, device=device, jobs=jobs,
             on_track=lambda at: bar.update(task, completed=at.done, total=at.total),
@@ -51,6 +52,7 @@ def robustness(
     for track, reason in done.result.failed.items():
         say(f"skipped {track}: {reason}", style="yellow")
     say(f"report: {done.report}", quiet=quiet)
+    next_step("predict", run, "SONG", quiet=quiet)
     if done.result.failed:
         raise typer.Exit(1)
 

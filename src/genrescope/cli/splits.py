@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from genrescope.cli.console import Quiet, Seed, out, progress, resumable, say, table
+from genrescope.cli.bars import progress
+from genrescope.cli.console import Quiet, Seed, next_step, out, resumable, say, table, unused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,8 +50,6 @@ def make(
     quiet: Quiet = False,
 ) -> None:
     """Split a store's tracks into parts; groups (artists) and duplicates stay on one side."""
-    import dataclasses
-
     from genrescope import splits
     from genrescope.store.store import open_store
 
@@ -60,27 +59,34 @@ def make(
         opened.tracks, method or splits.default_method(opened.tracks), seed=seed, shares=_shares(shares), folds=folds,
         pairs=pairs,
     )  # fmt: skip
-    splits.write(dataclasses.replace(made, data=opened.fingerprint), out)
-    say(f"{made.method}: {told(made)} tracks; fingerprint {made.fingerprint}; in {out}", quiet=quiet)
+    _write(made, opened, out, quiet=quiet)
     for note in made.notes:
         say(f"note: {note}", quiet=quiet)
+    folded = ("--folds", folds) if folds else ()
+    next_step("train", store, "--split", out, *folded, "--out", unused(store.parent / "run"), quiet=quiet)
 
 
 def audit(
     store: Annotated[Path, typer.Argument(help="Folder of the store.")],
     split: Annotated[
-        str | None, typer.Argument(help="Split file, or table or folder of lists made elsewhere, or a method's name.")
+        str | None,
+        typer.Argument(
+            help="A method's name, a split file, or a split made elsewhere: a table, a folder of lists, or lists as "
+            "train=FILE,test=FILE."
+        ),
     ] = None,
     part: Annotated[
         list[str] | None, typer.Option(help="A list of a part's files instead of SPLIT, as test=test.txt; repeat it.")
     ] = None,
     json: Annotated[Path | None, typer.Option(help="Write all that was found to this file.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Save the split as a split file, which other commands take.")] = None,
     seed: Seed = 0,
     folds: Annotated[int | None, typer.Option(min=2, help="Folds, where SPLIT is a method's name.")] = None,
     most: Annotated[int, typer.Option(min=0, help="Leaks of each kind to show; all are in the JSON file.")] = 10,
     quiet: Quiet = False,
 ) -> None:
     """List every leak of a split, made here or elsewhere: tracks, duplicates, artists on two sides. Code 1 if any."""
+    from genrescope import splits
     from genrescope.files import write_json
     from genrescope.splits.audit import audit as audit_split
     from genrescope.store.store import open_store
@@ -94,8 +100,28 @@ def audit(
         about = {"format": 1, "store": str(store), "data_fingerprint": opened.fingerprint, "split": named}
         write_json(json, about | found.to_dict())
         say(f"all leaks: {json}", quiet=quiet)
+    given = split or ",".join(part or ())
+    if out is not None:
+        made = splits.choose(opened.tracks, given, seed=seed, folds=folds, pairs=pairs)
+        _write(made, opened, out, quiet=quiet)
+    if out is None and not found.clean:
+        next_step("split", "make", store, "--out", unused(store.parent / "split.csv"), quiet=quiet)
+    else:
+        dealt = [*(("--seed", seed) if seed else ()), *(("--folds", folds) if folds else ())]
+        chosen = (out,) if out is not None else (given, *dealt)
+        next_step("train", store, "--split", *chosen, "--out", unused(store.parent / "run"), quiet=quiet)
     if not found.clean:
         raise typer.Exit(1)
+
+
+def _write(made: Split, store: Store, out: Path, *, quiet: bool) -> None:
+    """Write a split of a store's tracks, and say what was written."""
+    import dataclasses
+
+    from genrescope import splits
+
+    splits.write(dataclasses.replace(made, data=store.fingerprint), out)
+    say(f"{made.method}: {told(made)} tracks; fingerprint {made.fingerprint}; in {out}", quiet=quiet)
 
 
 def find_pairs(store: Store, *, quiet: bool) -> list[Pair]:
@@ -103,7 +129,7 @@ def find_pairs(store: Store, *, quiet: bool) -> list[Pair]:
     from genrescope.splits import duplicates
 
     with resumable("Run the same command again."), progress("tracks", quiet=quiet) as bar:
-        task = bar.add_task("looking for duplicates", total=None, detail="")
+        task = bar.add_task("looking for duplicates", total=None)
         return duplicates.in_store(store, on_track=lambda done, total: bar.update(task, completed=done, total=total))
 
 
@@ -133,28 +159,19 @@ def _sides(
 
     if (split is None) == (not lists):
         raise DataError("give SPLIT or lists: a split file, a method's name, or --part train=FILE --part test=FILE")
-    if split is not None and not Path(split).exists():
+    if split is not None and not splits.is_elsewhere(split):
         made = splits.make(store.tracks, split, seed=seed, folds=folds, pairs=pairs)
         return made.method, foreign.Matched(made.by_part)
     if split is None:
-        names = foreign.read_lists(lists)
-    elif Path(split).is_dir():
-        names = foreign.read_folder(Path(split))
+        sides = foreign.match(store.tracks, foreign.read_lists(lists))
     else:
-        names = foreign.read_table(Path(split))
-        for note in splits.read(Path(split)).notes if splits.made_here(Path(split)) else ():
+        sides = splits.match(store.tracks, split)
+        ours = Path(split).is_file() and splits.made_here(Path(split))
+        for note in splits.read(Path(split)).notes if ours else ():
             say(f"note: {note}", quiet=quiet)
-    sides = foreign.match(store.tracks, names)
     if sides.unmatched:
-        say(f"note: {unmatched_told(sides.unmatched)}", quiet=quiet)
+        say(f"note: {foreign.unmatched_told(sides.unmatched)}", quiet=quiet)
     return split or ", ".join(lists), sides
-
-
-def unmatched_told(names: Sequence[str]) -> str:
-    """Say how many names are no tracks of the store, and name some."""
-    some = ", ".join(names[:_NAMES]) + (", ..." if len(names) > _NAMES else "")
-    what = "1 name is no track" if len(names) == 1 else f"{len(names)} names are no tracks"
-    return f"{what} of the store, so nothing is known of them: {some}"
 
 
 def _show(found: Audit, split: str, *, most: int) -> None:

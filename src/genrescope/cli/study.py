@@ -1,4 +1,4 @@
-"""Commands on many runs: study, recipes."""
+"""The command study."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from genrescope.cli.console import Device, Quiet, bar_of, out, resumable, say, table
+from genrescope.cli.bars import bar_of
+from genrescope.cli.console import Device, Quiet, next_step, resumable, say, template
 from genrescope.cli.splits import find_pairs
 
 if TYPE_CHECKING:
@@ -20,9 +21,8 @@ _STEPS = 1000  # of a run, on the bar
 
 
 def add_to(app: typer.Typer) -> None:
-    """Add this module's commands."""
+    """Add this module's command."""
     app.command(epilog="Example: genrescope study study.toml --out studies/first --jobs 2")(study)
-    app.command(epilog="Example: genrescope recipes runs/mgcc-0 studies/first --out docs/recipes.md")(recipes)
 
 
 def study(
@@ -31,13 +31,14 @@ def study(
     jobs: Annotated[
         int, typer.Option(min=1, help="Experiments at once, each in a process with its share of the cores.")
     ] = 1,
+    template: Annotated[bool, template("study_template.toml")] = False,
     device: Device = "auto",
     quiet: Quiet = False,
 ) -> None:
     """Run many experiments over several seeds; leave a table, a page, learning curves. Runs only what is not done."""
     from genrescope.research import study as studies
 
-    with resumable(f"Go on with: genrescope study {file} --out {out}"), _showing(quiet=quiet) as (on_progress, on_end):
+    with resumable(f"Go on with: genrescope study {file} --out {out}"), showing(quiet=quiet) as (on_progress, on_end):
         done = studies.study(
             file, out, jobs=jobs, device=device, find_pairs=lambda store: find_pairs(store, quiet=quiet),
             on_progress=on_progress, on_end=on_end,
@@ -47,57 +48,19 @@ def study(
         say(f"page: {done.page}", quiet=quiet)
     for each in done.failed:
         say(f"failed: {each.run.name}, seed {each.run.seed}: {each.reason}", style="yellow")
+    if done.page is not None:
+        next_step(*studies.next_arguments(done), quiet=quiet)
     if done.failed:
         raise typer.Exit(1)
 
 
-def recipes(
-    runs: Annotated[
-        list[Path] | None,
-        typer.Argument(help="Run folders, cross-validations, studies, or folders of such; none lists the recipes."),
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Page whose table between its marks is replaced; by default to stdout.")
-    ] = None,
-    picture: Annotated[Path | None, typer.Option(help="PNG file of the accuracies with their intervals.")] = None,
-    quiet: Quiet = False,
-) -> None:
-    """List the recipes; or put what runs have reached with them into one table, seeds together."""
-    from genrescope.research import collect, tables
-
-    if not runs:
-        _list()
-        return
-    rows = [row.to_dict(Path()) for row in collect.rows(runs)]
-    text = tables.markdown(rows, named=False)
-    if picture is not None:
-        from genrescope.research import study_page
-
-        study_page.write_picture(rows, picture)
-    if out is None:
-        print(text)
-        return
-    tables.write_between(out, text)
-    say(f"{len(rows)} rows written to {out}", quiet=quiet)
-
-
-def _list() -> None:
-    from genrescope.training import recipe
-
-    rows = table("recipe", "model", "why it exists")
-    for name in recipe.names():
-        loaded = recipe.load_any(name)
-        rows.add_row(name, loaded.made, loaded.intent)
-    out().print(rows)
-
-
 @contextlib.contextmanager
-def _showing(*, quiet: bool) -> Iterator[tuple[Callable[[StudyProgress], None], Callable[[Ended], None]]]:
+def showing(*, quiet: bool) -> Iterator[tuple[Callable[[StudyProgress], None], Callable[[Ended], None]]]:
     """Yield what shows progress on a bar, and what tells of a run that has ended on a line."""
     from genrescope.research.tables import duration
 
-    bar = bar_of("{task.fields[detail]}", quiet=quiet)
-    task = bar.add_task("runs", total=None, detail="", visible=False)
+    bar = bar_of(quiet=quiet)
+    task = bar.add_task("runs", total=None, visible=False)
 
     def on_progress(at: StudyProgress) -> None:
         running = f"  {at.run.name}, seed {at.run.seed}" if at.run is not None else ""

@@ -2,42 +2,41 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from genrescope.cli.bars import progress
 from genrescope.cli.console import (
     Device,
     Jobs,
     Quiet,
     Seed,
+    next_step,
     out,
-    progress,
     resumable,
     say,
     show_scores,
     show_wider,
     table,
 )
+from genrescope.cli.recipes import Recipe, located
+from genrescope.cli.seeds import experiment_of, refuse_mixed, train_seeds
 from genrescope.cli.splits import find_pairs
+from genrescope.cli.training_bar import begin_fold, showing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from rich.progress import Progress
-
-    from genrescope.evaluation.crossval import Fold
     from genrescope.results import CrossValidation
-    from genrescope.store.audio_cache import CacheProgress
     from genrescope.training.job import Job
-    from genrescope.training.progress import Epoch, Step, Watch
 
 
 SplitChoice = Annotated[
     str | None,
-    typer.Option(help="Split file or method; by default stratified-group where groups are known, else stratified."),
+    typer.Option(
+        help="Method, split file, or a split made elsewhere, as `split audit` reads it; by default stratified-group "
+        "where groups are known, else stratified."
+    ),
 ]
 Parts = Annotated[str, typer.Option(help="Parts to learn from, as train,validation.")]
 Folds = Annotated[
@@ -54,12 +53,16 @@ def add_to(app: typer.Typer) -> None:
 
 def train(
     store: Annotated[Path, typer.Argument(help="Folder of the store.")],
-    out: Annotated[Path, typer.Option(help="The run folder, or with --folds the folder of the runs.")],
-    recipe: Annotated[str, typer.Option(help="Name of a recipe, or a TOML file.")] = "listener",
+    out: Annotated[Path, typer.Option(help="The run folder, or with --folds or --seeds the folder of the runs.")],
+    recipe: Recipe = "listener",
     split: SplitChoice = None,
     parts: Parts = "train",
     folds: Folds = None,
     seed: Seed = 0,
+    seeds: Annotated[
+        str | None, typer.Option(help="Train and score once for each seed, as 0,1,2; a split's method deals anew.")
+    ] = None,
+    part: Annotated[str | None, typer.Option(help="With --seeds: part to score, by default test.")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Change a key of the recipe, as training.epochs=50.")
     ] = None,
@@ -75,26 +78,31 @@ def train(
     from genrescope.training import recipe as recipes
     from genrescope.training.job import Job
 
-    chosen = recipes.load_any(recipe, dict(map(recipes.parse_change, set_ or [])))
+    refuse_mixed(seeds, seed=seed, part=part, folds=folds)
+    changes = dict(map(recipes.parse_change, set_ or []))
+    chosen = recipes.load_any(located(recipe, quiet=quiet), changes)
     for tagger in getattr(chosen, "taggers", ()):
         listening.fetch(tagger, on_step=lambda step: say(step, quiet=quiet))
     if folds and parts != "train":
         raise DataError("with --folds every run learns from all folds but one; leave out --parts")
-    opened = open_store(store, verify=True)
+    opened, learnt = open_store(store, verify=True), tuple(name.strip() for name in parts.split(","))
+    counted = f" --folds {folds}" if folds else f" --seeds {seeds}" if seeds is not None else ""
+    again = f"Go on with: genrescope train {store} --recipe {recipe} --out {out}{counted} ... --resume"
+    if seeds is not None:
+        experiment = experiment_of(store, recipe, changes, seeds, split=split, folds=folds, parts=learnt, part=part)
+        train_seeds(experiment, out, resume=resume, device=device, again=again, quiet=quiet)
+        return
     pairs = tuple(find_pairs(opened, quiet=quiet))
     made = splits.choose(opened.tracks, split, seed=seed, folds=folds, pairs=pairs)
-    job = Job(
-        opened, chosen, made, out, parts=tuple(part.strip() for part in parts.split(",")), seed=seed, device=device,
-        resume=resume, pairs=pairs,
-    )  # fmt: skip
+    job = Job(opened, chosen, made, out, parts=learnt, seed=seed, device=device, resume=resume, pairs=pairs)
     announce(job, folds=folds is not None, quiet=quiet)
-    folded = f" --folds {folds}" if folds else ""
-    with resumable(f"Go on with: genrescope train {store} --recipe {recipe} --out {out}{folded} ... --resume"):
+    with resumable(again):
         if folds:
             run_folds(job, quiet=quiet)
         else:
             run_training(job, quiet=quiet)
             print(out)
+            _next_step(job, quiet=quiet)
 
 
 def evaluate(
@@ -111,7 +119,7 @@ def evaluate(
     from genrescope.evaluation.evaluate import evaluate as score
 
     with resumable("Run the same command again."), progress("tracks", quiet=quiet) as bar:
-        task = bar.add_task("scoring", total=None, detail="")
+        task = bar.add_task("scoring", total=None)
         done = score(
             model, part=part, data=data, store=store, out=out, device=device, jobs=jobs,
             on_track=lambda at: bar.update(task, completed=at.done, total=at.total),
@@ -122,6 +130,7 @@ def evaluate(
     say(f"report: {done.report}", quiet=quiet)
     for row in done.failed if quiet else ():  # the notes have named them
         say(f"skipped {row.path}: {row.status}", style="yellow")
+    next_step("predict", model, "SONG", quiet=quiet)
     if done.failed:
         raise typer.Exit(1)
 
@@ -143,12 +152,22 @@ def announce(job: Job, *, folds: bool, quiet: bool) -> None:
     say(f"audit: {found.summary}", quiet=quiet, style="" if found.clean else "yellow")
 
 
+def _next_step(job: Job, *, quiet: bool) -> None:
+    """Say how to score what was held out, the part test before others; where nothing was, how to predict."""
+    held_out = [part for part in job.split.counts if part not in job.parts]
+    part = next(iter(sorted(held_out, key=lambda part: part != "test")), None)
+    if part is None:
+        next_step("predict", job.out, "SONG", quiet=quiet)
+    else:
+        next_step("evaluate", job.out, *(() if part == "test" else ("--part", part)), quiet=quiet)
+
+
 def run_training(job: Job, *, quiet: bool) -> None:
     """Train with a progress bar and a line per epoch."""
     from genrescope.training.train import train as run
 
     with showing(job.epochs, quiet=quiet) as (bar, watch):
-        bar.add_task("training", total=None, detail="")
+        bar.add_task("training", total=None)
         run(job, watch=watch)
     say(f"trained: {job.out / 'model.safetensors'}", quiet=quiet)
 
@@ -161,40 +180,8 @@ def run_folds(job: Job, *, quiet: bool) -> None:
         done = cross_validate(job, watch=watch, on_fold=lambda fold: begin_fold(bar, fold, quiet=quiet))
     show_folds(done.result)
     say(f"report: {done.report}", quiet=quiet)
-    say(f"the folds' models predict together: genrescope predict {job.out} SONG", quiet=quiet)
-
-
-def begin_fold(bar: Progress, fold: Fold, *, quiet: bool) -> None:
-    """Begin a task for a fold, and say which it is."""
-    for task in bar.task_ids:
-        bar.remove_task(task)
-    bar.add_task(f"fold {fold.number} of {fold.folds}", total=None, detail="")
-    if not quiet:
-        bar.console.print(f"fold {fold.number} of {fold.folds}: {fold.path}", markup=False)
-
-
-@contextlib.contextmanager
-def showing(epochs: int, *, quiet: bool) -> Iterator[tuple[Progress, Watch]]:
-    """Yield a progress bar, and what shows a step on its last task and an epoch, of so many, as a line."""
-    from genrescope.training.progress import Watch
-
-    with progress("steps", quiet=quiet) as bar:
-
-        def on_step(at: Step) -> None:
-            detail = (
-                f"epoch {at.epoch}  loss {at.loss:.3f}  error {100 * at.error:.1f} %  "
-                f"rate {at.rate:.1e}  {at.windows_per_second:.0f} windows/s"
-            )
-            bar.update(bar.task_ids[-1], completed=at.step, total=at.steps, detail=detail)
-
-        def on_epoch(row: Epoch) -> None:
-            if not quiet:
-                bar.console.print(_line(row, epochs), markup=False)
-
-        def on_track(at: CacheProgress) -> None:
-            bar.update(bar.task_ids[-1], completed=at.done, total=at.total, detail="tracks listened to")
-
-        yield bar, Watch(on_step, on_epoch, on_track)
+    say("the folds' models predict together, as an ensemble", quiet=quiet)
+    next_step("predict", job.out, "SONG", quiet=quiet)
 
 
 def show_folds(result: CrossValidation) -> None:
@@ -211,10 +198,3 @@ def show_folds(result: CrossValidation) -> None:
     console.print(rows)
     console.print(f"mean over folds {percent(folds.mean)}, standard deviation {percent(folds.deviation)}", markup=False)
     show_wider(result)
-
-
-def _line(row: Epoch, epochs: int) -> str:
-    told = f"epoch {row.epoch:3d}/{epochs}  loss {row.train_loss:.3f}  error {100 * row.train_error:5.1f} %"
-    if row.validation_loss is not None and row.validation_error is not None:
-        told += f"  validation loss {row.validation_loss:.3f}  error {100 * row.validation_error:5.1f} %"
-    return told + f"  {row.windows_per_second:.0f} windows/s  {row.seconds:.1f} s"

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from genrescope.cli.console import Device, Quiet, Seed, progress, resumable, say, show_scores
+from genrescope.cli.bars import progress
+from genrescope.cli.console import Device, Quiet, Seed, next_step, resumable, say, show_scores
 from genrescope.cli.splits import find_pairs
-from genrescope.cli.train import Folds, Parts, Resume, SplitChoice, announce, begin_fold, show_folds, showing
+from genrescope.cli.train import Folds, Parts, Resume, SplitChoice, announce, show_folds
+from genrescope.cli.training_bar import begin_fold, showing
 
 if TYPE_CHECKING:
     from genrescope.evaluation.transfer import Transfer
@@ -99,7 +101,11 @@ def transfer(
         found = _gathered(job, body.to(job.device), data=data, cache=cache, quiet=quiet)
         done = _run(job, found, part=None if folds else part, quiet=quiet)
     _show(done, quiet=quiet)
-    _name_failed(found)
+    for row in found.gathered.failed:
+        say(f"skipped {row.path}: {row.status}", style="yellow")
+    next_step("predict", done.out, "SONG", quiet=quiet)
+    if found.gathered.failed:
+        raise typer.Exit(1)
 
 
 def _refuse_mixed(of_probe: dict[str, Any], of_tuning: dict[str, Any], *, fine_tune: bool) -> None:
@@ -151,16 +157,15 @@ def _run(job: Job, found: Transfer, *, part: str | None, quiet: bool) -> Written
     """Learn and score, with a progress bar where it takes long."""
     from genrescope.evaluation import transfer as transfers
 
-    training = getattr(found.recipe, "training", None)
-    with showing(training.epochs if training is not None else 1, quiet=quiet) as (bar, watch):
-        bar.add_task("training", total=None, detail="")
+    with showing(job.epochs, quiet=quiet) as (bar, watch):
+        bar.add_task("training", total=None)
         return transfers.score(
             job, found, part=part, watch=watch, on_fold=lambda fold: begin_fold(bar, fold, quiet=quiet)
         )
 
 
 def _show(done: Written[Evaluation], *, quiet: bool) -> None:
-    """Print the scores, and what to do next."""
+    """Print the scores."""
     from genrescope.results import CrossValidation
 
     if isinstance(done.result, CrossValidation):
@@ -168,12 +173,3 @@ def _show(done: Written[Evaluation], *, quiet: bool) -> None:
     else:
         show_scores(done.result)
     say(f"report: {done.report}", quiet=quiet)
-    say(f"it predicts: genrescope predict {done.out} SONG", quiet=quiet)
-
-
-def _name_failed(found: Transfer) -> None:
-    """Name the tracks that could not be used; then the command has done its work but for those."""
-    for row in found.gathered.failed:
-        say(f"skipped {row.path}: {row.status}", style="yellow")
-    if found.gathered.failed:
-        raise typer.Exit(1)

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from genrescope.cli.console import Device, Quiet, Seed, out, progress, resumable, say, table
+from genrescope.cli.bars import progress
+from genrescope.cli.console import Device, Quiet, Seed, next_step, out, resumable, say, table, template, unused
+from genrescope.cli.recipes import Recipe, located
 from genrescope.cli.splits import find_pairs
 
 if TYPE_CHECKING:
@@ -24,19 +26,21 @@ def add_to(app: typer.Typer) -> None:
 
 def tune(
     store: Annotated[Path, typer.Argument(help="Folder of the store.")],
-    recipe: Annotated[str, typer.Option(help="Name of a recipe, or a TOML file.")],
+    recipe: Recipe,
     space: Annotated[Path, typer.Option(help="TOML file of keys and their ranges.")],
     out: Annotated[Path, typer.Option(help="Folder of the results.")],
     trials: Annotated[int, typer.Option(min=1, help="How many in all, those of earlier calls included.")],
     folds: Annotated[int, typer.Option(min=2, help="Folds that each trial is scored on.")] = 3,
     minutes: Annotated[float | None, typer.Option(min=0, help="Begin no trial after so many.")] = None,
     split: Annotated[
-        str | None, typer.Option(help="Split file or method whose part test is left alone; else all tracks are used.")
+        str | None,
+        typer.Option(help="Split, as train takes it, whose part test is left alone; else all tracks are used."),
     ] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Change a key of the recipe for all trials, as training.epochs=5.")
     ] = None,
     seed: Seed = 0,
+    template: Annotated[bool, template("tune_template.toml")] = False,
     device: Device = "auto",
     quiet: Quiet = False,
 ) -> None:
@@ -47,17 +51,17 @@ def tune(
     from genrescope.store.store import open_store
     from genrescope.training import recipe as recipes
 
-    ranges = read_space(space)
+    ranges, chosen = read_space(space), located(recipe, quiet=quiet)
     changes = dict(map(recipes.parse_change, set_ or []))
     opened = open_store(store)
     pairs = find_pairs(opened, quiet=quiet)
     made = splits.choose(opened.tracks, split, seed=seed, pairs=pairs) if split is not None else None
     if made is None:
         say("note: without --split all tracks are used to choose, and none is left for a test", quiet=quiet)
-    search = tuning.Search(opened, recipe, ranges, changes, made, folds, pairs, seed, device)
+    search = tuning.Search(opened, chosen, ranges, changes, made, folds, pairs, seed, device)
     again = f"Go on with: genrescope tune {store} --recipe {recipe} --space {space} --trials {trials} ... --out {out}"
     with resumable(again), progress("trials", quiet=quiet) as bar:
-        task = bar.add_task("tuning", total=trials, detail="")
+        task = bar.add_task("tuning", total=trials)
 
         def on_fold(number: int, score: float) -> None:
             bar.update(task, detail=f"trial {number}: {100 * score:.1f} % so far")
@@ -69,6 +73,9 @@ def tune(
 
         done = tuning.tune(search, out, trials=trials, minutes=minutes, on_fold=on_fold, on_trial=on_trial)
     _show(done, quiet=quiet)
+    named = ("--split", split) if split is not None else ()
+    best, run = done.out / tuning.BEST, unused(out.parent / "run")
+    next_step("train", store, "--recipe", best, *named, "--out", run, quiet=quiet)
 
 
 def _show(done: Tuned, *, quiet: bool) -> None:

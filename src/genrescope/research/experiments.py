@@ -125,14 +125,14 @@ def _runs(
     experiment: Experiment, share: float, store: Store, pairs: tuple[Pair, ...], *, beside: Path, out: Path
 ) -> list[Run]:
     """Resolve and check an experiment; return a run for each seed."""
-    recipe = recipes.load_any(_beside(beside, experiment.recipe, ending=".toml"), experiment.changes)
+    recipe = recipes.load_any(recipes.located(experiment.recipe, beside), experiment.changes)
     if isinstance(recipe, recipes.Recipe) and recipe.kind != "svm":
         frames = recipe.windows.frames
         registry.refuse_windows(recipe.model.name, recipe.model.options, features=store.spec.width, frames=frames)
     if experiment.folds is not None and (experiment.parts != ["train"] or experiment.score != "validation"):
         raise DataError("with folds every run learns from all folds but one and scores that; leave out parts and score")
     name = experiment.name_with(share)
-    wanted = _beside(beside, experiment.split) if experiment.split is not None else None
+    wanted = splits.located(experiment.split, beside) if experiment.split is not None else None
     runs = []
     for seed in experiment.seeds:
         dealt = experiment.split_seed if experiment.split_seed is not None else seed
@@ -146,12 +146,6 @@ def _runs(
         identity = fingerprint(decides)
         runs.append(Run(name, experiment, share, seed, recipe, store.path, split, pairs, identity, folder))
     return runs
-
-
-def _beside(folder: Path, name: str, *, ending: str = "") -> str:
-    """Return the path of a file beside the study's own, where a name is one's."""
-    path = folder / name
-    return str(path) if (ending and name.endswith(ending)) or (not ending and path.is_file()) else name
 
 
 def _check_parts(experiment: Experiment, split: Split) -> None:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from genrescope import workers
+from genrescope import splits, workers
 from genrescope.devices import choose_device
 from genrescope.errors import DataError, GenrescopeError
 from genrescope.evaluation.crossval import cross_validate
@@ -199,6 +199,14 @@ def perform(device: str, run: Run, tell: Callable[[float], None]) -> None:
     watch = Watch(on_step=lambda at: tell(at.step / at.steps))
     train(run.job(store, run.thin(run.split, store), device), watch=watch)
     evaluate(run.path, part=run.experiment.score, store=run.store, device=device)
+
+
+def next_arguments(done: Studied) -> tuple[str, ...]:
+    """Return the command after a study: score the best experiment's first run on its part test, or predict with it."""
+    best = max(done.result["experiments"], key=lambda each: each["accuracy"][each["verdict"]]["mean"])
+    run = done.out / best["runs"][0]
+    held_out = best["folds"] is None and best["part"] != "test" and "test" in splits.read(run / "split.csv").counts
+    return ("evaluate", str(run)) if held_out else ("predict", str(run), "SONG")
 
 
 def _attempt(device: str, tell: Callable[[Run, float], None], run: Run) -> Ended:

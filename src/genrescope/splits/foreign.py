@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from genrescope import audio, splits
+from genrescope import audio
 from genrescope.errors import DataError
 from genrescope.files import read_text
 from genrescope.sources import cards
+from genrescope.splits.files import ordered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -46,6 +47,7 @@ _WINDOW = re.compile(
     re.IGNORECASE,
 )
 _FILE = re.compile(rf".+?(?:{'|'.join(map(re.escape, sorted(_ENDINGS)))})(?=[\s,;\"])", re.IGNORECASE)
+_NAMED = 3  # names in a message
 _DEEP = 4  # marks of a window at a name's end, as in song_0.0_3.0
 
 
@@ -117,7 +119,7 @@ def read_folder(folder: Path) -> dict[str, list[str]]:
             f"{folder} holds no lists of two parts or more, such as train.txt and test.txt; name them with "
             "--part train=FILE --part test=FILE"
         )
-    return {part: read_list(files[part]) for part in splits.ordered(files)}
+    return {part: read_list(files[part]) for part in ordered(files)}
 
 
 def read_lists(named: Sequence[str]) -> dict[str, list[str]]:
@@ -168,7 +170,7 @@ def match(tracks: Sequence[StoredTrack], names: Mapping[str, Iterable[str]]) -> 
         DataError: not one of them is known.
     """
     find = _Finder(tracks)
-    items: dict[str, list[str]] = {part: [] for part in splits.ordered(names)}
+    items: dict[str, list[str]] = {part: [] for part in ordered(names)}
     unmatched: list[str] = []
     for part, its in names.items():
         for name in its:
@@ -184,6 +186,13 @@ def match(tracks: Sequence[StoredTrack], names: Mapping[str, Iterable[str]]) -> 
             f"{tracks[0].id}; give the store that the split was made for"
         )
     return Matched(items, tuple(unmatched))
+
+
+def unmatched_told(names: Sequence[str]) -> str:
+    """Say how many names are no tracks of the store, and name some."""
+    some = ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
+    what = "1 name is no track" if len(names) == 1 else f"{len(names)} names are no tracks"
+    return f"{what} of the store, so nothing is known of them: {some}"
 
 
 class _Finder:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import random
 from collections import Counter, defaultdict
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genrescope.errors import DataError, nearest
 from genrescope.sources import cards
 from genrescope.splits import dealing, groups
-from genrescope.splits.cautions import cautions, strangers
-from genrescope.splits.files import Split, ordered, read
+from genrescope.splits.cautions import cautions
+from genrescope.splits.files import Split, ordered
 from genrescope.splits.subsets import units
 from genrescope.store.index import genre_counts
 
@@ -90,38 +89,6 @@ def make(
     else:
         raise DataError(f'no split method called "{method}"; {nearest(method, methods())}')
     return replace(made, notes=made.notes + cautions(tracks, made.parts, pairs, asked=asked))
-
-
-def choose(
-    tracks: Sequence[StoredTrack],
-    split: str | None,
-    *,
-    seed: int = 0,
-    folds: int | None = None,
-    pairs: Sequence[Pair] = (),
-) -> Split:
-    """Return the split that a file or a method's name stands for.
-
-    Args:
-        tracks: what it splits.
-        split: a file, a method, or None for the default method.
-        seed: of the method.
-        folds: how many folds it must have; None for parts.
-        pairs: the duplicates among the tracks.
-
-    Raises:
-        DataError: it is neither, or does not suit the tracks.
-    """
-    if split is None:
-        split = default_method(tracks)
-    if Path(split).is_file():
-        made = read(Path(split))
-        made = replace(made, notes=made.notes + strangers(made, tracks))
-    else:
-        made = make(tracks, split, seed=seed, folds=None if is_fixed(split) else folds, pairs=pairs)
-    if folds is not None and len(made.counts) != folds:
-        raise DataError(f"the split {made.method} has {len(made.counts)} parts ({', '.join(made.counts)}), not {folds}")
-    return made
 
 
 def recordings(tracks: Sequence[StoredTrack], pairs: Sequence[Pair]) -> dict[str, str]:

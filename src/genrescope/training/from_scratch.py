@@ -59,16 +59,18 @@ class NetworkLearner:
         history = loop.run(folder, course, batches, validation, watch)
         network, name, options = course.state.judged, recipe.model.name, recipe.model.options
         if recipe.kind == "ensemble":
-            network, name, options = self._joined(network, job, material)
+            network, name, options = self._joined(network, job, material, watch)
         return Learnt(
             network, name, options, front_end=store.spec, windows=recipe.scored_windows, history=history,
             windows_learnt=batches.windows,
         )  # fmt: skip
 
-    def _joined(self, network: nn.Module, job: Job, material: Material) -> tuple[nn.Module, str, dict[str, Any]]:
+    def _joined(
+        self, network: nn.Module, job: Job, material: Material, watch: Watch
+    ) -> tuple[nn.Module, str, dict[str, Any]]:
         """Fit the network's colleague; return both as one model, its name, and its options."""
         recipe, section = self.recipe, self.recipe.classifier
-        machine = pooled_svm.fit(pooled_svm.bank_of(job.store, recipe), job, material, recipe)
+        machine = pooled_svm.fit(pooled_svm.bank_of(job.store, recipe), job, material, recipe, watch)
         joined = NetworkAndSVM(network.cpu(), machine, frames=recipe.windows.frames, share=section.share)
         options = {
             "network": recipe.model.name, "dropout": recipe.model.dropout, "frames": recipe.windows.frames,

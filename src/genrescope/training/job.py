@@ -63,10 +63,10 @@ class Job:
     pairs: tuple[Pair, ...] | None = None
 
     @property
-    def epochs(self) -> int:
-        """How many epochs the recipe has; what is fitted has one."""
+    def epochs(self) -> int | None:
+        """How many epochs the recipe has; None for what is fitted at once, such as an SVM."""
         section = getattr(self.recipe, "training", None)
-        return 1 if section is None or getattr(self.recipe, "kind", None) == "svm" else int(section.epochs)
+        return None if section is None or getattr(self.recipe, "kind", None) == "svm" else int(section.epochs)
 
     def on_device(self) -> Job:
         """Return the job with the device chosen.

@@ -16,7 +16,7 @@ from genrescope.models.pooled import PooledStatistics, PooledSVM
 from genrescope.training.augment import Augment
 from genrescope.training.batches import generator_for
 from genrescope.training.learner import Learnt
-from genrescope.training.progress import Epoch
+from genrescope.training.progress import Epoch, Stage
 from genrescope.training.recipe_sections import ON_POWER
 from genrescope.training.svm import fit_points
 from genrescope.training.validation import Validation
@@ -52,7 +52,7 @@ class SVMLearner:
         """Fit the SVM; its history has one row."""
         recipe, began = self.recipe, time.monotonic()
         bank = bank_of(job.store, recipe)
-        model = fit(bank, job, material, recipe)
+        model = fit(bank, job, material, recipe, watch)
         seconds = time.monotonic() - began
         (loss, error), (loss_out, error_out) = (
             Validation(
@@ -72,7 +72,7 @@ class SVMLearner:
         )  # fmt: skip
 
 
-def fit(bank: FrameBank, job: Job, material: Material, recipe: Recipe) -> PooledSVM:
+def fit(bank: FrameBank, job: Job, material: Material, recipe: Recipe, watch: Watch) -> PooledSVM:
     """Fit an SVM for each genre to the windows of the tracks, and to changed copies of them.
 
     How confident it may be is found by SVMs that were fitted without some of the artists, on those artists.
@@ -82,13 +82,16 @@ def fit(bank: FrameBank, job: Job, material: Material, recipe: Recipe) -> Pooled
     section = recipe.augment.model_copy(update={name: 0.0 for name, _ in recipe.augment if name not in ON_POWER})
     augment, generator = Augment(section, job.store.spec), generator_for(job.seed, _CHANGES)
     frames, copies = recipe.classifier.frames, 1 + recipe.classifier.copies
-    parts = [_statistics(bank, placed, frames)]
-    parts += [_statistics(bank, placed, frames, partial(_changed, augment, generator)) for _ in range(copies - 1)]
+    parts = []
+    for copy in range(copies):
+        watch.on_stage(Stage("computing statistics", copy, copies))
+        change = partial(_changed, augment, generator) if copy else _unchanged
+        parts.append(_statistics(bank, placed, frames, change))
     points = np.concatenate(parts)
     owners = placed.tracks.numpy()
     genre = np.tile(np.array([labels.index(track.genre) for track in tracks])[owners], copies)
     artist = np.tile(np.array([track.group or f"track {track.id}" for track in tracks])[owners], copies)
-    return fit_points(points, genre, artist, recipe.classifier, genres=len(labels), make=PooledSVM)
+    return fit_points(points, genre, artist, recipe.classifier, genres=len(labels), make=PooledSVM, watch=watch)
 
 
 def bank_of(store: Store, recipe: Recipe) -> FrameBank:
@@ -108,10 +111,12 @@ def _changed(augment: Augment, generator: torch.Generator, images: Tensor) -> Te
     return augment.apply(images, torch.zeros(len(images), 1), draws)[0]
 
 
+def _unchanged(images: Tensor) -> Tensor:
+    return images
+
+
 @torch.inference_mode()
-def _statistics(
-    bank: FrameBank, placed: Windows, length: int, change: Callable[[Tensor], Tensor] = lambda images: images
-) -> Floats:
+def _statistics(bank: FrameBank, placed: Windows, length: int, change: Callable[[Tensor], Tensor]) -> Floats:
     statistics = PooledStatistics()
     cut = bank.batches(placed.split(32), length=length)
     return np.concatenate([statistics(change(images.cpu())).numpy() for _, images in cut]).astype(np.float64)

@@ -79,7 +79,7 @@ class ProbeLearner:
     def learn(self, job: Job, material: Material, folder: RunFolder, watch: Watch) -> Learnt:
         """Fit the SVM; nothing is drawn."""
         began = time.monotonic()
-        svm = self._fit(material)
+        svm = self._fit(material, watch)
         seconds, windows = time.monotonic() - began, sum(len(self.embeddings[t.id]) for t in material.learnt)
         loss, error = self._score(svm, material)
         row = Epoch(1, 1, 0.0, loss, error, None, None, seconds, windows / max(seconds, 1e-9))
@@ -88,7 +88,7 @@ class ProbeLearner:
         network = Published(self.body, svm, layer=self.recipe.network.layer)
         return learnt(network, self.recipe.network.layer, options, [row], windows, changed=False)
 
-    def _fit(self, material: Material) -> OneVsRestSVM:
+    def _fit(self, material: Material, watch: Watch) -> OneVsRestSVM:
         parts = [self.embeddings[track.id] for track in material.learnt]
         owners = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
         genre = np.array([material.labels.index(track.genre) for track in material.learnt])[owners]
@@ -97,7 +97,7 @@ class ProbeLearner:
         section = ClassifierSection(**self.recipe.probe.model_dump())
         return fit_points(
             points, genre, artist, section, genres=len(material.labels),
-            make=partial(OneVsRestSVM, features=points.shape[1]),
+            make=partial(OneVsRestSVM, features=points.shape[1]), watch=watch,
         )  # fmt: skip
 
     @torch.inference_mode()

@@ -35,6 +35,21 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Stage:
+    """Where the fitting of an SVM stands, told at the start of each stage and after each part of it.
+
+    Attributes:
+        what: is being done, in words.
+        done: parts of the stage, of `total`.
+        total: parts in all.
+    """
+
+    what: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
 class Epoch:
     """A row of `history.csv`.
 
@@ -73,11 +88,13 @@ class Watch:
         on_step: called after every step.
         on_epoch: called after every epoch; an SVM has one.
         on_track: called after every track that a listener listens to.
+        on_stage: called as an SVM is fitted.
     """
 
     on_step: Callable[[Step], None] = _nothing
     on_epoch: Callable[[Epoch], None] = _nothing
     on_track: Callable[[CacheProgress], None] = _nothing
+    on_stage: Callable[[Stage], None] = _nothing
 
 
 SILENT = Watch()

@@ -12,7 +12,7 @@ from pydantic import ValidationError, model_validator
 from genrescope.errors import RecipeError, nearest
 from genrescope.features.windows import WindowSpec
 from genrescope.training import recipe_files
-from genrescope.training.recipe_files import names
+from genrescope.training.recipe_files import located, names, namesake
 from genrescope.training.recipe_listener import ListenerRecipe
 from genrescope.training.recipe_sections import (
     ON_POWER,
@@ -30,7 +30,20 @@ from genrescope.training.recipe_sections import (
 
 _BATCH = 1 << 22  # frames: 2 GiB of 128 bands
 
-__all__ = ["AnyRecipe", "Kind", "Recipe", "from_dict", "keys", "load", "load_any", "names", "parse_change", "to_toml"]
+__all__ = [
+    "AnyRecipe",
+    "Kind",
+    "Recipe",
+    "from_dict",
+    "keys",
+    "load",
+    "load_any",
+    "located",
+    "names",
+    "namesake",
+    "parse_change",
+    "to_toml",
+]
 
 Kind: TypeAlias = Literal["network", "svm", "ensemble"]
 
@@ -118,7 +131,7 @@ def load_any(name: str, changes: dict[str, Any] | None = None) -> AnyRecipe:
     """Read a recipe of any kind by its name or from a TOML file.
 
     Args:
-        name: a recipe's name, or the path of a file that ends in `.toml`.
+        name: a recipe's name, or the path of a file with or without its ending `.toml`.
         changes: values to change by dotted key, as `{"training.epochs": 50}`.
 
     Raises:
@@ -128,6 +141,7 @@ def load_any(name: str, changes: dict[str, Any] | None = None) -> AnyRecipe:
         >>> load_any("listener").kind
         'listener'
     """
+    name = located(name)
     values = recipe_files.merged(name, seen=())
     values["name"] = Path(name).stem if name.endswith(".toml") else name
     for key, value in (changes or {}).items():

@@ -25,6 +25,29 @@ def names() -> list[str]:
     return sorted(file.name.removesuffix(".toml") for file in found if file.name.endswith(".toml"))
 
 
+def located(name: str, beside: Path = Path()) -> str:
+    """Return the name of a recipe that ships with genrescope, or the path of a recipe's file.
+
+    Args:
+        name: of a recipe, or of a file in the folder `beside`, with or without `.toml`. A name that ships with
+            genrescope stands for that recipe; a file of the same name is given with its ending.
+
+    Example:
+        >>> located("mgcc"), located("mine.toml", Path("recipes"))
+        ('mgcc', 'recipes/mine.toml')
+    """
+    if name.endswith(".toml"):
+        return str(beside / name)
+    file = beside / f"{name}.toml"
+    return str(file) if name not in names() and file.is_file() else name
+
+
+def namesake(name: str, beside: Path = Path()) -> Path | None:
+    """Return the file that is called as a recipe that ships with genrescope, which is taken instead of it."""
+    file = beside / f"{name}.toml"
+    return file if name in names() and file.is_file() else None
+
+
 def merged(name: str, *, seen: tuple[str, ...]) -> dict[str, Any]:
     """Read a recipe's file over the one that it extends.
 
@@ -43,8 +66,8 @@ def merged(name: str, *, seen: tuple[str, ...]) -> dict[str, Any]:
         raise RecipeError(
             f"recipe {name} extends {parent!r}; accepted is a recipe's name, or a file that ends in .toml"
         )
-    if name.endswith(".toml") and parent.endswith(".toml"):
-        parent = str(Path(name).parent / parent)  # beside the file that names it
+    if name.endswith(".toml"):
+        parent = located(parent, Path(name).parent)  # beside the file that names it
     if _identity(parent) in map(_identity, (*seen, name)):
         raise RecipeError(f"recipe {name} extends itself: {' -> '.join((*seen, name, parent))}")
     if len(seen) > _LONGEST_CHAIN:

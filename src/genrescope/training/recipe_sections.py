@@ -24,7 +24,9 @@ _Portion = Annotated[float, Field(ge=0, le=1)]
 class Section(BaseModel):
     """Frozen, strict, and nothing in it that is not named here."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
 
 class ModelSection(Section):

@@ -9,10 +9,12 @@ import numpy.typing as npt
 import torch
 
 from genrescope.models.svm import OneVsRestSVM
+from genrescope.training.progress import SILENT, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from genrescope.training.progress import Watch
     from genrescope.training.recipe_sections import ClassifierSection
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -29,18 +31,23 @@ def fit_points(
     *,
     genres: int,
     make: Callable[..., _Made],
+    watch: Watch = SILENT,
 ) -> _Made:
     """Standardise points and fit one machine for each genre to them.
 
     Args:
         artist: of each point; how sure the machines may be is measured on artists that others had not learnt.
         make: makes the empty machines from `genres, vectors=, kernel=`.
+        watch: is told how far the fitting is.
     """
     centre, spread = points.mean(axis=0), points.std(axis=0) + 1e-6
     points = (points - centre) / spread
-    machines = [_machine(points, genre == label, section) for label in range(genres)]
+    machines = []
+    for label in range(genres):
+        watch.on_stage(Stage("fitting SVMs", label, genres))
+        machines.append(_machine(points, genre == label, section))
     model = _assembled(machines, points, section, make)
-    values = {"centre": centre, "spread": spread, "sharpness": _sharpness(points, genre, artist, section)}
+    values = {"centre": centre, "spread": spread, "sharpness": _sharpness(points, genre, artist, section, watch)}
     with torch.no_grad():
         for name, value in values.items():
             getattr(model, name).copy_(torch.as_tensor(value))
@@ -92,7 +99,11 @@ def _assembled(
 
 
 def _sharpness(
-    points: Floats, genre: npt.NDArray[np.int64], artist: npt.NDArray[np.str_], section: ClassifierSection
+    points: Floats,
+    genre: npt.NDArray[np.int64],
+    artist: npt.NDArray[np.str_],
+    section: ClassifierSection,
+    watch: Watch,
 ) -> float:
     """Return the factor that makes the decisions on unheard artists most probable; 1 where there are too few."""
     from sklearn.model_selection import StratifiedGroupKFold
@@ -101,7 +112,9 @@ def _sharpness(
     if folds < 2:
         return 1.0
     decisions = np.zeros((len(points), genre.max() + 1))
-    for learnt, held in StratifiedGroupKFold(folds, shuffle=True, random_state=0).split(points, genre, artist):
+    dealt = StratifiedGroupKFold(folds, shuffle=True, random_state=0).split(points, genre, artist)
+    for done, (learnt, held) in enumerate(dealt):
+        watch.on_stage(Stage("calibrating", done, folds))
         for label in range(decisions.shape[1]):
             machine = _machine(points[learnt], genre[learnt] == label, section)
             decisions[held, label] = machine.decision_function(points[held])
