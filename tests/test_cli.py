@@ -406,3 +406,14 @@ def test_evaluate_shows_its_figures_and_where_the_report_is(evaluated: Path) -> 
         assert re.search(rf"{share['correct']}\s+{share['total']}\s+{100 * share['value']:.1f} %", done.out)
     assert f"report: {evaluated / 'again' / 'report.html'}" in done.err
     assert (evaluated / "again" / "report.html").stat().st_size > 10_000
+
+
+def test_a_window_is_told_in_seconds_the_models_own(made: World, tmp_path: Path) -> None:
+    options = ("--recipe", "pooled-svm", "--set", "classifier.frames=64", "--set", "classifier.copies=0")
+    assert here("train", made.store, *options, "--split", made.split, "--out", tmp_path / "run").code == 0
+    for run, seconds in ((made.run, "2.97"), (tmp_path / "run", "1.49")):
+        scored = here("evaluate", run, "--out", tmp_path / seconds)
+        assert f"windows of {seconds} s" in scored.out
+        assert f"tracks, by their first window of {seconds} s" in scored.out
+        assert f"by their first window of {seconds} s" in (tmp_path / seconds / "report.html").read_text()
+        assert f"windows of {seconds} s" in here("predict", run, made.songs()[0]).out

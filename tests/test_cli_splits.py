@@ -188,6 +188,37 @@ def test_lists_of_parts_are_audited(store: Path, tmp_path: Path) -> None:
     assert_refused(here("split", "audit", store, tmp_path), str(tmp_path), "--part train=FILE")
 
 
+@pytest.mark.usefixtures("plain")
+def test_a_split_made_elsewhere_trains_and_is_saved_as_ours(store: Path, tmp_path: Path) -> None:
+    sides = {"train": range(4), "validation": range(4, 6), "test": range(6, TRACKS)}
+    for part, numbers in sides.items():
+        names = [f"{genre}-{number:02d}.wav\t{genre}" for genre in GENRES for number in numbers]
+        (tmp_path / f"{part}.txt").write_text("\n".join(names), encoding="utf-8")
+    saved = here("split", "audit", store, tmp_path, "--out", tmp_path / "ours.csv")
+    assert saved.code == 0, saved.err
+    assert f"12 train, 6 validation, 6 test tracks; fingerprint {splits.read(tmp_path / 'ours.csv').fingerprint}" in (
+        saved.err
+    )
+    assert splits.read(tmp_path / "ours.csv").data == open_store(store).fingerprint
+    lists = ",".join(f"{part}={tmp_path / part}.txt" for part in sides)
+    for number, split in enumerate((tmp_path / "ours.csv", lists)):
+        run = tmp_path / f"run-{number}"
+        done = here("train", store, *ONE_EPOCH, "--split", split, "--out", run)
+        assert done.code == 0, done.err
+        assert splits.read(run / "split.csv").parts == splits.read(tmp_path / "ours.csv").parts
+        assert read_run(run)["tracks"] == 12
+
+
+def test_a_split_with_a_track_in_two_parts_is_not_saved(store: Path, tmp_path: Path) -> None:
+    lines = [f"drone-00.{window}.wav,{'train' if window < 8 else 'test'}" for window in range(10)]
+    (tmp_path / "windows.csv").write_text("\n".join(["filename,split", *lines]), encoding="utf-8")
+    done = here("split", "audit", store, tmp_path / "windows.csv", "--out", tmp_path / "ours.csv")
+    assert done.code == 2
+    assert "leaks: 1 of 1 test tracks is a training track itself" in done.out
+    assert re.search(r"stand in two parts, such as \S+drone-00\.wav in train and test", done.messages[-1])
+    assert not (tmp_path / "ours.csv").exists()
+
+
 def test_an_edited_split_file_is_noted(store: Path, tmp_path: Path) -> None:
     here("split", "make", store, "--method", "group", "--out", tmp_path / "split.csv")
     text = (tmp_path / "split.csv").read_text(encoding="utf-8")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 from cli_support import assert_refused, here, interrupted, leftovers, world
 
-from genrescope.research import study, tables
+from genrescope.research import study, study_file, tables
 from genrescope.training import recipe
 
 if TYPE_CHECKING:
@@ -124,3 +125,30 @@ def test_without_runs_the_recipes_are_listed() -> None:
     for name in recipe.names():
         assert name in shown.out
         assert recipe.load_any(name).intent in shown.out
+
+
+def test_the_template_is_a_study_that_runs(made: World, tmp_path: Path) -> None:
+    shown = here("study", "--template")
+    assert (shown.code, shown.err) == (0, "")
+    known = study_file.keys()
+    for key in known:
+        assert re.search(rf"^(# )?{key} = ", shown.out, re.MULTILINE), key
+    (tmp_path / "store").symlink_to(made.store)
+    fewer = shown.out.replace("stratified-group", "stratified").replace("[0, 1, 2]", "[0]").replace("5 ", "2 ", 1)
+    (tmp_path / "study.toml").write_text(
+        fewer.replace("\n[[experiment]]", "set = { classifier.frames = 64, classifier.copies = 0 }\n[[experiment]]", 1),
+        encoding="utf-8",
+    )
+    done = here("study", tmp_path / "study.toml", "--out", tmp_path / "out", "--device", "cpu")
+    assert done.code == 0, done.err
+    assert len(done.out.splitlines()) == 2 + 5  # the baseline, the linear one, three shares
+
+
+def test_every_line_of_the_template_may_be_used(tmp_path: Path) -> None:
+    text = here("study", "--template").out
+    path = tmp_path / "study.toml"
+    path.write_text(re.sub(r"^# (?=\w+ = )", "", text, flags=re.MULTILINE), encoding="utf-8")
+    found, faults = study_file.read_experiments(path)
+    assert faults == []
+    assert len(found) == 3
+    assert found[0][1].changes == {"training.epochs": 20}

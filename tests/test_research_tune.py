@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -108,6 +109,30 @@ def test_a_wrong_space_is_refused(text: str, words: str, tmp_path: Path) -> None
     path.write_text(text)
     with pytest.raises(DataError, match=words):
         read_space(path)
+
+
+def test_the_template_is_a_space_that_a_search_takes(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = here("tune", "--template")
+    assert (shown.code, shown.err) == (0, "")
+    path = tmp_path / "space.toml"
+    path.write_text(shown.out, encoding="utf-8")
+    plain = read_space(path)
+    assert plain["schedule.max_rate"].log
+    path.write_text(re.sub(r'^# (?=")', "", shown.out, flags=re.MULTILINE), encoding="utf-8")
+    whole = read_space(path)
+    assert set(whole) > set(plain)
+    space = {key: values for key, values in whole.items() if key.startswith("classifier.")}
+    assert len(space) == 2
+    done = tune(
+        Search(store, "pooled-svm", space, CHANGES | {"classifier.frames": 64}, folds=2, device="cpu"),
+        tmp_path / "out", trials=1,
+    )  # fmt: skip
+    assert done.best is not None
+    for key, values in plain.items():  # a network's keys are tried by the validator of recipes
+        for value in values.choices or (values.low, values.high):
+            recipe.load("scratch", {key: value})
 
 
 # -- the search -------------------------------------------------------------------------------------------------

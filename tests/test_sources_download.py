@@ -877,7 +877,7 @@ def test_the_terms_come_first_and_the_next_step_last(tmp_path: Path) -> None:
         assert text in done.err
     assert "music.tar.gz, 321.2 kB, from 127.0.0.1" in done.err
     assert done.messages[0] == "The Shelf of Invented Records"
-    assert f"8 files, 320.0 kB, in {folder}; downloaded" in done.messages[-2]
+    assert f"8 files, 320.0 kB, in {folder}; downloaded" in done.messages[-1]
     assert done.next == ["check", f"shelf:{folder}"]
     assert_whole(folder)
     again = here("datasets", "download", "shelf", folder)

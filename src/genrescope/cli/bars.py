@@ -30,8 +30,8 @@ def bar_of(*columns: ProgressColumn | str, quiet: bool) -> Progress:
 
     part = _columns()
     return Progress(
-        "{task.description}", BarColumn(bar_width=_BAR, table_column=_whole()), part["percentage"](_whole()), *columns,
-        part["time"](_whole()), part["detail"](), console=err(), disable=quiet or not sys.stderr.isatty(),
+        "{task.description}", BarColumn(bar_width=_BAR, table_column=whole()), part["percentage"](whole()), *columns,
+        part["time"](whole()), part["detail"](), console=err(), disable=quiet or not sys.stderr.isatty(),
         transient=True, speed_estimate_period=_LOOK_BACK,
     )  # fmt: skip
 
@@ -47,11 +47,11 @@ def progress(unit: str, *, quiet: bool = False) -> Iterator[Progress]:
             counted = f"{task.completed:.0f}/{task.total:.0f} {unit}" if task.total else ""
             return Text(counted, style="progress.download")
 
-    with bar_of(Count(_whole()), quiet=quiet) as bar:
+    with bar_of(Count(whole()), quiet=quiet) as bar:
         yield bar
 
 
-def _whole() -> Column:
+def whole() -> Column:
     """Return a column that is never narrowed."""
     from rich.table import Column
 

@@ -185,7 +185,7 @@ def table(*columns: str, title: str | None = None, right: Sequence[str] = ()) ->
 def show_scores(result: Evaluation) -> None:
     """Print the three accuracies of an evaluation to stdout."""
     from genrescope.pages.render import interval, percent
-    from genrescope.reports.report import LEVELS
+    from genrescope.reports.report import levels
     from genrescope.results import WindowShare
 
     data = result.data
@@ -194,7 +194,7 @@ def show_scores(result: Evaluation) -> None:
     for level, share in result.accuracy.items():
         mark = " *" if level == result.verdict else ""
         rows.add_row(
-            LEVELS[level] + mark,
+            levels(result)[level] + mark,
             str(share.correct),
             str(share.total),
             percent(share.value),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from genrescope.cli.bars import bar_of
+from genrescope.cli.bars import bar_of, whole
 from genrescope.cli.console import INTERRUPTED, Quiet, next_step, out, resumable, say, table
 
 if TYPE_CHECKING:
@@ -139,16 +139,15 @@ def _progress(*, quiet: bool) -> Iterator[tuple[Callable[[Progress], None], Call
     """
     from rich.progress import DownloadColumn, TransferSpeedColumn
 
-    bar = bar_of(DownloadColumn(), TransferSpeedColumn(), quiet=quiet)
+    bar = bar_of(DownloadColumn(table_column=whole()), TransferSpeedColumn(whole()), quiet=quiet)
     tasks = [bar.add_task("", total=None, visible=False)]
-    shown = [""]
+    shown = [("", "")]
 
     def show(at: Progress) -> None:
-        what = f"{at.step} {at.archive}"
-        if what != shown[0]:  # a task of its own, so that the rate is that of this step
+        if (at.step, at.archive) != shown[0]:  # a task of its own, so that the rate is that of this step
             bar.remove_task(tasks.pop())
-            tasks.append(bar.add_task(what, total=at.total, completed=at.done))
-            shown[0] = what
+            tasks.append(bar.add_task(at.step, total=at.total, completed=at.done, detail=at.archive))
+            shown[0] = (at.step, at.archive)
         bar.update(tasks[0], completed=at.done, total=at.total)
 
     def note(text: str) -> None:

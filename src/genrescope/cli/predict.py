@@ -198,7 +198,8 @@ class _Table:
         self._top, self._exclusive, self._thresholds = top, header.exclusive, header.thresholds
         found = ["genre", "confidence", "then"] if header.exclusive else ["tags"]
         found += [", ".join(header.tags)] if header.tags else []
-        self._rows = table("song", *found, "windows", "", right=("confidence", "windows"))
+        windows = f"windows of {header.window_seconds:.2f} s"
+        self._rows = table("song", *found, windows, "", right=("confidence", windows))
 
     def write(self, prediction: Prediction) -> None:
         from rich.text import Text

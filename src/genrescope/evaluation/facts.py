@@ -33,6 +33,7 @@ def about_model(model: Model, run: Path | None) -> ModelFacts:
         parameters=count_parameters(model.network),
         recipe=header.recipe,
         front_end=to_dict(header.front_end),
+        window_seconds=header.window_seconds,
         data_fingerprint=header.data.fingerprint,
         made_with=header.made_with,
         trained_on=TrainingFacts.model_validate({name: facts.get(name) for name in TrainingFacts.model_fields}),

@@ -281,8 +281,7 @@ class Classifier:
 
     def _warning(self, sound: DecodedSong, found: TrackScores) -> str | None:
         """Say why a prediction should be doubted."""
-        front_end = self.header.front_end
-        window = front_end.seconds(self.header.windows.frames)
+        front_end, window = self.header.front_end, self.header.window_seconds
         silent, windows = sum(found.silent), len(found.silent)
         reasons = []
         if silent == windows:

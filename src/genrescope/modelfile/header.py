@@ -135,6 +135,11 @@ class Header(_Part):
     scores: dict[str, Any] = Field(default_factory=dict)
     made_with: str
 
+    @property
+    def window_seconds(self) -> float:
+        """Length of a window in seconds."""
+        return self.front_end.seconds(self.windows.frames)
+
     @model_validator(mode="after")
     def _labels_are_told_apart(self) -> Header:
         if len(set(self.labels)) < len(self.labels):

@@ -54,7 +54,7 @@ def draw(
     if result.confused:
         wanted.append(("confused", "The most confused pairs", lambda t: _confused(result, t)))
         wanted.append(("worst", "The most surely mistaken tracks", lambda t: _worst(result, store, by_id, t)))
-    wanted.append(("genres", "One log-mel per genre", lambda t: _genres(store, tracks, t)))
+    wanted.append(("genres", "One log-mel per genre", lambda t: _genres(result, store, tracks, t)))
     figures = [drawing.drawn(name, title, make) for name, title, make in wanted]
     drawing.write_figures(figures, folder)
     return figures
@@ -158,14 +158,14 @@ def _worst(result: Evaluation, store: Store, by_id: dict[str, StoredTrack], them
     chosen = worst_tracks(result)
     figure, axes = panels(theme, -(-len(chosen) // 3), min(3, len(chosen)), size=(9, 2.6 * -(-len(chosen) // 3)))
     for axis, track in zip(axes, chosen, strict=False):
-        _log_mel(axis, store, by_id[track.id])
+        _log_mel(axis, store, by_id[track.id], result.model.window_seconds)
         title = f"{track.id}\n{track.genre}, taken for {track.predicted} ({100 * track.confidence:.0f} %)"
         axis.set_title(printable(title), fontsize=8)
     hide_rest(axes, len(chosen))
     return figure
 
 
-def _genres(store: Store, tracks: Sequence[StoredTrack], theme: Theme) -> Figure:
+def _genres(result: Evaluation, store: Store, tracks: Sequence[StoredTrack], theme: Theme) -> Figure:
     """The first window of each genre's first track, as the article shows it."""
     first: dict[str, StoredTrack] = {}
     for track in tracks:
@@ -174,15 +174,16 @@ def _genres(store: Store, tracks: Sequence[StoredTrack], theme: Theme) -> Figure
     rows = -(-len(first) // columns)
     figure, axes = panels(theme, rows, columns, size=(2.1 * columns + 0.6, 2.2 * rows + 0.3))
     for axis, genre in zip(axes, sorted(first), strict=False):
-        _log_mel(axis, store, first[genre])
+        _log_mel(axis, store, first[genre], result.model.window_seconds)
         axis.set_title(genre, fontsize=10)
     hide_rest(axes, len(first))
     return figure
 
 
-def _log_mel(axis: Axes, store: Store, track: StoredTrack) -> None:
-    """Draw a track's first window: time across, mel bands upwards."""
-    image = store.frames[track.first_frame :][: min(track.frames, windows.FRAMES)].T.astype(np.float32)
+def _log_mel(axis: Axes, store: Store, track: StoredTrack, window: float | None) -> None:
+    """Draw a track's first window, of so many seconds: time across, mel bands upwards."""
+    frames = round(window * store.spec.frame_rate) if window is not None else windows.FRAMES
+    image = store.frames[track.first_frame :][: min(track.frames, frames)].T.astype(np.float32)
     seconds = store.spec.seconds(image.shape[1])
     axis.imshow(image, origin="lower", aspect="auto", cmap="magma", extent=(0, seconds, 0, len(image)))
     axis.set_xlabel("seconds", fontsize=7)

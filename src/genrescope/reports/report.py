@@ -15,8 +15,16 @@ if TYPE_CHECKING:
     from genrescope.pages.drawing import Drawn
     from genrescope.results import Evaluation
 
-LEVELS = {"first": "tracks, by their first window", "window": "windows", "vote": "tracks, by the vote of their windows"}
-"""What each accuracy of `evaluation.json` counts, in words."""
+
+def levels(result: Evaluation) -> dict[str, str]:
+    """Return what each accuracy of `evaluation.json` counts, in words; a window is told by its length."""
+    seconds = result.model.window_seconds
+    of = f" of {seconds:.2f} s" if seconds is not None else ""
+    return {
+        "first": f"tracks, by their first window{of}",
+        "window": f"windows{of}",
+        "vote": "tracks, by the vote of their windows",
+    }
 
 
 def write(result: Evaluation, drawn: Sequence[Drawn], path: Path) -> Path:
@@ -32,7 +40,7 @@ def write(result: Evaluation, drawn: Sequence[Drawn], path: Path) -> Path:
         notes=[note for note in result.notes if not note.startswith("audit: ")],  # the audit stands by itself
         recipe_toml=tomli_w.dumps(result.model.recipe),
         figures=drawn,
-        levels=LEVELS,
+        levels=levels(result),
         worst=worst_tracks(result, 20),
         headline=result.headline,
     )

@@ -39,6 +39,8 @@ class ModelFacts(Record):
     """The whole recipe."""
     front_end: dict[str, Any]
     """The front end's numbers."""
+    window_seconds: float | None = None
+    """Length of a window; null where an earlier version did not tell it."""
     data_fingerprint: str
     """Of the store that it was trained on."""
     made_with: str
