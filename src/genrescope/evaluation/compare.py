@@ -8,7 +8,7 @@ OUT/compare.json  OUT/compare.html  OUT/figures/
 from __future__ import annotations
 
 import statistics
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -20,10 +20,19 @@ import numpy.typing as npt
 from genrescope import results
 from genrescope.errors import DataError
 from genrescope.evaluation import cost, metrics, paired
+from genrescope.evaluation.compared_genres import by_genre
 from genrescope.evaluation.compared_runs import Run, groups_of, names_of, open_run, refuse_repeated, same_tracks
 from genrescope.extras import require
 from genrescope.files import fingerprint, refuse_foreign
-from genrescope.results import COMPARE_NAME, AdjustedDifference, Comparison, Entry, EntryAccuracy, NamedDifference
+from genrescope.results import (
+    COMPARE_NAME,
+    AdjustedDifference,
+    Chance,
+    Comparison,
+    Entry,
+    EntryAccuracy,
+    NamedDifference,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -63,6 +72,7 @@ def compare(
     out: str | Path,
     *,
     level: str = "verdict",
+    part: str | None = None,
     compute: bool = False,
     on_measured: Callable[[str], None] = lambda _: None,
 ) -> Compared:
@@ -76,6 +86,7 @@ def compare(
             of this one alone.
         out: folder of the results.
         level: what makes a track's genre: `first` window, `vote` of all, or each recipe's own `verdict`.
+        part: the part that runs were scored on; None takes `test`, or else `validation`.
         compute: time every model on one core as well.
         on_measured: called with the name of each model before it is timed.
 
@@ -92,7 +103,7 @@ def compare(
 
     out = Path(out)
     refuse_foreign(out, (COMPARE_NAME,), what="the comparison")
-    opened = [open_run(text, level) for text in runs]
+    opened = [open_run(text, level, part) for text in runs]
     refuse_repeated(opened)
     ids = same_tracks(opened)
     groups = groups_of(opened, ids)
@@ -104,7 +115,8 @@ def compare(
         for place, entry in enumerate(entries):
             on_measured(entry.name)
             milliseconds[place] = round(cost.of_run(entry.runs[0].model), 1)
-    result = _result(opened, entries, groups, milliseconds)
+    truth = [opened[0].rows[track_id].genre for track_id in ids]
+    result = _result(opened, entries, truth, groups, milliseconds=milliseconds)
     results.write(result, out / COMPARE_NAME)
     drawn = comparison_page.draw(result)
     write_figures(drawn, out / "figures")
@@ -112,7 +124,12 @@ def compare(
 
 
 def _result(
-    runs: Sequence[Run], entries: Sequence[_Entry], groups: Sequence[str] | None, milliseconds: Sequence[float | None]
+    runs: Sequence[Run],
+    entries: Sequence[_Entry],
+    truth: Sequence[str],
+    groups: Sequence[str] | None,
+    *,
+    milliseconds: Sequence[float | None],
 ) -> Comparison:
     pairs = tuple(_pairs(entries, groups))
     reference = entries[0].name
@@ -125,6 +142,8 @@ def _result(
         against_reference=_adjusted([pair for pair in pairs if pair.reference == reference]),
         pairs=pairs,
         notes=tuple(_notes(runs)),
+        chance=Chance.of(Counter(truth)),
+        genres=by_genre({entry.name: entry.right for entry in entries}, truth, groups),
     )
 
 

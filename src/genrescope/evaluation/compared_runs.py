@@ -56,8 +56,13 @@ class Run:
         return [float(rows[track_id].right_by(self.level)) for track_id in ids]
 
 
-def open_run(text: str, level: str) -> Run:
+def open_run(text: str, level: str, part: str | None = None) -> Run:
     """Read RUN or RUN@LEVEL; a folder whose own name holds an @ is taken as it is.
+
+    Args:
+        text: the run.
+        level: what makes a track's genre where RUN names no level.
+        part: the part that was scored; None takes `test`, or else `validation`.
 
     Raises:
         DataError: there is no such level, or the run was not scored.
@@ -66,7 +71,7 @@ def open_run(text: str, level: str) -> Run:
     path, wanted = (Path(folder), own) if at and not Path(text).exists() else (Path(text), level)
     if wanted not in LEVELS:
         raise DataError(f'no level called "{wanted}"; {nearest(wanted, LEVELS)}')
-    result = read_result(path)
+    result = read_result(path, part)
     return Run(path, result.verdict if wanted == "verdict" else "first" if wanted == "first" else "vote", result)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,14 +12,25 @@ import torch
 from genrescope import locks, modelfile, results
 from genrescope.devices import choose_device
 from genrescope.errors import DataError
+from genrescope.evaluation import learnt
+from genrescope.evaluation.cautions import small_part, with_untouched
 from genrescope.evaluation.facts import about_model
+from genrescope.evaluation.learnt import Finding
 from genrescope.evaluation.sound import sound_for
 from genrescope.evaluation.subjects import labelled, own_part
 from genrescope.evaluation.summary import summary
 from genrescope.evaluation.written import Written
 from genrescope.extras import require
 from genrescope.inference.scorer import Scorer, verdicts
-from genrescope.results import EVALUATION_NAME, Evaluation, TrackRow
+from genrescope.results import (
+    CROSSVAL_NAME,
+    EVALUATION_NAME,
+    OWN_PART,
+    Evaluation,
+    TrackRow,
+    evaluation_folder,
+    read_result,
+)
 from genrescope.training.run_folder import read_history
 
 if TYPE_CHECKING:
@@ -36,7 +48,7 @@ if TYPE_CHECKING:
 def evaluate(
     model: str | Path,
     *,
-    part: str = "test",
+    part: str = OWN_PART,
     data: str | None = None,
     store: str | Path | None = None,
     out: str | Path | None = None,
@@ -44,20 +56,25 @@ def evaluate(
     jobs: int | None = None,
     sound: Sound | None = None,
     on_track: Callable[[Progress], None] = lambda _: None,
+    on_compared: Callable[[int, int], None] = lambda *_: None,
 ) -> Written[Evaluation]:
     """Score a model on a part of its own run's split, or on other labelled audio.
 
+    Of other audio it is told how much of it the model has learnt: training tracks, duplicates of them, their artists.
+
     Args:
-        model: a run folder or a model file.
+        model: a run folder or a model file; a cross-validation without `data` is not scored again, but read.
         part: the part of the run's split; not used with `data`.
         data: DATA, or a store: score on all of it instead.
         store: where the run's store is now, if it was moved.
-        out: folder of the results; by default the run folder, or `evaluation-<data>` beside the model with `data`.
+        out: folder of the results; by default the run folder for the part `test`, else `evaluation-<part>` or
+            `evaluation-<data>` in it.
         device: `auto`, `cpu`, `cuda` or `mps`.
         jobs: worker processes for decoding `data`.
         sound: where the tracks' frames come from; None takes the store, or the audio files where the model has another
             front end than the store.
         on_track: called after every track of `data` that was decoded.
+        on_compared: called with the tracks that were compared with the training tracks, and the tracks in all.
 
     Returns:
         The scores, and where they were written. On its own split, the model file's header gets them too.
@@ -69,26 +86,41 @@ def evaluate(
         MissingPackageError: a package of the extra `train` is not installed.
     """
     require("train", "an evaluation")
-    device = choose_device(device)
-    loaded = modelfile.load(model, device=device)
-    run = loaded.path.parent if (loaded.path.parent / "run.json").exists() else None
+    if data is None and (folds := Path(model) / CROSSVAL_NAME).is_file():
+        return Written(read_result(folds.parent), folds.parent, folds.parent / "report.html")
+    loaded = modelfile.load(model, device=choose_device(device))
+    home = loaded.path if loaded.path.is_dir() else loaded.path.parent
     with tempfile.TemporaryDirectory(prefix="genrescope-") as scratch:
-        if data is not None:
-            subject = labelled(loaded, data, Path(scratch), jobs=jobs, on_track=on_track)
-            default = loaded.path.parent / f"evaluation-{_slug(data)}"
+        if data is None:
+            subject, finding = own_part(_run_of(loaded), part, store), Finding()
         else:
-            subject = own_part(_run_of(loaded, run), part, store)
-            default = run or Path()
-        folder = Path(out) if out is not None else default
+            subject = labelled(loaded, data, Path(scratch), jobs=jobs, on_track=on_track)
+            trained_on = loaded.header.data.fingerprint
+            finding = learnt.compare(home, trained_on, subject, moved=store, on_track=on_compared)
+            subject = subject.noted(*finding.notes)
+        folder = Path(out) if out is not None else evaluation_folder(home, loaded.path.name, subject.data)
         with locks.folder(folder, by="evaluate"):
-            scored = (sound or sound_for(loaded, subject.store)).score(Scorer.of(loaded), subject.tracks)
-            subject = subject.without(scored.failed)
-            result = summary(track_rows(loaded, scored), loaded.header.labels, verdict_of(loaded.header))
-            history = read_history(run) if run is not None and (run / "history.csv").exists() else []
-            evaluation, page = publish(subject, about_model(loaded, run), result, folder, history=history)
-            if data is None and run is not None:
-                scores = result.accuracy.model_dump(mode="json") | {"verdict": result.verdict}
-                modelfile.add_scores(loaded.path, {f"{subject.data.split} / {part}": scores})
+            return _scored(loaded, subject, finding, folder, sound)
+
+
+def _scored(
+    loaded: Model, subject: Subject, finding: Finding, folder: Path, sound: Sound | None
+) -> Written[Evaluation]:
+    """Score the tracks of a subject and write the results; its own part's scores enter the model file too."""
+    scored = (sound or sound_for(loaded, subject.store)).score(Scorer.of(loaded), subject.tracks)
+    rows, verdict, run = track_rows(loaded, scored), verdict_of(loaded.header), _run_folder(loaded)
+    result = summary(rows, loaded.header.labels, verdict)
+    subject = subject.without(scored.failed)
+    if subject.data.part is None:
+        audit = with_untouched(finding.audit, rows, finding.touched, verdict)
+        subject = dataclasses.replace(subject, audit=audit)
+    else:
+        subject = subject.noted(*small_part(subject.data.part, result.headline, subject.in_split))
+    history = read_history(run) if run is not None and (run / "history.csv").exists() else []
+    evaluation, page = publish(subject, about_model(loaded, run), result, folder, history=history)
+    if subject.data.part is not None:
+        scores = result.accuracy.model_dump(mode="json") | {"verdict": result.verdict}
+        modelfile.add_scores(loaded.path, {f"{subject.data.split} / {subject.data.part}": scores})
     return Written(evaluation, folder, page, subject.failed)
 
 
@@ -165,7 +197,13 @@ def scored_rows(
     ]
 
 
-def _run_of(loaded: Model, run: Path | None) -> Path:
+def _run_folder(loaded: Model) -> Path | None:
+    run = loaded.path.parent
+    return run if (run / "run.json").exists() else None
+
+
+def _run_of(loaded: Model) -> Path:
+    run = _run_folder(loaded)
     if run is None:
         raise DataError(
             f"{loaded.path} lies outside of a run folder, so it has no split of its own; score it on labelled audio "
@@ -176,7 +214,3 @@ def _run_of(loaded: Model, run: Path | None) -> Path:
 
 def _named(labels: Sequence[str], scores: torch.Tensor) -> dict[str, float]:
     return {label: round(float(value), 6) for label, value in zip(labels, scores, strict=True)}
-
-
-def _slug(data: str) -> str:
-    return "".join(c if c.isalnum() else "-" for c in Path(data.rpartition(":")[2]).name).strip("-") or "data"

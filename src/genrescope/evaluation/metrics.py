@@ -18,6 +18,7 @@ Z95 = 1.959963984540054
 """The normal distribution's 97.5 % point."""
 
 _RESAMPLES = 2000
+_AT_ONCE = 100  # resamples that are held in memory
 _CONFUSED = 10  # pairs of genres that are told
 
 
@@ -90,6 +91,65 @@ def per_genre(counts: npt.NDArray[np.int64], labels: Sequence[str]) -> dict[str,
             recall_interval=wilson(hits, actual) if actual else None,
             f1=2 * hits / (actual + predicted) if actual + predicted else None,
         )
+    return found
+
+
+def macro_f1(truth: Sequence[int], predicted: Sequence[int], genres: int) -> float:
+    """Return the mean F1 of the genres that have tracks.
+
+    Args:
+        truth: the number of each track's genre.
+        predicted: the number of the genre that it was taken for.
+        genres: how many there are.
+
+    Example:
+        >>> macro_f1([0, 0, 1, 1], [0, 1, 1, 1], 2)
+        0.7333333333333334
+    """
+    return float(_macro_f1(_marginals(truth, predicted, genres).sum(axis=0)))
+
+
+def macro_f1_interval(
+    truth: Sequence[int], predicted: Sequence[int], genres: int, clusters: Sequence[str] | None = None
+) -> tuple[float, float]:
+    """Return the 95 % interval of the macro F1 by the bootstrap's percentiles.
+
+    Each resample draws as many tracks, or clusters of tracks, as there are. A genre that a resample leaves out does not
+    count in its mean, as a genre without tracks does not.
+
+    Args:
+        truth: as for `macro_f1`.
+        predicted: as for `macro_f1`.
+        genres: as for `macro_f1`.
+        clusters: what each track belongs to, as its artist; None resamples tracks.
+    """
+    counts = _marginals(truth, predicted, genres)
+    if clusters is not None:
+        owners, place = np.unique(np.array(clusters, dtype=str), return_inverse=True)
+        together = np.zeros((len(owners), *counts.shape[1:]))
+        np.add.at(together, place.reshape(-1), counts)
+        counts = together
+    kinds, often = np.unique(counts, axis=0, return_counts=True)  # equal ones are drawn together
+    random, total = np.random.default_rng(0), len(counts)
+    values = [
+        _macro_f1(np.tensordot(random.multinomial(total, often / total, size=_AT_ONCE), kinds, axes=1))
+        for _ in range(_RESAMPLES // _AT_ONCE)
+    ]
+    low, high = np.quantile(values, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def _marginals(truth: Sequence[int], predicted: Sequence[int], genres: int) -> npt.NDArray[np.float64]:
+    """Return for each track, (tracks, 3, genres), whether it is right, is, and was taken for each genre."""
+    is_, taken = np.eye(genres)[np.asarray(truth, dtype=int)], np.eye(genres)[np.asarray(predicted, dtype=int)]
+    return np.stack([is_ * taken, is_, taken], axis=1)
+
+
+def _macro_f1(counts: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return the macro F1 from counts of tracks that are right, are, and were taken for a genre, (..., 3, genres)."""
+    right, actual, taken = counts[..., 0, :], counts[..., 1, :], counts[..., 2, :]
+    f1 = 2 * right / np.maximum(actual + taken, 1)
+    found: npt.NDArray[np.float64] = (f1 * (actual > 0)).sum(axis=-1) / np.maximum((actual > 0).sum(axis=-1), 1)
     return found
 
 

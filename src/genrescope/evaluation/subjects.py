@@ -31,6 +31,7 @@ class Subject:
     Attributes:
         notes: what a reader should know of them, a sentence each.
         audit: what was found when their split was audited; None where it was not.
+        in_split: tracks of all parts of the split, where a part of it is held out; else 0.
     """
 
     store: Store
@@ -39,6 +40,11 @@ class Subject:
     notes: tuple[str, ...] = ()
     failed: tuple[IndexRow, ...] = ()
     audit: AuditFacts | None = None
+    in_split: int = 0
+
+    def noted(self, *notes: str) -> Subject:
+        """Return the subject with further notes."""
+        return replace(self, notes=(*self.notes, *notes))
 
     def without(self, failed: Mapping[str, str]) -> Subject:
         """Return the subject without tracks that could not be used, which are named instead."""
@@ -93,7 +99,8 @@ def own_part(run: Path, part: str, moved: str | Path | None = None) -> Subject:
     data = DataFacts(
         name=facts["data"], fingerprint=store.fingerprint, split=facts["split"]["method"], part=part, tracks=len(tracks)
     )
-    return Subject(store, tracks, data, tuple(notes), audit=audited)
+    in_split = 0 if part in facts["parts"] else sum(facts["split"]["counts"].values())
+    return Subject(store, tracks, data, tuple(notes), audit=audited, in_split=in_split)
 
 
 def _audited(facts: dict[str, Any], part: str) -> AuditFacts | None:

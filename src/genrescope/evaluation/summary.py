@@ -32,10 +32,10 @@ def summary(
         group_of: the groups that intervals over whole artists resample, by track; None takes those of the rows.
     """
     truth = [labels.index(row.genre) for row in rows]
-    counts = metrics.confusion(truth, [labels.index(row.predicted) for row in rows], len(labels))
-    genres = metrics.per_genre(counts, labels)
-    f1 = [figures.f1 for figures in genres.values() if figures.tracks and figures.f1 is not None]
+    predicted = [labels.index(row.predicted) for row in rows]
+    counts = metrics.confusion(truth, predicted, len(labels))
     groups = [row.group if group_of is None else group_of[row.id] for row in rows]
+    clusters = _clusters(rows, groups)
     return Summary(
         verdict=verdict,
         accuracy=Accuracies(
@@ -43,8 +43,12 @@ def summary(
             window=_window_share(rows),
             vote=_over_groups(rows, "vote", groups),
         ),
-        macro_f1=sum(f1) / len(f1),
-        genres=genres,
+        macro_f1=metrics.macro_f1(truth, predicted, len(labels)),
+        macro_f1_interval=metrics.macro_f1_interval(truth, predicted, len(labels)),
+        macro_f1_interval_by_groups=(
+            metrics.macro_f1_interval(truth, predicted, len(labels), clusters) if any(groups) else None
+        ),
+        genres=metrics.per_genre(counts, labels),
         labels=tuple(labels),
         confusion=tuple(map(tuple, counts.tolist())),
         confused=tuple(metrics.confused_pairs(counts, labels)),
@@ -62,12 +66,16 @@ def _over_groups(rows: Sequence[TrackRow], verdict: Verdict, groups: Sequence[st
     """Count tracks; where groups are known, give the wider interval too that knows which tracks are of one."""
     right: Counter[str] = Counter()
     total: Counter[str] = Counter()
-    for row, group in zip(rows, groups, strict=True):
-        name = f"group {group}" if group else f"track {row.id}"
+    for row, name in zip(rows, _clusters(rows, groups), strict=True):
         total[name] += 1
         right[name] += row.right_by(verdict)
     wider = metrics.resampled_interval([right[name] for name in total], list(total.values())) if any(groups) else None
     return TrackShare(**dict(track_share(rows, verdict)), interval_by_groups=wider)
+
+
+def _clusters(rows: Sequence[TrackRow], groups: Sequence[str]) -> list[str]:
+    """Name what is resampled as a whole: the group of each track, or the track alone where its group is unknown."""
+    return [f"group {group}" if group else f"track {row.id}" for row, group in zip(rows, groups, strict=True)]
 
 
 def _window_share(rows: Sequence[TrackRow]) -> WindowShare:

@@ -156,16 +156,21 @@ class Row:
         return list(metrics.resampled_interval(list(right.values()), list(total.values())))
 
 
-def read(path: Path) -> Scored:
+def read(path: Path, part: str | None = None) -> Scored:
     """Read what a run or a cross-validation left behind.
+
+    Args:
+        path: its folder.
+        part: the part that a run was scored on; None takes `test`, or else `validation`.
 
     Raises:
         DataError: it is neither, or a run that was not scored.
     """
-    if result_file(path) is None:
+    if result_file(path, part) is None:
         read_run(path)
-        raise DataError(f"{path} has not been scored yet; run: genrescope evaluate {path} --part validation")
-    result, note = read_result(path), path / NOTE
+        wanted = part or "validation"
+        raise DataError(f"{path} has not been scored yet; run: genrescope evaluate {path} --part {wanted}")
+    result, note = read_result(path, part), path / NOTE
     folds = result.crossval.folds if isinstance(result, CrossValidation) else ()
     runs = tuple(path / fold.run for fold in folds) or (path,)
     try:
@@ -181,18 +186,19 @@ def row(name: str, scored: Sequence[Scored]) -> Row:
     return Row(name, tuple(sorted(scored, key=lambda each: (each.seed or 0, str(each.path)))))
 
 
-def rows(folders: Sequence[Path]) -> list[Row]:
+def rows(folders: Sequence[Path], part: str | None = None) -> list[Row]:
     """Read all results below some folders and put together what differs in its seed alone.
 
     Args:
         folders: run folders, cross-validations, studies, or folders of such.
+        part: as for `read`.
 
     Raises:
         DataError: a folder holds no results.
     """
     groups: dict[str, dict[Any, Scored]] = defaultdict(dict)
-    for path in dict.fromkeys(found for folder in folders for found in _results_in(folder)):
-        scored = read(path)
+    for path in dict.fromkeys(found for folder in folders for found in _results_in(folder, part)):
+        scored = read(path, part)
         same = scored.seed, splits.read(path / "split.csv").fingerprint  # the same run twice is no further seed
         groups[scored.kind].setdefault(same, scored)
     found = [
@@ -249,24 +255,24 @@ def _place(row: Row) -> tuple[Any, ...]:
     )
 
 
-def _results_in(folder: Path) -> list[Path]:
+def _results_in(folder: Path, part: str | None) -> list[Path]:
     """Return the runs and cross-validations in a folder, however deep, but not the folds of a cross-validation."""
     if not folder.is_dir():
         raise DataError(f"{folder} is no folder of results")
-    if result_file(folder) is not None or (folder / "run.json").exists():
+    if result_file(folder, part) is not None or (folder / "run.json").exists():
         return [folder]
-    found = [path for inner in sorted(folder.iterdir()) if inner.is_dir() for path in _scored_in(inner)]
+    found = [path for inner in sorted(folder.iterdir()) if inner.is_dir() for path in _scored_in(inner, part)]
     if not found:
         raise DataError(f"{folder} holds no results: no run that was scored, and no cross-validation that has ended")
     return found
 
 
-def _scored_in(folder: Path) -> list[Path]:
-    if result_file(folder) is not None:
+def _scored_in(folder: Path, part: str | None) -> list[Path]:
+    if result_file(folder, part) is not None:
         return [folder]
     if (folder / "run.json").exists():
         return []
-    return [path for inner in sorted(folder.iterdir()) if inner.is_dir() for path in _scored_in(inner)]
+    return [path for inner in sorted(folder.iterdir()) if inner.is_dir() for path in _scored_in(inner, part)]
 
 
 def _learnt(run: Path) -> list[str]:

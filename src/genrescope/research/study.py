@@ -28,7 +28,7 @@ from genrescope.evaluation.evaluate import evaluate
 from genrescope.extras import require
 from genrescope.files import read_text, refuse_foreign, write_json, write_text
 from genrescope.research import collect, experiments, tables
-from genrescope.results import CROSSVAL_NAME, EVALUATION_NAME, read_evaluation
+from genrescope.results import CROSSVAL_NAME, result_file
 from genrescope.splits import duplicates
 from genrescope.store.store import open_store
 from genrescope.training.progress import Watch
@@ -157,8 +157,7 @@ def is_done(run: Run) -> bool:
     """Whether a run has ended and its part has been scored."""
     if run.experiment.folds:
         return (run.path / CROSSVAL_NAME).exists()
-    path = run.path / EVALUATION_NAME
-    return path.exists() and read_evaluation(path).data.part == run.experiment.score
+    return result_file(run.path, run.experiment.score) is not None
 
 
 def refuse_changed(runs: Sequence[Run]) -> None:
@@ -241,7 +240,7 @@ def _results(path: Path, out: Path, runs: Sequence[Run], failed: Sequence[Ended]
     broken = {each.run.path for each in failed}
     for run in runs:
         if run.path not in broken:
-            done[run.name].append(collect.read(run.path))
+            done[run.name].append(collect.read(run.path, run.experiment.score))
     rows = [collect.row(name, scored).to_dict(out) for name, scored in done.items()]
     result = {
         "format": _FORMAT,

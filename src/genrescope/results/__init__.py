@@ -1,7 +1,7 @@
 """Results: what was measured, as the types that the JSON files on disk are written from and read back through.
 
 ```
-RUN/evaluation.json         Evaluation         evaluate, transfer
+RUN/evaluation.json         Evaluation         evaluate, transfer; other parts and data sets: see `places`
 OUT/crossval.json           CrossValidation    train --folds, transfer --folds
 OUT/compare.json            Comparison         compare
 OUT/robustness.json         RobustnessResult   robustness
@@ -11,7 +11,15 @@ OUT/robustness.json         RobustnessResult   robustness
 JSON Schemas.
 """
 
-from genrescope.results.comparison import AdjustedDifference, Comparison, Entry, EntryAccuracy, NamedDifference
+from genrescope.results.comparison import (
+    AdjustedDifference,
+    ComparedGenre,
+    Comparison,
+    Entry,
+    EntryAccuracy,
+    GenreEntry,
+    NamedDifference,
+)
 from genrescope.results.evaluation import CrossValidation, Evaluation, FoldResult, Folds, Summary
 from genrescope.results.facts import AuditFacts, DataFacts, HeldOutFacts, MachineFacts, ModelFacts, TrainingFacts
 from genrescope.results.figures import (
@@ -19,6 +27,7 @@ from genrescope.results.figures import (
     Bin,
     Calibration,
     CalibrationError,
+    Chance,
     ConfusedPair,
     Difference,
     GenreFigures,
@@ -37,18 +46,19 @@ from genrescope.results.files import (
     ROBUSTNESS_NAME,
     read_comparison,
     read_evaluation,
-    read_result,
     read_robustness,
-    result_file,
     write,
 )
+from genrescope.results.places import OWN_PART, evaluation_folder, read_result, result_file
+from genrescope.results.prediction_table import predictions
 from genrescope.results.robustness import ConditionFigures, RobustnessResult, RobustnessRow
 
 __all__ = [
-    "COMPARE_NAME", "CROSSVAL_NAME", "EVALUATION_NAME", "ROBUSTNESS_NAME", "Accuracies", "AdjustedDifference",
-    "AuditFacts", "Bin", "Calibration", "CalibrationError", "Comparison", "ConditionFigures", "ConfusedPair",
-    "CrossValidation", "DataFacts", "Difference", "Entry", "EntryAccuracy", "Evaluation", "FoldResult", "Folds",
-    "GenreFigures", "HeldOutFacts", "Interval", "Level", "MachineFacts", "ModelFacts", "NamedDifference",
-    "RobustnessResult", "RobustnessRow", "Share", "Summary", "TrackRow", "TrackShare", "TrainingFacts", "Verdict",
-    "WindowShare", "read_comparison", "read_evaluation", "read_result", "read_robustness", "result_file", "write",
+    "COMPARE_NAME", "CROSSVAL_NAME", "EVALUATION_NAME", "OWN_PART", "ROBUSTNESS_NAME", "Accuracies",
+    "AdjustedDifference", "AuditFacts", "Bin", "Calibration", "CalibrationError", "Chance", "ComparedGenre",
+    "Comparison", "ConditionFigures", "ConfusedPair", "CrossValidation", "DataFacts", "Difference", "Entry",
+    "EntryAccuracy", "Evaluation", "FoldResult", "Folds", "GenreEntry", "GenreFigures", "HeldOutFacts", "Interval",
+    "Level", "MachineFacts", "ModelFacts", "NamedDifference", "RobustnessResult", "RobustnessRow", "Share", "Summary",
+    "TrackRow", "TrackShare", "TrainingFacts", "Verdict", "WindowShare", "evaluation_folder", "predictions",
+    "read_comparison", "read_evaluation", "read_result", "read_robustness", "result_file", "write",
 ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from genrescope.results.figures import Difference, Interval, Verdict
+from genrescope.results.figures import Chance, Difference, Interval, Verdict
 from genrescope.results.record import FORMAT, Count, Format, Many, Portion, Record
 
 
@@ -53,6 +53,28 @@ class AdjustedDifference(NamedDifference):
     """`p`, allowing for how many entries are held against the reference."""
 
 
+class GenreEntry(Record):
+    """An entry's tracks of one genre."""
+
+    name: str
+    recall: Portion
+    """Share of the genre's tracks that are classified correctly; over several runs their mean."""
+    interval: Interval
+    """Wilson's for one run; for several it resamples tracks."""
+
+
+class ComparedGenre(Record):
+    """The entries on the tracks of one genre."""
+
+    genre: str
+    tracks: Count
+    best: str | None
+    """The entry with the highest recall; null where several share it."""
+    entries: Many[GenreEntry]
+    against_reference: Many[AdjustedDifference]
+    """`p_holm` allows for all entries and genres."""
+
+
 class Comparison(Record):
     """Entries on the same tracks, and their differences."""
 
@@ -69,5 +91,9 @@ class Comparison(Record):
     against_reference: Many[AdjustedDifference]
     pairs: Many[NamedDifference]
     """Every two entries."""
+    chance: Chance
+    """The accuracy of giving every track the most frequent genre."""
+    genres: Many[ComparedGenre]
+    """The same genre by genre."""
     notes: Many[str]
     """What a reader should know, a sentence each."""

@@ -6,8 +6,10 @@ from genrescope.results.facts import AuditFacts, DataFacts, ModelFacts
 from genrescope.results.figures import (
     Accuracies,
     Calibration,
+    Chance,
     ConfusedPair,
     GenreFigures,
+    Interval,
     Share,
     TrackRow,
     TrackShare,
@@ -24,6 +26,10 @@ class Summary(Record):
     accuracy: Accuracies
     macro_f1: Portion
     """Mean F1 of the genres that have tracks."""
+    macro_f1_interval: Interval | None = None
+    """95 % interval that resamples tracks; null where it was not made."""
+    macro_f1_interval_by_groups: Interval | None = None
+    """95 % interval that resamples whole artists; null where it was not made."""
     genres: dict[str, GenreFigures]
     labels: Many[str]
     """The model's genres, in the order of rows and columns below."""
@@ -38,6 +44,11 @@ class Summary(Record):
     def headline(self) -> TrackShare:
         """The accuracy by the recipe's own verdict."""
         return self.accuracy.first if self.verdict == "first" else self.accuracy.vote
+
+    @property
+    def chance(self) -> Chance:
+        """The accuracy of giving every track the most frequent genre."""
+        return Chance.of({genre: its.tracks for genre, its in self.genres.items()})
 
 
 class _Heading(Record):

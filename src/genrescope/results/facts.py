@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from genrescope.results.figures import Share
 from genrescope.results.record import Count, Many, Portion, Record
 
 
@@ -69,9 +70,10 @@ class DataFacts(Record):
 
 
 class HeldOutFacts(Record):
-    """How many tracks of a part are touched by tracks that were learnt from."""
+    """How many tracks of a part, or of other audio, are touched by tracks that were learnt from."""
 
     part: str
+    """Empty for other audio."""
     learnt: Many[str]
     """The parts that were learnt from."""
     tracks: Count
@@ -93,8 +95,11 @@ class AuditFacts(Record):
     """What an audit of the split found on what was scored."""
 
     clean: bool
-    """Whether no scored track is touched by a training track."""
+    """Whether no scored track is touched by a training track, as far as could be checked."""
     summary: str
     """What was found, in a sentence."""
     held_out: HeldOutFacts | None = None
-    """Counts of what was touched, where the part of a split is."""
+    """Counts of what was touched, where the part of a split is, or other audio."""
+    untouched: Share | None = None
+    """Accuracy, by the recipe's own verdict, over the tracks that no training track touches; null where all or none are
+    touched, and for a part of a split."""

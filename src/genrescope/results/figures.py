@@ -9,7 +9,7 @@ from pydantic import Strict
 from genrescope.results.record import Count, Many, Portion, Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 Interval: TypeAlias = Annotated[tuple[float, float], Strict(False)]
 """The lower and upper bound of a 95 % interval."""
@@ -110,6 +110,28 @@ class GenreFigures(Record):
     recall: Portion | None
     recall_interval: Interval | None
     f1: Portion | None
+
+
+class Chance(Record):
+    """The chance level: the accuracy of giving every track the genre that most of the scored tracks have."""
+
+    genre: str
+    """The first of those that have most tracks."""
+    tracks: Count
+    """Tracks of that genre."""
+    value: Portion
+    """Their share of all tracks that were scored."""
+
+    @classmethod
+    def of(cls, tracks: Mapping[str, int]) -> Chance:
+        """Count it from the number of tracks of each genre.
+
+        Example:
+            >>> Chance.of({"blues": 3, "jazz": 1}).value
+            0.75
+        """
+        genre = max(sorted(tracks), key=lambda each: tracks[each])
+        return cls(genre=genre, tracks=tracks[genre], value=tracks[genre] / sum(tracks.values()))
 
 
 class ConfusedPair(Record):

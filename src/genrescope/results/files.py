@@ -1,4 +1,4 @@
-"""Where results lie, and how they are read and written."""
+"""How results are read and written."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from genrescope.errors import DataError
 from genrescope.files import read_text, write_json
 from genrescope.results.comparison import Comparison
-from genrescope.results.evaluation import CrossValidation, Evaluation
+from genrescope.results.evaluation import Evaluation
 from genrescope.results.record import FORMAT, Record
 from genrescope.results.robustness import RobustnessResult
 
@@ -23,6 +23,7 @@ COMPARE_NAME = "compare.json"
 ROBUSTNESS_NAME = "robustness.json"
 
 _Result = TypeVar("_Result", bound=Record)
+_Tracks = TypeVar("_Tracks", bound=Evaluation)
 
 
 def write(result: Record, path: Path) -> None:
@@ -40,7 +41,7 @@ def read_evaluation(path: Path) -> Evaluation:
     Raises:
         DataError: it is missing, damaged, foreign or too new, or holds no tracks.
     """
-    return _with_tracks(_read(path, Evaluation), path)
+    return read_tracks(path, Evaluation)
 
 
 def read_comparison(path: Path) -> Comparison:
@@ -53,27 +54,12 @@ def read_robustness(path: Path) -> RobustnessResult:
     return _read(path, RobustnessResult)
 
 
-def result_file(folder: Path) -> Path | None:
-    """Return the `crossval.json` or else the `evaluation.json` of a folder; None where it has neither."""
-    return next((folder / name for name in (CROSSVAL_NAME, EVALUATION_NAME) if (folder / name).is_file()), None)
-
-
-def read_result(folder: Path) -> Evaluation:
-    """Read what a run or a cross-validation scored: a `CrossValidation` where there is a `crossval.json`.
-
-    Raises:
-        DataError: there is neither, or as `read_evaluation`.
-    """
-    path = result_file(folder)
-    if path is not None:
-        kind = CrossValidation if path.name == CROSSVAL_NAME else Evaluation
-        return _with_tracks(_read(path, kind), path)
-    if (folder / "run.json").exists():
-        raise DataError(f"{folder} was not scored yet; score it with: genrescope evaluate {folder}")
-    raise DataError(
-        f"{folder} has no {EVALUATION_NAME} or {CROSSVAL_NAME}; give a run folder that was evaluated, or the folder "
-        "of a cross-validation (genrescope train --folds)"
-    )
+def read_tracks(path: Path, kind: type[_Tracks]) -> _Tracks:
+    """Read results of one kind that hold tracks; raises as `read_evaluation`."""
+    result = _read(path, kind)
+    if not result.tracks:
+        raise DataError(f"{path} holds no tracks")
+    return result
 
 
 def _read(path: Path, kind: type[_Result]) -> _Result:
@@ -104,9 +90,3 @@ def _first(error: ValidationError) -> str:
     where = ".".join(map(str, faults[0]["loc"])) or "the whole"
     more = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
     return f"{where}: {faults[0]['msg']}{more}"
-
-
-def _with_tracks(result: Evaluation, path: Path) -> Evaluation:
-    if not result.tracks:
-        raise DataError(f"{path} holds no tracks")
-    return result

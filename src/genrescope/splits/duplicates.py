@@ -26,7 +26,7 @@ from genrescope.splits.landmarks import BANDS, KEYS_PER_LANDMARK, Ints, Landmark
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from genrescope.store.store import Store
+    from genrescope.store.store import Store, StoredTrack
 
 ENTRIES = 1 << 23
 """Keys that are held in memory at once; more are searched in several passes."""
@@ -116,17 +116,30 @@ def in_store(store: Store, *, on_track: Callable[[int, int], None] = lambda *_: 
         noted = json.loads(read_text(path))
         if noted["format"] == FORMAT and noted["fingerprint"] == store.fingerprint:
             return [Pair(**pair) for pair in noted["pairs"]]
-    compared = []
-    for number, track in enumerate(store.tracks, start=1):
-        frames = store.frames[track.first_frame : track.first_frame + track.frames]
-        digest = hashlib.blake2b(frames.tobytes(), digest_size=16).hexdigest()
-        compared.append(TrackLandmarks(track.id, digest, landmarks(frames)))
-        on_track(number, len(store.tracks))
-    pairs = find(compared, frames_per_second=store.spec.sample_rate / store.spec.hop)
+    pairs = find(marked(store, store.tracks, on_track=on_track), frames_per_second=store.spec.frame_rate)
     with contextlib.suppress(OutputError):  # a store on a read-only disk is searched anew each time
         told = [dataclasses.asdict(pair) for pair in pairs]
         write_json(path, {"format": FORMAT, "fingerprint": store.fingerprint, "pairs": told})
     return pairs
+
+
+def marked(
+    store: Store, tracks: Sequence[StoredTrack], *, on_track: Callable[[int, int], None] = lambda *_: None
+) -> list[TrackLandmarks]:
+    """Return tracks of a store as `find` compares them, from their log-mels.
+
+    Args:
+        store: where the log-mels are.
+        tracks: whichever of its tracks; their ids are kept.
+        on_track: called with the tracks done and the tracks in all.
+    """
+    found = []
+    for number, track in enumerate(tracks, start=1):
+        frames = store.frames[track.first_frame : track.first_frame + track.frames]
+        digest = hashlib.blake2b(frames.tobytes(), digest_size=16).hexdigest()
+        found.append(TrackLandmarks(track.id, digest, landmarks(frames)))
+        on_track(number, len(tracks))
+    return found
 
 
 def _pair(first: str, second: str, *, offset: float, speed: float, overlap: float, share: float) -> Pair:
