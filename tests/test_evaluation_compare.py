@@ -17,8 +17,8 @@ from genrescope.errors import DataError
 from genrescope.evaluation import compare, metrics, paired
 from genrescope.evaluation.summary import summary
 from genrescope.pages import drawing
+from genrescope.pages.render import p_value, points
 from genrescope.reports import charts
-from genrescope.reports.comparison_page import p_value, points
 from genrescope.results import DataFacts, Evaluation, ModelFacts, TrackRow
 
 if TYPE_CHECKING:

@@ -17,6 +17,7 @@ from genrescope.cli import (
     data,
     datasets,
     demo,
+    evaluate,
     library,
     models,
     predict,
@@ -43,7 +44,8 @@ app = typer.Typer(
 )
 app.callback()(version)
 commands = (
-    demo, datasets, library, check, data, splits, train, models, predict, compare, robustness, study, recipes, tune,
+    demo, datasets, library, check, data, splits, train, evaluate, models, predict, compare, robustness, study, recipes,
+    tune,
     transfer,
 )  # fmt: skip
 for module in commands:

@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from genrescope.cli.console import Quiet, next_step, out, resumable, say, table
+from genrescope.cli.console import Quiet, next_step, out, resumable, say
+from genrescope.cli.grids import FormatOption, TableFormat, print_grid, show_grid
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from genrescope.results import Comparison
 
 
 def add_to(app: typer.Typer) -> None:
     """Add this module's command."""
-    app.command(epilog="Example: genrescope compare runs/mgcc@first runs/scratch@vote --out compare")(compare)
+    app.command(epilog="Example: genrescope compare runs/mgcc@first runs/scratch@vote --format latex")(compare)
 
 
 def compare(
@@ -28,21 +27,32 @@ def compare(
     level: Annotated[
         str, typer.Option(help="What makes a track's genre: vote, first, or each recipe's own verdict.")
     ] = "verdict",
+    part: Annotated[
+        str | None, typer.Option(help="Part that the runs were scored on; by default test, or else validation.")
+    ] = None,
     compute: Annotated[
         bool, typer.Option("--compute", help="Time every model on one core, and draw accuracy against that.")
+    ] = False,
+    format_: FormatOption = TableFormat.table,
+    by_genre: Annotated[
+        bool, typer.Option("--by-genre", help="With --format: a row for each genre and system.")
     ] = False,
     quiet: Quiet = False,
 ) -> None:
     """Compare runs on the same tracks, track by track; the first is the reference. Seeds of one recipe count as one."""
     from genrescope.evaluation.compare import compare as hold_against
+    from genrescope.reports import tables
 
     with resumable("Run the same command again."):
         done = hold_against(
-            runs, folder, level=level, compute=compute, on_measured=lambda name: say(f"timing {name}", quiet=quiet)
-        )
-    console = out()
-    _show_accuracies(done.result, console)
-    _show_differences(done.result, console)
+            runs, folder, level=level, part=part, compute=compute,
+            on_measured=lambda name: say(f"timing {name}", quiet=quiet),
+        )  # fmt: skip
+    if format_ is TableFormat.table:
+        _show(done.result)
+    else:
+        print_grid(tables.compared_by_genre(done.result) if by_genre else tables.compared(done.result), format_)
+        say(f"{_title(done.result)}\n{_chance(done.result)}", quiet=quiet)
     for note in done.result.notes:
         say(f"note: {note}", quiet=quiet)
     say(f"report: {done.page}", quiet=quiet)
@@ -50,52 +60,30 @@ def compare(
     next_step("robustness", best.runs[0], quiet=quiet)
 
 
-def _show_accuracies(result: Comparison, console: Console) -> None:
-    from genrescope.pages.render import interval, percent
+def _show(result: Comparison) -> None:
+    """Print accuracies, differences and genres to stdout, as tables for the terminal."""
+    from genrescope.reports import tables
 
-    timed = result.entries[0].milliseconds is not None
-    extra = ["ms for 30 s"] if timed else []
-    right = ("accuracy", "deviation", "parameters", *extra)
-    rows = table(
-        "system", "counted by", "seeds", "accuracy", "95 % interval", "lowest to highest", "deviation", "parameters",
-        *extra, right=right,
-    )  # fmt: skip
-    for entry in result.entries:
-        its = entry.accuracy
-        rows.add_row(
-            entry.name,
-            entry.level,
-            ", ".join(map(str, entry.seeds)),
-            percent(its.mean),
-            interval(its.interval),
-            interval([its.lowest, its.highest]) if len(its.by_run) > 1 else "-",
-            percent(its.deviation),
-            f"{entry.parameters:,}",
-            *([str(entry.milliseconds)] if timed else []),
-        )
-    artists = f" of {result.groups} artists" if result.groups else ""
-    console.print(f"{result.tracks} tracks{artists}: {', '.join(result.data)}", markup=False)
-    console.print(rows)
-
-
-def _show_differences(result: Comparison, console: Console) -> None:
-    from genrescope.reports.comparison_page import p_value, points, points_interval
-
-    by_groups = ["whole artists"] if result.groups else []
-    rows = table(
-        f"against {result.reference}", "points", "95 % interval, tracks", *by_groups, "won", "lost", "p", "p, Holm",
-        right=("points", "won", "lost", "p", "p, Holm"),
-    )  # fmt: skip
-    for pair in result.against_reference:
-        rows.add_row(
-            pair.name,
-            points(pair.difference),
-            points_interval(pair.interval),
-            *([points_interval(pair.interval_by_groups)] if by_groups else []),
-            str(pair.won),
-            str(pair.lost),
-            p_value(pair.p),
-            p_value(pair.p_holm),
-        )
-    console.print(rows)
+    console = out()
+    console.print(_title(result), markup=False)
+    show_grid(tables.systems(result))
+    console.print(_chance(result), markup=False)
+    show_grid(tables.differences(result))
     console.print("p: McNemar's exact test of won against lost; it takes tracks as independent.", markup=False)
+    show_grid(tables.recalls(result))
+    console.print(
+        f"recall by genre; best: the system with the highest. * differs from {result.reference}, p below 0.05 (Holm, "
+        "over all genres and systems)",
+        markup=False,
+    )
+
+
+def _title(result: Comparison) -> str:
+    artists = f" of {result.groups} artists" if result.groups else ""
+    return f"{result.tracks} tracks{artists}: {', '.join(result.data)}"
+
+
+def _chance(result: Comparison) -> str:
+    from genrescope.reports.tables import chance_told
+
+    return chance_told(result.chance)

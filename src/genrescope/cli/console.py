@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from rich.segment import Segment
     from rich.table import Table
 
-    from genrescope.results import Evaluation
     from genrescope.sources.listing import Listing
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no messages but errors.")]
@@ -180,38 +179,3 @@ def table(*columns: str, title: str | None = None, right: Sequence[str] = ()) ->
     for column in columns:
         made.add_column(column, justify="right" if column in right else "left", overflow="fold")
     return made
-
-
-def show_scores(result: Evaluation) -> None:
-    """Print the three accuracies of an evaluation to stdout."""
-    from genrescope.pages.render import interval, percent
-    from genrescope.reports.report import levels
-    from genrescope.results import WindowShare
-
-    data = result.data
-    part = f"{data.part} of {data.split}, " if data.part else ""
-    rows = table("counted", "right", "of", "accuracy", "95 % interval", right=("right", "of", "accuracy"))
-    for level, share in result.accuracy.items():
-        mark = " *" if level == result.verdict else ""
-        rows.add_row(
-            levels(result)[level] + mark,
-            str(share.correct),
-            str(share.total),
-            percent(share.value),
-            interval(share.interval_by_tracks if isinstance(share, WindowShare) else share.interval),
-        )
-    seed = result.model.seed
-    named = result.model.recipe["name"] + (f", seed {seed}" if seed is not None else "")
-    console = out()
-    console.print(f"{named}: {part}{data.tracks} tracks of {data.name}", markup=False)
-    console.print(rows)
-    console.print("* the recipe's own verdict. The windows' interval resamples whole tracks.", markup=False)
-    show_wider(result)
-
-
-def show_wider(result: Evaluation) -> None:
-    """Print the interval that resamples whole artists to stdout, where they are known."""
-    from genrescope.pages.render import interval
-
-    if (wider := result.headline.interval_by_groups) is not None:
-        out().print(f"95 % interval that resamples whole artists: {interval(wider)}", markup=False)

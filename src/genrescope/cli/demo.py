@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from genrescope.cli.console import Quiet, next_step, out, resumable, say, show_scores, steps_of_one_command
+from genrescope.cli.console import Quiet, next_step, out, resumable, say, steps_of_one_command
+from genrescope.cli.scores import show_scores
 
 ARTISTS, TRACKS, SECONDS = 8, 3, 9.0
 SHARES = {"train": 0.5, "validation": 0.125, "test": 0.375}

@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from genrescope.cli.console import Quiet, out, say, table
+from genrescope.cli.grids import FormatOption, TableFormat, print_grid
+from genrescope.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from genrescope.reports.grid import Grid
 
 Recipe = Annotated[str, typer.Option(help="Name of a recipe, or a TOML file; ./mine.toml is found as mine.")]
 
@@ -36,6 +40,10 @@ def recipes(
         Path | None, typer.Option(help="Page whose table between its marks is replaced; by default to stdout.")
     ] = None,
     picture: Annotated[Path | None, typer.Option(help="PNG file of the accuracies with their intervals.")] = None,
+    part: Annotated[
+        str | None, typer.Option(help="Part that the runs were scored on; by default test, or else validation.")
+    ] = None,
+    format_: FormatOption = TableFormat.table,
     quiet: Quiet = False,
 ) -> None:
     """List the recipes, or their keys; or put what runs have reached with them into one table, seeds together."""
@@ -45,16 +53,21 @@ def recipes(
         _list_keys([str(section) for section in runs or ()])
         return
     if not runs:
-        _list()
+        print_grid(_known(), format_)
         return
-    rows = [row.to_dict(Path()) for row in collect.rows(runs)]
+    as_markdown = format_ in (TableFormat.table, TableFormat.markdown)
+    if out is not None and not as_markdown:
+        raise DataError(
+            f"--format {format_.value} is for stdout; a page of --out takes Markdown, so leave out one of them"
+        )
+    rows = [row.to_dict(Path()) for row in collect.rows(runs, part)]
     text = tables.markdown(rows, named=False)
     if picture is not None:
         from genrescope.research import study_page
 
         study_page.write_picture(rows, picture)
     if out is None:
-        print(text)
+        print(text) if as_markdown else print_grid(tables.table(rows), format_)
         return
     tables.write_between(out, text)
     say(f"{len(rows)} rows written to {out}", quiet=quiet)
@@ -69,14 +82,14 @@ def located(recipe: str, *, quiet: bool) -> str:
     return known.located(recipe)
 
 
-def _list() -> None:
+def _known() -> Grid:
+    """Return the recipes that there are, as a table."""
+    from genrescope.reports.grid import Column, Grid
     from genrescope.training import recipe
 
-    rows = table("recipe", "model", "why it exists")
-    for name in recipe.names():
-        loaded = recipe.load_any(name)
-        rows.add_row(name, loaded.made, loaded.intent)
-    out().print(rows)
+    loaded = [(name, recipe.load_any(name)) for name in recipe.names()]
+    columns = (Column("recipe", "recipe"), Column("model", "model"), Column("intent", "why it exists"))
+    return Grid(columns, [[name, each.made, each.intent] for name, each in loaded])
 
 
 def _list_keys(sections: Sequence[str]) -> None:

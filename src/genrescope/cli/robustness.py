@@ -58,8 +58,7 @@ def robustness(
 
 
 def _show(result: RobustnessResult) -> None:
-    from genrescope.pages.render import percent
-    from genrescope.reports.comparison_page import points, points_interval
+    from genrescope.pages.render import percent, points, points_interval
 
     pairs = [condition.against_unchanged for condition in result.conditions]
     by_groups = ["whole artists"] if any(pair and pair.interval_by_groups for pair in pairs) else []

@@ -1,4 +1,4 @@
-"""Commands on models: train, evaluate."""
+"""The command train."""
 
 from __future__ import annotations
 
@@ -7,27 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from genrescope.cli.bars import progress
-from genrescope.cli.console import (
-    Device,
-    Jobs,
-    Quiet,
-    Seed,
-    next_step,
-    out,
-    resumable,
-    say,
-    show_scores,
-    show_wider,
-    table,
-)
+from genrescope.cli.console import Device, Quiet, Seed, next_step, resumable, say
 from genrescope.cli.recipes import Recipe, located
+from genrescope.cli.scores import show_folds
 from genrescope.cli.seeds import experiment_of, refuse_mixed, train_seeds
 from genrescope.cli.splits import find_pairs
 from genrescope.cli.training_bar import begin_fold, showing
 
 if TYPE_CHECKING:
-    from genrescope.results import CrossValidation
     from genrescope.training.job import Job
 
 
@@ -46,9 +33,8 @@ Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run in --
 
 
 def add_to(app: typer.Typer) -> None:
-    """Add this module's commands."""
+    """Add this module's command."""
     app.command(epilog="Example: genrescope train store --out runs/first")(train)
-    app.command(epilog="Example: genrescope evaluate runs/first --part test")(evaluate)
 
 
 def train(
@@ -105,36 +91,6 @@ def train(
             _next_step(job, quiet=quiet)
 
 
-def evaluate(
-    model: Annotated[Path, typer.Argument(help="Run folder or model file.")],
-    part: Annotated[str, typer.Option(help="Part of the run's own split.")] = "test",
-    data: Annotated[str | None, typer.Option(help="Score on this labelled audio instead: DATA or a store.")] = None,
-    store: Annotated[Path | None, typer.Option(help="Where the run's store is now, if it was moved.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder of the results; by default the run folder.")] = None,
-    device: Device = "auto",
-    jobs: Jobs = None,
-    quiet: Quiet = False,
-) -> None:
-    """Score a model with intervals; leave evaluation.json, figures and report.html."""
-    from genrescope.evaluation.evaluate import evaluate as score
-
-    with resumable("Run the same command again."), progress("tracks", quiet=quiet) as bar:
-        task = bar.add_task("scoring", total=None)
-        done = score(
-            model, part=part, data=data, store=store, out=out, device=device, jobs=jobs,
-            on_track=lambda at: bar.update(task, completed=at.done, total=at.total),
-        )  # fmt: skip
-    show_scores(done.result)
-    for note in done.result.notes:
-        say(f"note: {note}", quiet=quiet)
-    say(f"report: {done.report}", quiet=quiet)
-    for row in done.failed if quiet else ():  # the notes have named them
-        say(f"skipped {row.path}: {row.status}", style="yellow")
-    next_step("predict", model, "SONG", quiet=quiet)
-    if done.failed:
-        raise typer.Exit(1)
-
-
 def announce(job: Job, *, folds: bool, quiet: bool) -> None:
     """Say the notes of a job's split, and what its audit finds.
 
@@ -180,21 +136,5 @@ def run_folds(job: Job, *, quiet: bool) -> None:
         done = cross_validate(job, watch=watch, on_fold=lambda fold: begin_fold(bar, fold, quiet=quiet))
     show_folds(done.result)
     say(f"report: {done.report}", quiet=quiet)
-    say("the folds' models predict together, as an ensemble", quiet=quiet)
+    say(f"predictions for each track: genrescope evaluate {job.out} --predictions out-of-fold.csv", quiet=quiet)
     next_step("predict", job.out, "SONG", quiet=quiet)
-
-
-def show_folds(result: CrossValidation) -> None:
-    """Print the accuracy of each fold, their mean, and that of all tracks together, to stdout."""
-    from genrescope.pages.render import interval, percent
-
-    folds = result.crossval
-    rows = table("fold", "right", "of", "accuracy", "95 % interval", right=("right", "of", "accuracy"))
-    pooled = result.headline
-    for name, share in [*((fold.fold, fold.accuracy) for fold in folds.folds), ("all tracks", pooled)]:
-        rows.add_row(name, str(share.correct), str(share.total), percent(share.value), interval(share.interval))
-    console = out()
-    console.print(f"{result.model.recipe['name']}: {result.data.split} of {result.data.name}", markup=False)
-    console.print(rows)
-    console.print(f"mean over folds {percent(folds.mean)}, standard deviation {percent(folds.deviation)}", markup=False)
-    show_wider(result)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from genrescope.cli.bars import progress
-from genrescope.cli.console import Device, Quiet, Seed, next_step, resumable, say, show_scores
+from genrescope.cli.console import Device, Quiet, Seed, next_step, resumable, say
+from genrescope.cli.scores import show_result
 from genrescope.cli.splits import find_pairs
-from genrescope.cli.train import Folds, Parts, Resume, SplitChoice, announce, show_folds
+from genrescope.cli.train import Folds, Parts, Resume, SplitChoice, announce
 from genrescope.cli.training_bar import begin_fold, showing
 
 if TYPE_CHECKING:
@@ -166,10 +167,5 @@ def _run(job: Job, found: Transfer, *, part: str | None, quiet: bool) -> Written
 
 def _show(done: Written[Evaluation], *, quiet: bool) -> None:
     """Print the scores."""
-    from genrescope.results import CrossValidation
-
-    if isinstance(done.result, CrossValidation):
-        show_folds(done.result)
-    else:
-        show_scores(done.result)
+    show_result(done.result)
     say(f"report: {done.report}", quiet=quiet)

@@ -57,6 +57,37 @@ def interval(bounds: Sequence[float] | None) -> str:
     return "-" if bounds is None else f"{100 * bounds[0]:.1f} to {100 * bounds[1]:.1f} %"
 
 
+def points(value: float) -> str:
+    """Return a difference of shares in points, with its sign.
+
+    Example:
+        >>> points(0.034), points(-0.12), points(0.0)
+        ('+3.4', '-12.0', '0.0')
+    """
+    text = f"{100 * value:+.1f}"
+    return text[1:] if float(text) == 0 else text
+
+
+def points_interval(bounds: Sequence[float] | None) -> str:
+    """Return an interval of differences in points, or a dash for None.
+
+    Example:
+        >>> points_interval([-0.01, 0.052])
+        '-1.0 to +5.2'
+    """
+    return "-" if bounds is None else f"{points(bounds[0])} to {points(bounds[1])}"
+
+
+def p_value(value: float) -> str:
+    """Return a p value with as many digits as it needs.
+
+    Example:
+        >>> p_value(0.0312), p_value(0.00002)
+        ('0.031', '< 0.001')
+    """
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
 _PICTURE = """<figure>
 <figcaption>{title}</figcaption>
 <picture>

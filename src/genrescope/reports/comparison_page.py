@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from genrescope.pages.drawing import drawn
-from genrescope.pages.render import render
-from genrescope.reports import charts
+from genrescope.pages.render import p_value, points, points_interval, render
+from genrescope.reports import charts, tables
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,38 +37,9 @@ def write(result: Comparison, figures: Sequence[Drawn], path: Path) -> Path:
         points=points,
         between=points_interval,
         p=p_value,
+        chance=tables.chance_told(result.chance),
+        by_genre=tables.recalls(result),
     )
-
-
-def points(value: float) -> str:
-    """Return a difference of shares in points, with its sign.
-
-    Example:
-        >>> points(0.034), points(-0.12), points(0.0)
-        ('+3.4', '-12.0', '0.0')
-    """
-    text = f"{100 * value:+.1f}"
-    return text[1:] if float(text) == 0 else text
-
-
-def points_interval(bounds: Sequence[float] | None) -> str:
-    """Return an interval of differences in points, or a dash for None.
-
-    Example:
-        >>> points_interval([-0.01, 0.052])
-        '-1.0 to +5.2'
-    """
-    return "-" if bounds is None else f"{points(bounds[0])} to {points(bounds[1])}"
-
-
-def p_value(value: float) -> str:
-    """Return a p value with as many digits as it needs.
-
-    Example:
-        >>> p_value(0.0312), p_value(0.00002)
-        ('0.031', '< 0.001')
-    """
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _line(entry: Entry, result: Comparison) -> charts.Line:

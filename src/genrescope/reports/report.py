@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from genrescope.pages.render import render
+from genrescope.reports import tables
 from genrescope.reports.figures import worst_tracks
 from genrescope.results import CrossValidation
 
@@ -43,4 +44,5 @@ def write(result: Evaluation, drawn: Sequence[Drawn], path: Path) -> Path:
         levels=levels(result),
         worst=worst_tracks(result, 20),
         headline=result.headline,
+        chance=tables.chance_told(result.chance),
     )

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from genrescope.pages.drawing import drawn, write_figures
-from genrescope.pages.render import render
+from genrescope.pages.render import points, points_interval, render
 from genrescope.reports import charts
-from genrescope.reports.comparison_page import points, points_interval
 
 if TYPE_CHECKING:
     from pathlib import Path

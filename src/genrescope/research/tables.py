@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from genrescope.errors import DataError
 from genrescope.files import read_text, write_text
+from genrescope.reports import grid
+from genrescope.reports.grid import Column, Grid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,7 +50,37 @@ def markdown(rows: Sequence[dict[str, Any]], *, named: bool = True) -> str:
                 f"{1000 * each['seconds_per_clip']:.0f} ms",
             ]
         )
-    return "\n".join(f"| {' | '.join(_cell(cell) for cell in line)} |" for line in lines)
+    return grid.markdown(lines)
+
+
+def table(rows: Sequence[dict[str, Any]]) -> Grid:
+    """Return rows as a table of plain values, the accuracy by each recipe's own verdict.
+
+    Args:
+        rows: as `Row.to_dict` returns them.
+    """
+    columns = (
+        Column("recipe", "recipe"), Column("changes", "changes"), Column("genres", "genres", "count"),
+        Column("split", "split"), Column("part", "part"), Column("learnt", "tracks learnt", "number"),
+        Column("scored", "tracks scored"), Column("seeds", "seeds", "count"), Column("counted_by", "counted by"),
+        Column("accuracy", "accuracy", "share"), Column("accuracy", "95 % interval, tracks", "interval"),
+        Column("accuracy_interval_by_artists", "whole artists", "interval"),
+        Column("seeds", "lowest to highest seed", "interval"), Column("parameters", "parameters", "count"),
+        Column("training_seconds", "training, s", "number"), Column("clip_milliseconds", "a clip, ms", "number"),
+    )  # fmt: skip
+    return Grid(columns, [_plain_row(each) for each in rows])
+
+
+def _plain_row(each: Mapping[str, Any]) -> list[Any]:
+    its = each["accuracy"][each["verdict"]]
+    changes = ", ".join(f"{key} = {value}" for key, value in each["changes"].items())
+    share = f", {100 * each['share']:g} % of the {each['by']}" if each["share"] < 1 else ""
+    return [
+        each["recipe"], changes, each["data"]["genres"], each["split"] + share, each["part"] or "",
+        round(each["learnt"]["tracks"], 1), " / ".join(map(str, each["scored"])), len(each["seeds"]), each["verdict"],
+        its["mean"], its["interval_by_tracks"], its["interval_by_artists"], (its["lowest"], its["highest"]),
+        each["parameters"], round(each["seconds"], 1), round(1000 * each["seconds_per_clip"], 1),
+    ]  # fmt: skip
 
 
 def write_between(page: Path, text: str) -> None:
@@ -122,10 +154,6 @@ def duration(seconds: float) -> str:
 
 def _range(bounds: Sequence[float]) -> str:
     return f"{100 * bounds[0]:.0f} to {100 * bounds[1]:.0f}"
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
 
 
 def _plain(text: str) -> str:
