@@ -16,6 +16,7 @@ from genrescope import modelfile, splits
 from genrescope.errors import DataError
 from genrescope.evaluation import cost
 from genrescope.evaluation.metrics import resampled_interval
+from genrescope.reports import grid
 from genrescope.research import collect, experiments, study_file, study_page, tables
 from genrescope.research.study import Ended, Studied, StudyProgress, study
 from genrescope.splits import Split, subsets
@@ -317,7 +318,7 @@ def test_parts_are_scored_on_validation_and_never_on_test(
     result, *_ = done
     row = result.result["experiments"][2]
     assert (row["part"], row["folds"], row["split"]) == ("validation", None, "stratified")
-    told = json.loads((result.out / "parts" / "seed-0" / "evaluation.json").read_text())
+    told = json.loads((result.out / "parts" / "seed-0" / "evaluation-validation" / "evaluation.json").read_text())
     split = splits.read(result.out / "parts" / "seed-0" / "split.csv")
     assert [track["id"] for track in told["tracks"]] == split.ids("validation")
     assert read_run(result.out / "parts" / "seed-0")["parts"] == ["train"]
@@ -504,4 +505,4 @@ def test_the_docs_have_studies_and_one_is_of_the_published_system() -> None:
 
 
 def test_names_are_no_markdown() -> None:
-    assert tables._cell(tables._plain("a|b\n[x](y) <b>`c`")) == r"a\|b \[x\](y) \<b\>\`c\`"
+    assert grid.markdown([[tables._plain("a|b\n[x](y) <b>`c`")]]) == r"| a\|b \[x\](y) \<b\>\`c\` |"

@@ -71,12 +71,15 @@ def evaluate(
 
 
 def _say_rest(done: Written[Evaluation], predictions: Path | None, *, quiet: bool) -> None:
-    """Say the notes and where files lie, after the predictions were written."""
+    """Say the notes, what was checked of other audio, and where files lie; write the predictions."""
     from genrescope import results
     from genrescope.files import write_text
 
     for note in done.result.notes:
         say(f"note: {note}", quiet=quiet, style="yellow" if note.startswith("audit: ") else "")
+    audit = done.result.audit
+    if audit is not None and audit.clean and done.result.data.split is None:
+        say(f"audit: {audit.summary}", quiet=quiet)
     if predictions is not None:
         write_text(predictions, results.predictions(done.result))
         say(f"predictions: {predictions}", quiet=quiet)
