@@ -400,7 +400,8 @@ def test_evaluate_shows_its_figures_and_where_the_report_is(evaluated: Path) -> 
     done = here("evaluate", evaluated, "--part", "validation", "--out", evaluated / "again")
     assert done.code == 0
     result = json.loads((evaluated / "again" / "evaluation.json").read_text())
-    assert "part" not in done.err
+    assert "note: the part validation has 6 tracks" in done.err
+    assert "train --folds 5 would score all 24 tracks" in done.err
     assert f"{result['data']['tracks']} tracks of" in done.out
     for share in result["accuracy"].values():
         assert re.search(rf"{share['correct']}\s+{share['total']}\s+{100 * share['value']:.1f} %", done.out)

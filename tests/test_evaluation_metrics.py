@@ -7,7 +7,16 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from genrescope.evaluation.metrics import confused_pairs, confusion, per_genre, resampled_interval, share, wilson
+from genrescope.evaluation.metrics import (
+    confused_pairs,
+    confusion,
+    macro_f1,
+    macro_f1_interval,
+    per_genre,
+    resampled_interval,
+    share,
+    wilson,
+)
 from genrescope.results import GenreFigures, Share
 
 Counted = tuple[int, int]
@@ -176,3 +185,43 @@ def test_confused_pairs_are_the_cells_off_the_diagonal_the_largest_first(pairs: 
         assert row != column
         assert pair.share == pytest.approx(counts[row, column] / counts[row].sum())
     assert len(confused_pairs(np.ones((5, 5), np.int64), "abcde")) == 10
+
+
+# -- macro F1 -----------------------------------------------------------------------------------------------------
+
+labelled = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=60)
+
+
+@given(labelled)
+def test_macro_f1_is_that_of_scikit_learn_over_the_genres_that_have_tracks(pairs: list[Counted]) -> None:
+    from sklearn.metrics import f1_score
+
+    truth, predicted = zip(*pairs, strict=True)
+    wanted = f1_score(truth, predicted, labels=sorted(set(truth)), average="macro", zero_division=0)
+    assert macro_f1(truth, predicted, 4) == pytest.approx(wanted)
+
+
+def test_the_interval_of_macro_f1_narrows_with_tracks_and_widens_with_artists() -> None:
+    random = np.random.default_rng(1)
+    truth = np.repeat([0, 1, 2], 40)
+    predicted = np.where(random.random(120) < 0.7, truth, (truth + 1) % 3)
+    few = macro_f1_interval(truth.tolist(), predicted.tolist(), 3)
+    many = macro_f1_interval(np.tile(truth, 9).tolist(), np.tile(predicted, 9).tolist(), 3)
+    assert few[0] < macro_f1(truth.tolist(), predicted.tolist(), 3) < few[1]
+    assert width(few) == pytest.approx(3 * width(many), rel=0.15)
+    copies = [str(place % 120) for place in range(1080)]
+    again = macro_f1_interval(np.tile(truth, 9).tolist(), np.tile(predicted, 9).tolist(), 3, copies)
+    assert again == pytest.approx(few, abs=0.02), "nine equal tracks by one artist tell no more than one"
+
+
+def test_the_interval_of_macro_f1_is_right_about_as_often_as_it_says() -> None:
+    random = np.random.default_rng(0)
+
+    def drawn(tracks: int) -> tuple[list[int], list[int]]:
+        truth = random.integers(0, 3, tracks)
+        wrong = random.random(tracks) > np.array([0.9, 0.7, 0.5])[truth]
+        return truth.tolist(), ((truth + wrong) % 3).tolist()
+
+    true = macro_f1(*drawn(200_000), 3)
+    inside = [low <= true <= high for low, high in (macro_f1_interval(*drawn(150), 3) for _ in range(200))]
+    assert 0.89 <= np.mean(inside) <= 0.99

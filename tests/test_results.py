@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
 import subprocess
@@ -16,7 +18,17 @@ from genrescope import results
 from genrescope.errors import DataError
 from genrescope.evaluation import metrics
 from genrescope.evaluation.summary import summary
-from genrescope.results import CrossValidation, DataFacts, Evaluation, FoldResult, Folds, ModelFacts, Share, TrackRow
+from genrescope.results import (
+    Chance,
+    CrossValidation,
+    DataFacts,
+    Evaluation,
+    FoldResult,
+    Folds,
+    ModelFacts,
+    Share,
+    TrackRow,
+)
 from genrescope.results import schema as schemas
 
 if TYPE_CHECKING:
@@ -141,6 +153,63 @@ def test_what_is_missing_is_told_with_what_to_do(tmp_path: Path) -> None:
         results.read_result(tmp_path)
     with pytest.raises(DataError, match=r"there is no .*evaluation\.json"):
         results.read_evaluation(tmp_path / "evaluation.json")
+
+
+# -- the tracks as a table, and the chance level ------------------------------------------------------------------
+
+
+def test_predictions_are_a_row_for_each_track_with_all_scores() -> None:
+    told = evaluation(row("=b, c.wav", genre="jazz"), row("caf\udce9.wav"))
+    lines = list(csv.DictReader(io.StringIO(results.predictions(told))))
+    assert lines[0] == {
+        "id": "'=b, c.wav", "truth": "jazz", "prediction": "blues", "artist": "", "score_blues": "0.75",
+        "score_jazz": "0.25",
+    }  # fmt: skip
+    assert [line["id"] for line in lines[1:]] == ["caf\udce9.wav"]
+
+
+def test_the_chance_level_is_the_share_of_the_most_frequent_genre() -> None:
+    told = evaluation(row("a"), row("b", genre="jazz"), row("c", genre="jazz"))
+    assert (told.chance.genre, told.chance.tracks, told.chance.value) == ("jazz", 2, 2 / 3)
+    assert Chance.of({"b": 3, "a": 3, "c": 1}).genre == "a"
+
+
+# -- where results lie --------------------------------------------------------------------------------------------
+
+
+def scored_on(home: Path, *, part: str | None = None, name: str = "music", fingerprint: str = "f") -> Path:
+    """Write an evaluation where it belongs; return its folder."""
+    data = DataFacts(name=name, fingerprint=fingerprint, split="s" if part else None, part=part, tracks=1)
+    folder = results.evaluation_folder(home, "m", data)
+    results.write(ONE.model_copy(update={"data": data}), folder / "evaluation.json")
+    return folder.relative_to(home)
+
+
+def test_parts_and_data_sets_never_take_each_others_place(tmp_path: Path) -> None:
+    assert scored_on(tmp_path, part="test") == Path()
+    assert scored_on(tmp_path, part="validation") == Path("evaluation-validation")
+    assert scored_on(tmp_path, name="/music/mine") == Path("evaluation-mine")
+    assert scored_on(tmp_path, name="gtzan:/music/validation", fingerprint="v") == Path("evaluation-validation-2")
+    assert scored_on(tmp_path, name="/other/mine", fingerprint="g") == Path("evaluation-mine-2")
+    assert scored_on(tmp_path, name="/music/mine", fingerprint="changed") == Path("evaluation-mine"), "the same name"
+    assert scored_on(tmp_path, name="../other/mine", fingerprint="g") == Path("evaluation-mine-2"), "the same tracks"
+    assert scored_on(tmp_path, part="validation") == Path("evaluation-validation")
+    (tmp_path / "evaluation-validation" / "evaluation.json").write_text("{")
+    assert scored_on(tmp_path, part="validation") == Path("evaluation-validation-3"), "what is damaged is left alone"
+
+
+def test_the_test_part_is_found_first_and_any_other_by_its_name(tmp_path: Path) -> None:
+    scored_on(tmp_path, name="/music/validation")
+    with pytest.raises(DataError, match=r"has no evaluation\.json"):
+        results.read_result(tmp_path)
+    scored_on(tmp_path, part="validation")
+    assert results.read_result(tmp_path).data.part == "validation"
+    scored_on(tmp_path, part="test")
+    assert results.read_result(tmp_path).data.part == "test"
+    assert results.read_result(tmp_path, "validation").data.part == "validation"
+    (tmp_path / "run.json").touch()
+    with pytest.raises(DataError, match=r"not scored yet on its part hard; .*evaluate .* --part hard"):
+        results.read_result(tmp_path, "hard")
 
 
 # -- schemas ------------------------------------------------------------------------------------------------------
