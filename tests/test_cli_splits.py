@@ -318,7 +318,7 @@ def test_folds_are_trained_one_after_another_and_shown(store: Path, tmp_path: Pa
     assert "resamples whole artists" in done.out
     assert done.messages[-2:] == [
         f"report: {tmp_path / 'cv' / 'report.html'}",
-        "the folds' models predict together, as an ensemble",
+        f"predictions for each track: genrescope evaluate {tmp_path / 'cv'} --predictions out-of-fold.csv",
     ]
     assert done.next == ["predict", str(tmp_path / "cv"), "SONG"]
     assert_refused(here(*command), "holds a cross-validation already", "--resume")
