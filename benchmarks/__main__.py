@@ -47,7 +47,7 @@ def main() -> None:
             peers = {"musicnn": [chosen.tensorflow], "decoding": [chosen.before]}
             sections[name] = SECTIONS[name](data, *peers.get(name, []))
     header = (
-        f"Written by `python -m benchmarks{told_how}`. Machine: {machine()}. Input: {told}, where not said otherwise."
+        f"Written by `python -m benchmarks{told_how}`. Machine: {machine()}. Input: {told}, unless noted otherwise."
     )
     parts = ["# Benchmarks", "", header]
     for name in SECTIONS:

@@ -24,10 +24,10 @@ def report(_: str) -> str:
     lines = [
         f"## Check, {os.cpu_count()} processes",
         "",
-        "A thousand synthesised clips of up to 30 s, each at ten speeds 5 % apart; each size is a process of its own,",
-        "and memory that of it and its workers together.",
+        "A thousand synthesised clips of up to 30 s, each at ten speeds 5 % apart. Each size runs in its own process;",
+        "memory is that of the process and its workers together.",
         "",
-        "| clips | time, s | of which comparing, s | times real time, per core | peak memory, MB | pairs found |",
+        "| clips | time, s | duplicate search alone, s | times real time, per core | peak memory, MB | pairs found |",
         "|---|---|---|---|---|---|",
     ]
     for size, answer in zip(SIZES, answers, strict=True):

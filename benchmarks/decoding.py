@@ -29,8 +29,8 @@ def report(data: str, before: str | None = None) -> str:
         [
             "## Decoding",
             "",
-            f"Processor seconds for an hour of stereo sound at 44.1 kHz (opus at 48 kHz) to a mono wave at 22,050 Hz, "
-            f"least of {RUNS} runs in turn.",
+            f"CPU seconds to decode an hour of stereo audio at 44.1 kHz (opus at 48 kHz) to a mono waveform at 22,050 "
+            f"Hz; minimum of {RUNS} interleaved runs.",
             "",
             "| | this version | before | ratio, median |" if before else "| | this version |",
             "|---|---|---|---|" if before else "|---|---|",

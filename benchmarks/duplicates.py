@@ -90,15 +90,15 @@ def _found(bench: Bench) -> list[str]:
     clean = {str(path) for path in bench.originals.values()}
     wrong = sorted({kind for kind, its in told.items() if its & clean} - {"near-duplicate", "exact-duplicate"})
     lines = [
-        f"{len(bench.planted)} copies of {len(bench.originals)} clips, checked beside all the clips "
-        f"({len(bench.checked.tracks)} files in {bench.checked.seconds:.0f} s). Faults of files:",
+        f"{len(bench.planted)} copies of {len(bench.originals)} clips, checked together with all clips "
+        f"({len(bench.checked.tracks)} files in {bench.checked.seconds:.0f} s). Recall of file faults:",
         "",
-        "| kind | what was done | found |",
+        "| kind | change | found |",
         "|---|---|---|",
     ]
     lines += [f"| {kind} | {variant} | {hit} of {total} |" for (kind, variant), (hit, total) in rows.items()]
     said = ", ".join(f"{kind} ({len(told[kind] & clean)})" for kind in wrong) or "none"
-    return [*lines, "", f"Faults said of the {len(clean)} unchanged clips: {said}."]
+    return [*lines, "", f"Faults reported for the {len(clean)} unchanged clips: {said}."]
 
 
 # -- side by side with chromaprint ------------------------------------------------------------------------------
@@ -133,7 +133,7 @@ def _compared(bench: Bench) -> list[str]:
             row[1] += bool(theirs is not None and their_hits[number])
             row[2] += 1
     lines += [
-        f"Near duplicates, a copy against its original, and {len(false):,} pairs of different recordings:",
+        f"Recall of near duplicates (a copy and its original), and {len(false):,} pairs of different recordings:",
         "",
         "| | genrescope | chromaprint | pairs |",
         "|---|---|---|---|",
@@ -146,11 +146,11 @@ def _compared(bench: Bench) -> list[str]:
     others = _others(bench)
     lines += [
         "",
-        "chromaprint is `fpcalc -raw` over the whole file; two prints are laid over each other at every offset that "
-        "leaves ten items (1.2 s) in common, and the share of equal bits at the best of them is their likeness. "
-        f"Its limit is set by the answers, as low as {ALLOWED:.2%} false pairs allow.",
-        f"Among all {len(bench.checked.tracks):,} files genrescope named {others} pairs of different recordings "
-        "besides the data set's known repeats.",
+        "chromaprint is `fpcalc -raw` over the whole file. Two fingerprints are aligned at every offset with at least "
+        "ten items (1.2 s) in common; their similarity is the share of equal bits at the best offset. The threshold is "
+        f"the lowest with at most {ALLOWED:.2%} false pairs on this data.",
+        f"Among all {len(bench.checked.tracks):,} files genrescope reported {others} pairs of different recordings "
+        "besides the data set's known duplicates.",
     ]
     return lines
 
@@ -206,9 +206,9 @@ def _repeats(bench: Bench) -> list[str]:
         return []
     lines = [
         "",
-        f"GTZAN's own repeats, {len(clips)} clips at hand:",
+        f"GTZAN's known duplicates, {len(clips)} clips at hand:",
         "",
-        "| known as | pairs | found | not found |",
+        "| kind | pairs | found | not found |",
         "|---|---|---|---|",
     ]
     known: set[frozenset[str]] = set()
@@ -225,8 +225,8 @@ def _repeats(bench: Bench) -> list[str]:
     return [
         *lines,
         "",
-        f"Found besides: {len(found - known)}. Of the {len(left_out)} clips that the fault-filtered lists leave out, "
-        f"{len(left_out) - len(alone)} are in a pair that was found; the others: {', '.join(alone)}.",
+        f"Other pairs found: {len(found - known)}. Of the {len(left_out)} clips that the fault-filtered lists leave "
+        f"out, {len(left_out) - len(alone)} are in a pair that was found; the others: {', '.join(alone)}.",
     ]
 
 

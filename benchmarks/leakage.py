@@ -1,7 +1,7 @@
 """One model, the same tracks, three splits: `python -m benchmarks.leakage STORE OUT [--seeds 0 1 2]`.
 
-Three folds each time, so that every track is scored by a network that had not learnt its fold. What differs is only
-what is dealt into the folds: windows, tracks, or whole artists (with duplicates joined). Writes the table of
+Three folds each time, so that every track is scored by a model that was not trained on its fold. Only what is
+assigned to the folds differs: windows, tracks, or whole artists (with duplicates joined). Writes the table of
 `docs/datasets.md` and `docs/img/leakage.png`. Resumable: what is done is not done again.
 """
 
@@ -39,9 +39,9 @@ BEGIN, END = "<!-- leakage: begin -->", "<!-- leakage: end -->"
 FOLDS, RECIPE, EPOCHS = 3, "demo", 8  # eight epochs are one cycle of its learning rate
 PROTOCOLS = {"windows": "random", "tracks": "random", "artists": "stratified-group"}
 TOLD = {
-    "windows": "windows dealt at random: parts of one song on both sides",
-    "tracks": "tracks dealt at random: one artist, and some recordings, on both sides",
-    "artists": "artists dealt whole, duplicates joined: nothing on both sides",
+    "windows": "windows at random: parts of one song in training and test",
+    "tracks": "tracks at random: artists, and some recordings, in training and test",
+    "artists": "whole artists, duplicates joined: no leakage",
 }
 
 
@@ -102,7 +102,7 @@ def _write(store: Store, results: dict[str, list[dict[str, bool]]], seeds: Seque
     joined = groups.join(store.tracks, duplicates.in_store(store))
     rows = {protocol: _accuracy(runs, joined) for protocol, runs in results.items()}
     lines = [
-        "| dealt into folds | right, mean of seeds | 95 %, over artists | seeds, lowest to highest |",
+        "| assigned to folds | accuracy, mean of seeds | 95 % interval, over artists | seeds, lowest to highest |",
         "|---|---|---|---|",
     ]
     for protocol, (mean, low, high, values) in rows.items():
@@ -114,8 +114,8 @@ def _write(store: Store, results: dict[str, list[dict[str, bool]]], seeds: Seque
     lines += [
         "",
         f"{len(store.tracks)} tracks ({genres}), recipe `{RECIPE}` for {EPOCHS} epochs, {FOLDS} folds, seeds "
-        f"{', '.join(map(str, seeds))}; a track counts once, by the vote of its windows. The interval resamples whole "
-        "artists.",
+        f"{', '.join(map(str, seeds))}; accuracy by track, by soft voting over its windows. The interval "
+        "resamples whole artists.",
     ]
     page = DOCS / "datasets.md"
     text = page.read_text(encoding="utf-8")
@@ -146,10 +146,10 @@ def _picture(rows: dict[str, tuple[float, float, float, list[float]]], theme: Th
         axis.plot([100 * low, 100 * high], [row, row], color=theme.ink, lw=1.5)
         axis.plot([100 * value for value in values], [row] * len(values), "o", ms=4, color=theme.ink)
         axis.text(1, row, f"{100 * mean:.1f} %", va="center", color=theme.paper, fontsize=11, fontweight="bold")
-    axis.set_yticks(range(len(rows)), [f"{name} dealt\ninto folds" for name in rows])
+    axis.set_yticks(range(len(rows)), [f"{name} at random" if name != "artists" else "whole artists" for name in rows])
     axis.invert_yaxis()
     axis.set_xlim(0, 100)
-    axis.set_xlabel("tracks right, %: mean (bar), seeds (dots), 95 % interval over artists (line)")
+    axis.set_xlabel("accuracy, % of tracks: mean (bar), seeds (dots), 95 % interval over artists (line)")
     axis.spines[["top", "right"]].set_visible(False)
     return figure
 

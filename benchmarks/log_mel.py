@@ -18,11 +18,11 @@ def report(data: str) -> str:
     lines = [
         "## Log-mel, one core, 30 s at 22,050 Hz",
         "",
-        "Five clips; for each the median of 41 runs, all in turn. A ratio is a peer's time over ours, pair by pair:",
-        "median, and lowest to highest of the five clips' medians. `FFT alone` transforms frames that are windowed",
-        "already and does nothing else. librosa and ours give the same values within 1e-3; audioFlux's are its own.",
+        "Five clips; for each the median of 41 interleaved runs. A ratio is a peer's time over ours, run by run:",
+        "median, and lowest to highest of the five clips' medians. `FFT alone` only transforms frames that are already",
+        "windowed. librosa and genrescope agree within 1e-3; audioFlux computes different values.",
         "",
-        "| | median, ms | times ours | lowest to highest clip |",
+        "| | median, ms | ratio to genrescope | lowest to highest clip |",
         "|---|---|---|---|",
     ]
     for name in names:
@@ -34,8 +34,8 @@ def report(data: str) -> str:
     inverse = [1 / row["ratios"]["FFT alone"] for row in rows]
     lines += [
         "",
-        f"Ours takes {statistics.median(inverse):.2f} times as long as the transform alone "
-        f"({min(inverse):.2f} to {max(inverse):.2f}); largest difference to librosa in double precision: "
+        f"genrescope takes {statistics.median(inverse):.2f} times as long as the FFT alone "
+        f"({min(inverse):.2f} to {max(inverse):.2f}); largest difference from librosa in double precision: "
         f"{max(row['difference'] for row in rows):.1e}.",
     ]
     return "\n".join(lines)

@@ -39,7 +39,7 @@ class Compared:
     def table(self, *, unit: str = "ms") -> str:
         """Return a Markdown table: median time, and the ratio to ours with its spread."""
         scale = {"ms": 1e3, "s": 1.0}[unit]
-        lines = [f"| | median, {unit} | times ours, median | lowest to highest |", "|---|---|---|---|"]
+        lines = [f"| | median, {unit} | ratio to genrescope, median | lowest to highest |", "|---|---|---|---|"]
         for name in self.seconds:
             ratios = self.ratios(name)
             lines.append(

@@ -39,15 +39,15 @@ def report(data: str, tensorflow: str | None = None) -> str:
         clips = [process("benchmarks.musicnn", "clip", data, str(number), *more, environment=ONE_THREAD)
                  for number in range(CLIPS)]  # fmt: skip
     lines = [
-        "## musicnn, one core, 30 s of decoded music at 16,000 Hz",
+        "## musicnn, one core, 30 s of decoded audio at 16,000 Hz",
         "",
-        f"`{_NAME}` on five clips; for each the median of {RUNS} runs, all in turn. `genrescope` is front end and",
+        f"`{_NAME}` on five clips; for each the median of {RUNS} interleaved runs. `genrescope` is front end and",
         "network, ten windows of 3 s. `convolutions` is the same with plain convolutions instead of matrix products,",
         "window by window. The original is librosa's mel spectrogram and the published graph, one patch at a time, as",
         "the package `musicnn` has it.",
-        "A ratio is a time over ours, run by run: median, and lowest to highest of the clips' medians.",
+        "A ratio is a time over genrescope's, run by run: median, and lowest to highest of the clips' medians.",
         "",
-        "| | median, s | times ours | lowest to highest clip |",
+        "| | median, s | ratio to genrescope | lowest to highest clip |",
         "|---|---|---|---|",
     ]
     for name in clips[0]["seconds"]:
@@ -57,8 +57,8 @@ def report(data: str, tensorflow: str | None = None) -> str:
             f"| {name} | {seconds:.2f} | {statistics.median(ratios):.1f} | {min(ratios):.1f} to {max(ratios):.1f} |"
         )
     how = "bfloat16" if clips[0]["bfloat16"] else "float32"
-    lines += ["", f"Here ours multiplies in {how}; largest difference of a tag's score to the convolutions in float32: "
-              f"{max(row['difference'] for row in clips):.1e}."]  # fmt: skip
+    lines += ["", f"Here genrescope multiplies in {how}. Largest difference of a tag's score from float32 "
+              f"convolutions: {max(row['difference'] for row in clips):.1e}."]  # fmt: skip
     return "\n".join(lines)
 
 

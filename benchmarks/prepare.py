@@ -32,14 +32,14 @@ def report(data: str) -> str:
         [
             f"## Prepare, {tracks} files, {jobs} processes",
             "",
-            f"Whole processes from start to end, imports included, in turn, {RUNS} runs each. The peers load, compute",
-            "and keep the arrays in memory; `prepare` also reads length, rate and checksum of each file and writes the",
-            "store.",
+            f"Whole processes from start to end, imports included; {RUNS} interleaved runs each. The peers load,",
+            "compute and keep the arrays in memory; `prepare` also computes length, sample rate and checksum of each",
+            "file and writes the store.",
             "",
             Compared(seconds).table(unit="s"),
             "",
-            f"Memory: the largest process of `prepare` peaked at {small['peak_mb']:.0f} MB with {small['tracks']} "
-            f"tracks and at {large['peak_mb']:.0f} MB with {large['tracks']}.",
+            f"Peak memory of the largest process of `prepare`: {small['peak_mb']:.0f} MB with {small['tracks']} "
+            f"tracks, {large['peak_mb']:.0f} MB with {large['tracks']}.",
         ]
     )
 

@@ -41,8 +41,8 @@ def report(data: str) -> str:
     lines = [
         "## Training, an epoch of `mgcc` on the CPU",
         "",
-        f"{WINDOWS} windows in batches of 32, the second epoch of each run, each run in a process of its own, in turn,",
-        f"{RUNS} runs each. The peer is what a tutorial has: float32 images in a `TensorDataset`, a `DataLoader`, an",
+        f"{WINDOWS} windows in batches of 32, the second epoch of each run; {RUNS} interleaved runs each, every run in",
+        "its own process. The peer is a typical tutorial loop: float32 images in a `TensorDataset`, a `DataLoader`, an",
         "`nn.Sequential`, `torch.optim.SGD`; same weights, same order, same dropout.",
         "",
         compared.table(unit="s"),
@@ -51,12 +51,12 @@ def report(data: str) -> str:
         + "; ".join(f"{name} {', '.join(f'{loss:.5f}' for loss in its)}" for name, its in losses.items())
         + ".",
         "",
-        f"The machine's limit: its matrix products of 2,048 run at {rate:.0f} GFLOP/s; at that rate the "
-        f"{GFLOP_PER_WINDOW} GFLOP of a window would take {1e3 * GFLOP_PER_WINDOW / rate:.1f} ms. Ours takes "
-        f"{1e3 * per_window:.1f} ms, which is {reached:.0f} GFLOP/s. (Convolutions can run above the rate of the "
-        "matrix products, whose library does not use all that this processor has.)",
+        f"Hardware limit: matrix products of size 2,048 run at {rate:.0f} GFLOP/s here; at that rate the "
+        f"{GFLOP_PER_WINDOW} GFLOP of a window would take {1e3 * GFLOP_PER_WINDOW / rate:.1f} ms. genrescope takes "
+        f"{1e3 * per_window:.1f} ms, which is {reached:.0f} GFLOP/s. (Convolutions can exceed the rate of the "
+        "matrix products, whose library does not use this processor fully.)",
         "",
-        "Where the time of a step goes (self time, PyTorch's profiler):",
+        "Time of a training step by operation (self time, PyTorch's profiler):",
         "",
         "| operation | share |",
         "|---|---|",
