@@ -4,13 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo test lint types unit wheel bench docs-figures clean
+.PHONY: help install browser demo test lint types unit wheel bench docs-figures clean
 
 help:
 	@echo "make demo   install into $(VENV), run the whole way on synthesised music, leave demo/run/report.html"
 	@echo "make test   install, then lint, types and all tests"
 	@echo "make bench  side-by-side measurements; writes docs/benchmarks.md"
 	@echo "make wheel  build dist/*.whl"
+	@echo "make docs-figures  take the pictures in docs/img again, from a real browser and a real terminal"
 	@echo "make clean  remove what the others made"
 
 install: $(STAMP)
@@ -19,6 +20,13 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
 	@touch $(STAMP)
+
+# Chromium is no Python package: root gets it from the system, anyone else is told. Without it tests skip and say so.
+browser: $(VENV)/.browser
+
+$(VENV)/.browser: $(STAMP)
+	@$(BIN)/python -m tools.browser
+	@touch $@
 
 demo: install
 	$(BIN)/genrescope demo --out demo
@@ -32,7 +40,7 @@ lint: install
 types: install
 	$(BIN)/mypy
 
-unit: install
+unit: install browser
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --cov --cov-report=term
 
 wheel: install
@@ -41,6 +49,9 @@ wheel: install
 bench: install
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[bench]"
 	$(BIN)/python -m benchmarks
+
+docs-figures: install browser
+	$(BIN)/python -m tools.gallery
 
 clean:
 	rm -rf $(VENV) demo dist build .coverage* .mypy_cache .pytest_cache .ruff_cache

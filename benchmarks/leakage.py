@@ -20,7 +20,7 @@ from genrescope.evaluation.crossval import cross_validate
 from genrescope.evaluation.metrics import resampled_interval
 from genrescope.features.windows import FRAMES
 from genrescope.files import write_json
-from genrescope.pages.drawing import drawn, panels
+from genrescope.pages.drawing import panels, write_figure
 from genrescope.splits import duplicates, groups
 from genrescope.store.store import Store, open_store
 from genrescope.training import recipe
@@ -121,8 +121,7 @@ def _write(store: Store, results: dict[str, list[dict[str, bool]]], seeds: Seque
     text = page.read_text(encoding="utf-8")
     head, tail = text.partition(BEGIN)[0], text.partition(END)[2]
     page.write_text(f"{head}{BEGIN}\n" + "\n".join(lines) + f"\n{END}{tail}", encoding="utf-8")
-    picture = drawn("leakage", "", lambda theme: _picture(rows, theme))
-    (DOCS / "img" / "leakage.png").write_bytes(picture.light)
+    write_figure(lambda theme: _picture(rows, theme), DOCS / "img" / "leakage.png")
     print("\n".join(lines))
 
 

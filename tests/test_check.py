@@ -774,7 +774,7 @@ def test_the_page_tells_every_finding_and_loads_nothing(checked: Checked) -> Non
         assert (" = ".join(finding.tracks) or "genre") in cells
         assert finding.reason in cells
     assert len(cells) == 2 * len(checked.findings)
-    assert len(seen.resources) == 2 * seen.tags.count("figure") == 2 * 4  # light and dark
+    assert len(seen.resources) == 4 * seen.tags.count("figure") == 4 * 4  # light and dark, wide and narrow
     assert all(resource.startswith("data:image/png;base64,") for resource in seen.resources)
     assert not {"script", "link", "iframe"} & set(seen.tags)
     assert "url(" not in checked.page.read_text(encoding="utf-8")
@@ -798,7 +798,7 @@ def test_names_are_text_on_the_page(tmp_path: Path) -> None:
 
 def test_the_page_of_a_clean_data_set_says_so(checked: Checked, tmp_path: Path) -> None:
     clean = dataclasses.replace(checked, findings=(), pairs=(), out=tmp_path)
-    assert "Nothing: every file can be used as it is" in Page(page.write(clean)).text
+    assert "None: every file can be used as it is" in Page(page.write(clean)).text
 
 
 def test_the_page_lists_some_of_very_many_findings(tmp_path: Path) -> None:

@@ -186,7 +186,7 @@ def test_the_report_needs_nothing_from_elsewhere(done: Evaluated) -> None:
     assert_loads_nothing(page, text)
     assert not re.search(r"https?://", text)
     images = page.named("img") + page.named("source")
-    assert len(images) == 2 * len(list((done.out / "figures").iterdir()))
+    assert len(images) == 4 * len(list((done.out / "figures").iterdir()))
     for image in images:
         kind, _, content = (image.get("src") or image["srcset"]).partition(",")
         assert kind == "data:image/png;base64"
@@ -198,7 +198,9 @@ def test_the_report_suits_phones_and_dark_screens(done: Evaluated) -> None:
     text = done.report.read_text(encoding="utf-8")
     assert any(meta.get("name") == "viewport" for meta in Page(text).named("meta"))
     assert "@media (prefers-color-scheme: dark)" in text
-    assert all(source["media"] == "(prefers-color-scheme: dark)" for source in Page(text).named("source"))
+    dark, narrow = "(prefers-color-scheme: dark)", "(max-width: 40rem)"
+    media = [source["media"] for source in Page(text).named("source")]
+    assert media == [f"{dark} and {narrow}", narrow, dark] * len(list((done.out / "figures").iterdir()))
 
 
 def test_the_report_tells_the_figures_of_evaluation_json(done: Evaluated) -> None:

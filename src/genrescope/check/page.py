@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from genrescope import audio
 from genrescope.check import faults
-from genrescope.pages.drawing import Drawn, Theme, drawn, panels, plain, printable
+from genrescope.pages.drawing import Drawn, Theme, drawn, label, panels, plain
 from genrescope.pages.render import render
 
 if TYPE_CHECKING:
@@ -55,12 +55,22 @@ def _figures(checked: Checked) -> list[Drawn]:
             seconds[track.genre].append(measured.seconds)
             bandwidths[track.genre].append(_bandwidth(measured.cutoff, measured.cliff, measured.sample_rate))
     figures = [
-        drawn("balance", "Tracks of each genre, and what is wrong with them", lambda t: _balance(checked, genres, t)),
-        drawn("durations", "Length of each track", lambda t: _strips(seconds, genres, "seconds", t)),
-        drawn("bandwidths", "Where the treble of each track ends", lambda t: _strips(bandwidths, genres, "kHz", t)),
+        drawn("balance", "Tracks per genre, by the most severe finding", lambda t: _balance(checked, genres, t)),
+        drawn("durations", "Duration of each track", lambda t: _strips(seconds, genres, "seconds", t)),
+        drawn(
+            "bandwidths",
+            "Bandwidth of each track: its highest frequency",
+            lambda t: _strips(bandwidths, genres, "kHz", t),
+        ),
     ]
     if any(track.group for track in checked.tracks):
-        figures.append(drawn("artists", "Tracks by artist: the largest apart", lambda t: _artists(checked, genres, t)))
+        figures.append(
+            drawn(
+                "artists",
+                "Tracks per artist: the six largest of each genre, then the rest",
+                lambda t: _artists(checked, genres, t),
+            )
+        )
     return figures
 
 
@@ -74,14 +84,21 @@ def _balance(checked: Checked, genres: Sequence[str], theme: Theme) -> Figure:
     worst: dict[str, str] = {}
     for finding in reversed(checked.findings):  # the severest last, so that it stays
         worst |= dict.fromkeys(finding.tracks, finding.severity)
-    counts = Counter((track.genre, worst.get(track.id, "fine")) for track in checked.tracks)
-    figure, (axis,) = panels(theme, 1, 1, size=(8, 0.9 + 0.34 * len(genres)))
+    counts = Counter((track.genre, worst.get(track.id, "no finding")) for track in checked.tracks)
+    figure, (axis,) = panels(theme, 1, 1, size=(8, 0.9 + 0.36 * len(genres)))
     left = np.zeros(len(genres))
-    colours = {"fine": theme.first, "note": theme.ramp[1], "warning": theme.second, "error": theme.ink}
+    colours = {"no finding": theme.first, "note": theme.ramp[1], "warning": theme.second, "error": theme.ink}
     for state, colour in colours.items():
         width = np.array([counts[genre, state] for genre in genres], float)
         if width.any():
-            axis.barh([printable(genre) for genre in genres], width, left=left, color=colour, height=0.66, label=state)
+            axis.barh(
+                [label(genre, theme, width=16) for genre in genres],
+                width,
+                left=left,
+                color=colour,
+                height=0.66,
+                label=state,
+            )
         left += width
     for row, total in enumerate(left):
         axis.text(total, row, f" {total:.0f}", va="center", color=theme.ink, fontsize=9)
@@ -92,21 +109,21 @@ def _balance(checked: Checked, genres: Sequence[str], theme: Theme) -> Figure:
 
 def _strips(values: dict[str, list[float]], genres: Sequence[str], unit: str, theme: Theme) -> Figure:
     """A dot for every track, a row for every genre; a mark at the genre's median."""
-    figure, (axis,) = panels(theme, 1, 1, size=(8, 0.9 + 0.34 * len(genres)))
+    figure, (axis,) = panels(theme, 1, 1, size=(8, 0.9 + 0.36 * len(genres)))
     rng = np.random.default_rng(0)
     for row, genre in enumerate(genres):
         its = np.array(values[genre])
         if len(its):
             axis.plot(its, row + rng.uniform(-0.25, 0.25, len(its)), ".", ms=4, alpha=0.5, color=theme.first)
             axis.plot([np.median(its)] * 2, [row - 0.36, row + 0.36], color=theme.second, lw=2)
-    axis.set_yticks(range(len(genres)), [printable(genre) for genre in genres])
+    axis.set_yticks(range(len(genres)), [label(genre, theme, width=16) for genre in genres])
     axis.set_xlim(left=0)
     _horizontal(axis, theme, unit, whole=False)
     return figure
 
 
 def _artists(checked: Checked, genres: Sequence[str], theme: Theme) -> Figure:
-    figure, (axis,) = panels(theme, 1, 1, size=(8, 0.9 + 0.34 * len(genres)))
+    figure, (axis,) = panels(theme, 1, 1, size=(8, 0.9 + 0.36 * len(genres)))
     for row, genre in enumerate(genres):
         its = Counter(track.group for track in checked.tracks if track.genre == genre and track.group)
         left = 0
@@ -117,9 +134,12 @@ def _artists(checked: Checked, genres: Sequence[str], theme: Theme) -> Figure:
         axis.barh(row, rest, left=left, color=theme.ramp[1], alpha=0.35, height=0.66)
         axis.barh(row, unknown, left=left + rest, color=theme.faint, height=0.66)
         told = f"{len(its)} artists" + (f", {unknown} tracks unknown" if unknown else "")
-        axis.text(left + rest + unknown, row, f"  {told}", va="center", color=theme.ink, fontsize=8)
-    axis.set_yticks(range(len(genres)), [printable(genre) for genre in genres])
-    axis.set_xlim(0, axis.get_xlim()[1] * 1.3)
+        axis.annotate(
+            label(told, theme, width=16), (left + rest + unknown, row), xytext=(5, 0), textcoords="offset points",
+            va="center", color=theme.ink, fontsize=8,
+        )  # fmt: skip
+    axis.set_yticks(range(len(genres)), [label(genre, theme, width=16) for genre in genres])
+    axis.set_xlim(0, axis.get_xlim()[1] * (1.7 if theme.narrow else 1.3))
     _horizontal(axis, theme, "tracks")
     return figure
 

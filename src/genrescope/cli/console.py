@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
+import logging
 import shlex
 import sys
 import threading
@@ -26,7 +27,14 @@ if TYPE_CHECKING:
 
     from genrescope.sources.listing import Listing
 
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no messages but errors.")]
+
+def _quieten(wanted: bool) -> bool:
+    if wanted:
+        logging.getLogger("genrescope").setLevel(logging.ERROR)
+    return wanted
+
+
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no messages but errors.", callback=_quieten)]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 Jobs = Annotated[int | None, typer.Option(min=1, help="Worker processes; by default one for each core.")]
 NormaliseGenres = Annotated[

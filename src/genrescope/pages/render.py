@@ -91,14 +91,24 @@ def p_value(value: float) -> str:
 _PICTURE = """<figure>
 <figcaption>{title}</figcaption>
 <picture>
+<source srcset="{narrow_dark}" media="(prefers-color-scheme: dark) and {narrow}" width="{narrow_width}">
+<source srcset="{narrow_light}" media="{narrow}" width="{narrow_width}">
 <source srcset="{dark}" media="(prefers-color-scheme: dark)">
 <img src="{light}" alt="{title}" width="{width}">
 </picture>
 </figure>"""
+_NARROW = "(max-width: 40rem)"  # style.css has the same width
 
 
 def _picture(figure: Drawn) -> Markup:
     from markupsafe import Markup
 
-    light, dark = (f"data:image/png;base64,{base64.b64encode(png).decode()}" for png in (figure.light, figure.dark))
-    return Markup(_PICTURE).format(title=figure.title, light=light, dark=dark, width=figure.width)
+    return Markup(_PICTURE).format(
+        title=figure.title, narrow=_NARROW, width=figure.wide.width, narrow_width=figure.narrow.width,
+        light=_inline(figure.wide.light), dark=_inline(figure.wide.dark),
+        narrow_light=_inline(figure.narrow.light), narrow_dark=_inline(figure.narrow.dark),
+    )  # fmt: skip
+
+
+def _inline(png: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"

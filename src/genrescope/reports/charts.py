@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from genrescope.pages.drawing import panels, printable
+from genrescope.pages.drawing import label, panels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,9 +54,9 @@ def forest(lines: Sequence[Line], theme: Theme) -> Figure:
     for place, line in enumerate(lines):
         _accuracy(left, place, line, theme)
         _difference(right, place, line, theme)
-    left.set_yticks(range(len(lines)), [printable(line.name) for line in lines])
+    left.set_yticks(range(len(lines)), [label(line.name, theme) for line in lines], fontsize=9)
     left.set_ylim(len(lines) - 0.4, -0.6)
-    right.tick_params(labelleft=False)
+    right.tick_params(labelleft=theme.narrow, labelsize=9)
     left.set_xlabel("accuracy, % of tracks")
     right.set_xlabel("difference from the reference, points")
     for axis in (left, right):
@@ -69,7 +69,8 @@ def against_compute(entries: Sequence[Entry], theme: Theme) -> Figure:
 
     Entries that were not timed are left out.
 
-    Points are numbered from the fastest, and named beside the picture: names within it would lie over each other.
+    Points are numbered from the fastest, and named beside the panel, or below it: names within it would lie over each
+    other.
     """
     figure, (axis,) = panels(theme, 1, 1, size=(10, 4.6))
     timed = [(entry.milliseconds, entry) for entry in entries if entry.milliseconds is not None]
@@ -84,15 +85,18 @@ def against_compute(entries: Sequence[Entry], theme: Theme) -> Figure:
             str(number), (milliseconds, high), xytext=(0, 3), textcoords="offset points", ha="center",
             fontsize=9, color=theme.ink,
         )  # fmt: skip
-        axis.plot([], [], " ", label=printable(f"{number}  {entry.name}, {_count(entry.parameters)} parameters"))
+        axis.plot(
+            [], [], " ", label=label(f"{number}  {entry.name}, {_count(entry.parameters)} parameters", theme, width=44)
+        )
+    corner = (0.0, -0.16) if theme.narrow else (1.0, 1.0)
     axis.legend(
-        loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, labelcolor=theme.ink, fontsize=8, handlelength=0
+        loc="upper left", bbox_to_anchor=corner, frameon=False, labelcolor=theme.ink, fontsize=8, handlelength=0
     )
     axis.set_xscale("log")
     axis.set_xlim(timed[0][0] / 2, timed[-1][0] * 2)
     axis.margins(y=0.12)
     axis.grid(color=theme.faint, lw=0.5)
-    axis.set_xlabel("milliseconds of one core for 30 s of decoded music")
+    axis.set_xlabel("milliseconds on one core for 30 s of audio")
     axis.set_ylabel("accuracy, % of tracks")
     axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axis.xaxis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "25" else "")

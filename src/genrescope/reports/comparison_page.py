@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def draw(result: Comparison) -> list[Drawn]:
     """Draw the forest plot, and where the models were timed, accuracy against computing time."""
     lines = [_line(entry, result) for entry in result.entries]
-    figures = [drawn("compare", "Accuracy, and differences track by track", lambda t: charts.forest(lines, t))]
+    figures = [drawn("compare", "Accuracy, and difference from the reference", lambda t: charts.forest(lines, t))]
     if any(entry.milliseconds is not None for entry in result.entries):
         title = "Accuracy against computing time"
         figures.append(drawn("compute", title, lambda t: charts.against_compute(result.entries, t)))

@@ -22,9 +22,9 @@ def levels(result: Evaluation) -> dict[str, str]:
     seconds = result.model.window_seconds
     of = f" of {seconds:.2f} s" if seconds is not None else ""
     return {
-        "first": f"tracks, by their first window{of}",
+        "first": f"tracks, first window{of} only",
         "window": f"windows{of}",
-        "vote": "tracks, by the vote of their windows",
+        "vote": f"tracks, soft voting over windows{of}",
     }
 
 

@@ -20,7 +20,7 @@ def write(result: RobustnessResult, folder: Path) -> Path:
         charts.Line(each.name, each.accuracy.value, each.accuracy.interval, each.against_unchanged)
         for each in result.conditions
     ]
-    title = "What each change of the sound costs"
+    title = "Accuracy under each change of the sound"
     figures = [drawn("robustness", title, lambda t: charts.forest(lines, t))]
     write_figures(figures, folder / "figures")
     return render(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from matplotlib.ticker import NullFormatter
 
 from genrescope.files import fingerprint
-from genrescope.pages.drawing import drawn, hide_rest, panels, plain, printable, write_figure, write_figures
+from genrescope.pages.drawing import drawn, hide_rest, label, panels, plain, write_figure, write_figures
 from genrescope.pages.render import render
 from genrescope.research import tables
 
@@ -59,7 +59,7 @@ def draw(rows: Sequence[Row]) -> list[Drawn]:
     figures = [drawn("accuracy", "Track accuracy with its 95 % interval", lambda theme: _accuracies(rows, theme))]
     found = curves(rows)
     if found:
-        title = "Learning curves: track accuracy against what was learnt from"
+        title = "Learning curves: track accuracy against the size of the training set"
         figures.append(drawn("learning-curves", title, lambda theme: _curves(found, theme)))
     return figures
 
@@ -71,7 +71,7 @@ def write_picture(rows: Sequence[Row], path: Path) -> None:
         recipe = tables.recipe_cell(row).replace("`", "")
         genres = f"{row['data']['genres']} genres{tables.of_data(row, rows)}"
         told.append(row | {"name": f"{recipe}\n{genres}, {tables.split_cell(row)}"})
-    write_figure(drawn("recipes", "Accuracies", lambda theme: _accuracies(told, theme)), path)
+    write_figure(lambda theme: _accuracies(told, theme), path)
 
 
 def curves(rows: Sequence[Row]) -> dict[str, list[Row]]:
@@ -100,7 +100,7 @@ def _but_share(row: Row) -> str:
 
 def _accuracies(rows: Sequence[Row], theme: Theme) -> Figure:
     """A line per experiment: the mean, its interval over artists where they are known, and every seed's range."""
-    figure, (axis,) = panels(theme, 1, 1, size=(8.6, 1.2 + 0.42 * len(rows)))
+    figure, (axis,) = panels(theme, 1, 1, size=(8.6, 1.2 + (0.55 if theme.narrow else 0.42) * len(rows)))
     for place, row in enumerate(rows):
         its = row["accuracy"][row["verdict"]]
         for bounds, width in ((its["interval_by_artists"], 2.0), (its["interval_by_tracks"], 6.0)):
@@ -108,9 +108,9 @@ def _accuracies(rows: Sequence[Row], theme: Theme) -> Figure:
                 axis.plot([100 * each for each in bounds], [place] * 2, color=theme.first, lw=width, alpha=0.4)
         axis.plot([100 * its["lowest"], 100 * its["highest"]], [place] * 2, color=theme.second, lw=2)
         axis.plot(100 * its["mean"], place, "o", color=theme.second, ms=6)
-    axis.set_yticks(range(len(rows)), [printable(row["name"]) for row in rows], fontsize=9)
+    axis.set_yticks(range(len(rows)), [label(row["name"], theme) for row in rows], fontsize=9)
     axis.set_ylim(len(rows) - 0.4, -0.6)
-    axis.set_xlabel("track accuracy, %: mean and range of seeds\nthick: interval over tracks, thin: over artists")
+    axis.set_xlabel("track accuracy, %: mean and range over seeds\n95 % interval: thick over tracks, thin over artists")
     plain(axis, theme, grid="x")
     return figure
 
@@ -147,7 +147,7 @@ def _curve(axis: Axes, rows: Sequence[Row], counted: str, *, theme: Theme, numbe
     axis.errorbar(
         at, mean, yerr=bars, fmt=f"{_MARKS[number % len(_MARKS)]}{'--' if by_artists else '-'}", color=colour,
         mfc=theme.paper if by_artists else colour, ms=5, lw=1.6, elinewidth=1, capsize=3, alpha=0.85,
-        label=printable(name),
+        label=label(name, theme, width=40),
     )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from genrescope.results import Level
 
-LEVELS: dict[Level, str] = {"first": "first window", "window": "all windows", "vote": "windows vote"}
+LEVELS: dict[Level, str] = {"first": "first window", "window": "all windows", "vote": "soft voting"}
 """What each accuracy counts, as a table has it."""
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 """The lines of a page between which its table stands."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
-from genrescope.pages.drawing import drawn, hide_rest, panels, write_figure
+from genrescope.pages.drawing import hide_rest, panels, write_figure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ def write(trials: Sequence[Tried], space: Mapping[str, Range], importance: Mappi
         importance: share of the scores' differences that each key explains, as far as known.
         path: where the PNG file goes.
     """
-    write_figure(drawn("tune", "A search", lambda theme: _figure(trials, space, importance, theme)), path)
+    write_figure(lambda theme: _figure(trials, space, importance, theme), path)
 
 
 def _figure(
