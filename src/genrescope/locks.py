@@ -1,4 +1,4 @@
-"""One process at a time writes a result; a second one is told who is at it.
+"""One process at a time writes a result; a second one gets an error that names the first.
 
 The lock is the system's own (`flock`, through filelock), so what a killed run leaves behind holds nobody up. The file
 says who holds it, and goes when its holder is done.

@@ -1,4 +1,4 @@
-"""How far a long job is, as it tells those who wait for it."""
+"""The progress of a long job."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _Item = TypeVar("_Item")
 
 @dataclass(frozen=True)
 class Progress(Generic[_Item]):
-    """Where a job stands, told at its start and after every item.
+    """The progress of a job, reported at its start and after every item.
 
     Attributes:
         done: items finished, those of earlier runs included.

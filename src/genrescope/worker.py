@@ -37,7 +37,7 @@ class Guard:
     memory: int = 3 << 30
 
 
-class WorkerDied(GenrescopeError):  # noqa: N818 - its message is the reason that is told
+class WorkerDied(GenrescopeError):  # noqa: N818 - its message is the reason that is reported
     """A worker crashed, or was killed because it took too long."""
 
 

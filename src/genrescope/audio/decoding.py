@@ -1,7 +1,7 @@
-"""Decode: any file goes in, mono float32 at the model's rate comes out. After this door nobody checks a wave again.
+"""Decode: any file goes in, mono float32 at the model's rate comes out. No later step checks a waveform again.
 
-The content decides which decoder is asked first: libsndfile where it is faster or more exact and hears all there is,
-which is in chunks of samples, in a single Ogg Vorbis stream, and in an mp3 whose header is true; FFmpeg for all else.
+The content decides which decoder is asked first: libsndfile where it is faster or more exact and reads everything
+(chunks of samples, a single Ogg Vorbis stream, an mp3 whose header is true); FFmpeg for all else.
 When both fail, one error has both reasons.
 """
 

@@ -1,7 +1,7 @@
 """Files read by FFmpeg, through PyAV: mp3, flac, ogg, m4a, the sound of video files, and nearly all else.
 
-Its content decides what a file is, never its name. All packets are decoded to the end, whatever a header counts; what
-cannot be decoded is noted, and told once the rest was heard.
+The content decides what a file is, never its name. All packets are decoded to the end, whatever a header counts; what
+cannot be decoded is noted, and reported once the rest was decoded.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ def claim(file: BinaryIO) -> tuple[float, int] | None:
 def is_as_claimed(file: BinaryIO) -> bool:
     """Whether an mp3 is what its header states, frame after frame, to its end.
 
-    libsndfile hears as many frames as the header counts, and all of them at the rate of the first.
+    libsndfile decodes as many frames as the header counts, and all of them at the rate of the first.
     """
     found = _header(file)
     if found is None:

@@ -1,4 +1,4 @@
-"""Check a data set from end to end: listen to every file, find duplicates, judge, and tell."""
+"""Check a data set from end to end: measure every file, find duplicates, apply the rules, and report."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ class Kind:
     """A kind of fault.
 
     Attributes:
-        severity: `error`, cannot or must not be learnt from; `warning`, makes scores say something else than they
+        severity: `error`, cannot or must not be trained on; `warning`, makes scores say something else than they
             seem to; `note`, worth knowing.
         meaning: what it is, and why it matters.
     """
@@ -60,7 +60,7 @@ MOSTLY = 0.5  # share of moments
 CLIPPED = 1e-3  # share of samples
 ONE_SIDED = 40.0  # dB between the channels
 CANCELLED = 10.0  # dB lost in the mix
-CLIFF, CUTOFF = 20.0, 9_300.0  # dB, and Hz: of 11,025 that a model hears; common encoders begin to cut at 10,000
+CLIFF, CUTOFF = 20.0, 9_300.0  # dB, and Hz: of the 11,025 in a model's input; common encoders begin to cut at 10,000
 USUAL_RATES = frozenset({22_050, 24_000, 32_000, 44_100, 48_000, 88_200, 96_000, 176_400, 192_000})
 COMMON = 0.9  # share of files that makes a rate the rule
 FEWEST_TRACKS, FEWEST_ARTISTS = 10, 3  # three artists: one each to train, validate and test

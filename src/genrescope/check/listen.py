@@ -1,4 +1,4 @@
-"""Listen to a file once and measure everything that `check` judges."""
+"""Decode a file once and measure everything that the rules of `check` need."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class FileMeasurements:
         mtime_ns: when it was last changed; with the size it tells whether the file must be read again.
         fault: `empty`, `truncated`, `damaged`, `non-finite`, `unreadable`, or nothing.
         reason: what the decoders said; empty without a fault.
-        seconds: length of the decoded sound; of a file with a fault, how much of it was heard.
+        seconds: length of the decoded sound; of a file with a fault, how much of it was decoded.
         sample_rate: of the file, per second.
         channels: of the file.
         codec: container and coding in the decoder's words.
@@ -100,13 +100,13 @@ class FileMeasurements:
 
 
 def listen(track: Track, log_mel: LogMel) -> FileMeasurements:
-    """Decode a track's file once and measure it; what cannot be decoded is told, not raised."""
+    """Decode a track's file once and measure it; what cannot be decoded is reported, not raised."""
     size = mtime = 0
     mono = _Mono()
     try:
         stat = track.path.stat()
         size, mtime = stat.st_size, stat.st_mtime_ns
-        with np.errstate(over="ignore", invalid="ignore"):  # of absurd samples, which are told instead
+        with np.errstate(over="ignore", invalid="ignore"):  # of absurd samples, which are reported instead
             return _measured(track, log_mel, mono, size, mtime)
     except Exception as error:  # one bad file never stops a run, whatever a decoder throws
         fault = error.fault if isinstance(error, AudioError) else "unreadable"
@@ -200,7 +200,7 @@ def _flat_tops(chunk: Samples, low: float, high: float) -> int:
 
 
 class _Mono:
-    """Measures the wave that a model hears."""
+    """Measures the waveform that is a model's input."""
 
     def __init__(self) -> None:
         self.samples = self.moments = self.silent = 0

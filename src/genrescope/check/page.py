@@ -75,7 +75,7 @@ def _figures(checked: Checked) -> list[Drawn]:
 
 
 def _bandwidth(cutoff: float, cliff: float, rate: int) -> float:
-    """Return where the sound ends, in kHz: at a cliff, or at the end of what a model hears."""
+    """Return where the sound ends, in kHz: at a cliff, or at the highest frequency of a model's input."""
     whole = min(rate, audio.SAMPLE_RATE) / 2
     return (cutoff if cliff >= faults.CLIFF else whole) / 1000
 

@@ -1,1 +1,1 @@
-"""Scores that can be trusted: tracks are counted, windows only vote, and every figure has an interval."""
+"""Evaluation: accuracy by track, soft voting over windows, and an interval for every figure."""

@@ -23,7 +23,7 @@ Integers: TypeAlias = npt.NDArray[np.int64]
 
 
 def calibration(confidence: npt.ArrayLike, right: npt.ArrayLike, groups: Sequence[str] | None = None) -> Calibration:
-    """Lay how sure a model was beside how often it was right.
+    """Compare a model's confidence with its accuracy.
 
     The tracks are put into bins by their confidence, and the expected calibration error is the mean distance of
     confidence and accuracy, each bin weighted by its tracks: `ECE = sum_b (n_b / n) |acc(b) - conf(b)|`. It is given

@@ -1,4 +1,4 @@
-"""A file's log-mels under each condition, made by worker processes: what a robustness test hears."""
+"""A file's log-mels under each condition, made by worker processes: the input of a robustness test."""
 
 from __future__ import annotations
 

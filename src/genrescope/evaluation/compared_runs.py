@@ -1,4 +1,4 @@
-"""The runs of a comparison: read, checked for the same tracks, and named by what tells them apart."""
+"""The runs of a comparison: read, checked for the same tracks, and named by their differences."""
 
 from __future__ import annotations
 
@@ -131,9 +131,9 @@ def groups_of(runs: Sequence[Run], ids: Sequence[str]) -> list[str] | None:
 
 
 def names_of(runs: Sequence[Run]) -> list[str]:
-    """Call each by its recipe; where several have one name, add what tells them apart.
+    """Call each by its recipe; where several have one name, add their differences.
 
-    Of two, both tell their own values; of more, each but the first tells what it does otherwise than the first.
+    Of two, both have their own values; of more, each but the first has its differences from the first.
     """
     settings = [flat({key: value for key, value in run.recipe.items() if key != "intent"}) for run in runs]
     names = []

@@ -37,8 +37,8 @@ def of_run(run: Path) -> float:
 def milliseconds(model: Model, *, repeats: int = _REPEATS) -> float:
     """Time a model on 30 s of decoded music: front end and network, on one core, the median of several.
 
-    The processor's own time is counted, so a busy machine disturbs it little. The music is noise: no part of the work
-    depends on what is heard.
+    CPU time is measured, so other processes disturb it little. The audio is noise: the work does not depend on its
+    content.
 
     Args:
         model: a model on the CPU.

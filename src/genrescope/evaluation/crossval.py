@@ -1,4 +1,4 @@
-"""Cross-validation: a run for each fold, and the scores that every track got from the network that never heard it.
+"""Cross-validation: a run for each fold, and the score of every track by the model that was not trained on it.
 
 ```
 OUT/fold-1 ...       a run folder for each fold, whose test part is that fold
@@ -57,7 +57,7 @@ class Fold:
 
 @dataclass(frozen=True)
 class Judged:
-    """What was made of the tracks of a fold by what had not learnt them."""
+    """The scores of a fold's tracks by the model that was not trained on them."""
 
     rows: list[TrackRow]
     labels: Sequence[str]
@@ -84,11 +84,11 @@ def cross_validate(
         learner: what learns; None takes the recipe's own.
         sound: where the frames of scored tracks come from; None takes the store, or the files where need be.
         thin: takes each fold's split and returns one that leaves less to learn from.
-        watch: who is told how each training goes.
+        watch: callbacks for the progress of each training.
         on_fold: called before each fold.
 
     Returns:
-        The scores of every track by the model that had not learnt its fold, and where they were written.
+        The scores of every track by the model that was not trained on its fold, and where they were written.
 
     Raises:
         DataError: the split is not of folds, or `out` holds something else.
@@ -133,7 +133,7 @@ def _cross_validated(
 
 
 def _judge(job: Job, fold: Fold, sound: Sound | None) -> Judged:
-    """Score the tracks of a fold by the model that has not learnt them."""
+    """Score the tracks of a fold by the model that was not trained on them."""
     model = modelfile.load(fold.path, device=job.device)
     tracks = [track for track in job.store.tracks if job.split.parts.get(track.id) == fold.name]
     scored = (sound or sound_for(model, job.store)).score(Scorer.of(model), tracks)

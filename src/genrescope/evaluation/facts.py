@@ -1,4 +1,4 @@
-"""What made a model, as results tell it."""
+"""How a model was made, as results report it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def about_model(model: Model, run: Path | None) -> ModelFacts:
-    """Return what made a model: what its file says, and what its run folder tells besides.
+    """Return how a model was made, from its file and its run folder.
 
     Args:
         run: its run folder; None where the file lies outside of one.

@@ -1,4 +1,4 @@
-"""Held-out tracks with their audio, each beside the run that has not learnt it."""
+"""Held-out tracks with their audio, each with the run that was not trained on it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ ALL = Selection()
 
 @dataclass(frozen=True)
 class HeldOut:
-    """A track, its file, and the run that has not learnt it.
+    """A track, its file, and the run that was not trained on it.
 
     Attributes:
         track: the track.

@@ -1,7 +1,7 @@
 """Two systems on the same tracks: how far apart they are, and how sure that is.
 
 Tracks that both get right, or both wrong, say nothing about which one is better. So differences are taken track by
-track, which is far sharper than laying two intervals beside each other.
+track, which detects far smaller differences than two separate intervals do.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Robustness: the same held-out tracks, changed as music is changed on its way to a listener, and scored again.
+"""Robustness: the same held-out tracks, changed as recordings, codecs and rooms change music, and scored again.
 
 ```
 OUT/robustness.json   OUT/robustness.html   OUT/figures/robustness.png
-OUT/heard.jsonl       a line per track; a second run hears only what is missing
+OUT/heard.jsonl       a line per track; a second run scores only the tracks that are missing
 ```
 """
 
@@ -63,8 +63,8 @@ def robustness(
     is known far better than two accuracies are.
 
     Args:
-        run: a run folder; or the folder of a cross-validation, where each track is scored by the model that has not
-            learnt its fold.
+        run: a run folder; or the folder of a cross-validation, where each track is scored by the model that was not
+            trained on its fold.
         selection: which of its tracks, and where their sound is.
         conditions: names as `mp3-64,noise-10`; None takes all.
         out: folder of the results; by default `robustness` in the run's folder.
@@ -192,7 +192,7 @@ def _identities(items: Sequence[HeldOut]) -> dict[str, str]:
 
 
 def _kept(path: Path, identity: Mapping[str, str]) -> dict[str, Verdicts]:
-    """Read what earlier runs have heard of these tracks with these models."""
+    """Read the predictions of earlier runs for these tracks and models."""
     kept: dict[str, Verdicts] = defaultdict(dict)
     for track_id, heard_by, verdicts in records.read(path, _noted, damaged="skip"):
         if identity.get(track_id) == heard_by:

@@ -24,8 +24,8 @@ def summary(
 ) -> Summary:
     """Count tracks that were scored.
 
-    Three accuracies are told: of every track by its first window alone (as the original system counts), of every
-    window, and of every track when its windows vote. The recipe's own verdict, `first` or `vote`, decides which of
+    Three accuracies are reported: by track from its first window alone (as the original system counts), by window,
+    and by track from soft voting over its windows. The recipe's own verdict, `first` or `vote`, decides which of
     them the genres, the confusion matrix and the tracks' scores are made of.
 
     Args:
@@ -86,6 +86,6 @@ def _window_share(rows: Sequence[TrackRow]) -> WindowShare:
 
 
 def _calibrated(rows: Sequence[TrackRow]) -> Calibration:
-    """Lay the tracks' confidences beside how often they were right."""
+    """Compare the tracks' confidences with their accuracy."""
     groups = [row.group for row in rows]
     return calibration([row.confidence for row in rows], [row.right for row in rows], groups if any(groups) else None)

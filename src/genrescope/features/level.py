@@ -1,4 +1,4 @@
-"""How loud frames are, told from the frames alone, so that a store and a file agree on what is silence."""
+"""The level of frames, measured on the frames alone, so that a store and a file agree on what is silence."""
 
 from __future__ import annotations
 

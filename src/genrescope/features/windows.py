@@ -1,4 +1,4 @@
-"""Windows: the images a model hears, cut from the frames where they lie."""
+"""Windows: the inputs of a model, cut from the frames of a store in place."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ class WindowScores:
         end: where it ends, in seconds.
         genre: the label with the highest score.
         scores: by label, in [0, 1]; they add up to 1 where labels exclude each other.
-        silent: whether nothing in it is louder than -60 dB of full scale; such windows do not vote.
+        silent: whether nothing in it is louder than -60 dB of full scale; such windows are left out of soft voting.
     """
 
     start: float

@@ -35,8 +35,8 @@ class TrackScores:
     """What a model made of a track.
 
     Attributes:
-        scores: float32 (labels,): the mean of its windows' probabilities (soft voting). Windows without sound do not
-            vote, unless none has any.
+        scores: float32 (labels,): the mean of its windows' probabilities (soft voting). Silent windows are left out,
+            unless all are silent.
         window_scores: float32 (windows, labels).
         starts: first frame of each window.
         silent: whether each window is without sound.
@@ -54,7 +54,7 @@ class TrackScores:
 
     @property
     def voting(self) -> Tensor:
-        """Positions of the windows that vote, int64."""
+        """Positions of the windows that are averaged, int64."""
         return _voting(self.silent)
 
 
@@ -115,7 +115,7 @@ class Scorer:
         return TrackScores(mean[0], scores, tuple(starts), silent, together[mean.shape[1] :], novelty)
 
     def voting(self, frames: Frames | FrameFile) -> Tensor:
-        """Return the positions of a track's windows that vote, int64: those with sound, or all where none has any."""
+        """Return the positions of the windows that are averaged, int64: those with sound, or all where none has any."""
         return _voting(tuple(self._silent(frames)))
 
     def _silent(self, frames: Frames | FrameFile) -> Iterator[bool]:
@@ -254,7 +254,7 @@ def verdicts(
 
 
 def joined(tracks: Sequence[TrackScores]) -> tuple[Tensor, Windows]:
-    """Return the probabilities of all windows of tracks that vote, (windows, labels), and whose each is."""
+    """Return the probabilities of all windows of tracks that are averaged, (windows, labels), and whose each is."""
     voting = [track.voting for track in tracks]
     scores = torch.cat([track.window_scores[chosen] for track, chosen in zip(tracks, voting, strict=True)])
     owners = torch.arange(len(tracks)).repeat_interleave(torch.tensor([len(chosen) for chosen in voting]))

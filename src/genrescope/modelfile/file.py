@@ -159,7 +159,7 @@ def fold_runs(path: Path) -> list[Path]:
 
 
 def _ensemble(path: Path, models: list[Model]) -> Model:
-    """Let the models of folds vote: the mean of their probabilities."""
+    """Return an ensemble of the folds' models: the mean of their probabilities (soft voting)."""
     first = models[0].header
     for model in models[1:]:
         for name in ("labels", "front_end", "windows", "exclusive"):

@@ -62,7 +62,7 @@ class Terms(_Part):
 
 
 class TrainingData(Terms):
-    """What a model learnt from.
+    """The training data of a model.
 
     Attributes:
         name: the data set, or empty where it is not public.
@@ -108,10 +108,10 @@ class Header(_Part):
         exclusive: whether a song has one label (softmax), or any number of them (sigmoid: tags).
         temperature: what logits are divided by, so that confidence is as high as accuracy.
         thresholds: by label, the score from which it counts; for labels that do not exclude each other.
-        unknown_above: the novelty from which a track is called none of the labels; None where the model cannot tell.
+        unknown_above: the novelty from which a track is called none of the labels; None where there is none.
         tags: what the network gives beside the labels, in the order of its logits, by kind (mood, era, instrument).
         weights: terms of the weights.
-        data: what the model learnt from, and its terms.
+        data: the training data, and its terms.
         requires: weights that are not in the file.
         recipe: the whole recipe that it was trained with.
         scores: its figures, by split, part and level, each with its interval.
@@ -177,7 +177,7 @@ class Header(_Part):
         return self.unknown_above is not None or bool(self.tags)
 
     def is_unknown(self, novelty: float | None) -> bool:
-        """Whether a track of this novelty is none of the labels; never where the model cannot tell."""
+        """Whether a track of this novelty is none of the labels; never where the model has no such threshold."""
         return self.unknown_above is not None and novelty is not None and novelty > self.unknown_above
 
     def counted(self, scores: dict[str, float]) -> tuple[str, ...]:

@@ -1,9 +1,9 @@
-"""Ensembles: models that judge together.
+"""Ensembles: models whose scores are averaged.
 
-A network hears patterns, a support vector machine on pooled statistics hears averages; trained apart, they are wrong
-about different songs. Their log-probabilities are averaged: a logarithmic opinion pool (C. Genest and J. Zidek,
-Combining probability distributions, 1986). Models of one kind, as the folds' of a cross-validation, vote softly: the
-mean of their probabilities.
+A network uses patterns, an SVM on pooled statistics uses averages; trained separately, they make errors on different
+songs. Their log-probabilities are averaged: a logarithmic opinion pool (C. Genest and J. Zidek,
+Combining probability distributions, 1986). Models of one kind, as the folds' of a cross-validation, are combined by
+soft voting: the mean of their probabilities.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class NetworkAndSVM(nn.Module):
-    """Judge a window by both; the network sees it in pieces, whose probabilities are averaged first.
+    """A network and an SVM on one window; the network gets it in pieces, whose probabilities are averaged first.
 
     Args:
         frames: length of the network's pieces.

@@ -1,13 +1,14 @@
-"""The listener: published taggers side by side, and a linear head that starts from what their tags know already.
+"""The listener: pre-trained taggers, and a linear head whose prior is the taggers' tags.
 
-A genre's logit is `scale (mean logit of its tags, less their usual level) + weights . pooled layer + bias`. Where
-labels are few, the tags decide and labels correct them; genres without a tag are learnt from the pooled layer alone.
-The taggers learnt from mastered music, and react to its level: windows below -30 dB of full scale are raised to it.
+A genre's logit is `scale (mean logit of its tags, minus their mean level) + weights . embedding + bias`. With few
+labels the tags dominate, with more labels the weights; genres without a tag are learnt from the embedding alone.
+The embedding is the pooled layer of the first tagger.
+The taggers were trained on mastered music, and depend on its level: windows below -30 dB of full scale are raised to it.
 All of it is linear in a window's features, so the mean of windows' logits is the logit of their mean.
 
-The taggers know more than the labels. Others have logits of their own, those of their tags, less their usual level:
+The taggers cover more than the labels. Others have logits of their own, those of their tags, minus their mean level:
 genres that are no labels (where they outweigh the labels, a song is probably none of them), or moods, eras and
-instruments, which are shown beside the genres.
+instruments, which are reported beside the genres.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ class Listener(nn.Module):
 
     Args:
         genres: number of outputs.
-        taggers: number of tags of each tagger by its name; the first one's pooled layer is learnt from.
+        taggers: number of tags of each tagger by its name; the first one's pooled layer is the embedding.
         others: number of outputs beside the genres.
 
     Attributes:

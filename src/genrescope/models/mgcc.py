@@ -77,7 +77,7 @@ class MGCC(nn.Module):
         return cast("Tensor", self.classifier(self.features(images)))
 
     def embed(self, images: Tensor) -> Tensor:
-        """Return what the last dense layer judges, of shape (batch, width), from images of (batch, 1, 128, 128)."""
+        """Return the input of the last dense layer, of shape (batch, width), from images of (batch, 1, 128, 128)."""
         return cast("Tensor", self.classifier[:-1](self.features(images)))
 
 

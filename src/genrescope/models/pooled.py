@@ -1,4 +1,4 @@
-"""Pooled statistics and a support vector machine: the classical baseline, with weights like any network's.
+"""Pooled statistics and an SVM: the classical baseline, with weights like any network's.
 
 | statistic of a window | numbers |
 |---|---|
@@ -81,7 +81,7 @@ class PooledStatistics(nn.Module):
 
 
 class PooledSVM(OneVsRestSVM):
-    """A support vector machine for each genre on the pooled statistics of a window.
+    """An SVM for each genre on the pooled statistics of a window.
 
     Args:
         vectors: support vectors: windows of the training tracks; one for each genre with a linear kernel.

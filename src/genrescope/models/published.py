@@ -145,7 +145,7 @@ class Body(nn.Module):
         return F.pad(frames, (0, 0, 0, max(0, missing)), value=fill)
 
     def _of_wave(self, waves: Tensor) -> Tensor:
-        """Bring each wave to zero mean and unit variance where the network learnt so."""
+        """Normalise each waveform to zero mean and unit variance where the network was trained so."""
         if self.spec.extractor.get("do_normalize", True):
             centred = waves - waves.mean(dim=1, keepdim=True)
             waves = centred / (centred.square().mean(dim=1, keepdim=True) + 1e-7).sqrt()
@@ -165,7 +165,7 @@ class Body(nn.Module):
 
 
 class Published(nn.Module):
-    """A published network with a head: linear, or support vector machines.
+    """A pre-trained network with a head: linear, or SVMs.
 
     Args:
         head: features of shape (batch, width) in, logits out.
@@ -189,7 +189,7 @@ class Published(nn.Module):
         return logits
 
     def embed(self, windows: Tensor) -> Tensor:
-        """Return what the head judges, of shape (batch, width)."""
+        """Return the input of the head, the embedding, of shape (batch, width)."""
         return select(self.body(windows), self._layer)
 
 

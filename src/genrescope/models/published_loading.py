@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from genrescope.models.published import Kind
 
 _FRAME_SECONDS = 0.01  # from one frame of AST's spectrogram to the next
-_SECONDS, _MERT_SECONDS = 10.0, 5.0  # MERT learnt from 5 s
+_SECONDS, _MERT_SECONDS = 10.0, 5.0  # MERT was trained on 5 s
 _MOST_LAYERS = 256
 _LONGEST = 60.0  # attention grows with the square of a window's length
 _SHORTEST = 1.0

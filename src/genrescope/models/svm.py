@@ -1,4 +1,4 @@
-"""Support vector machines with weights like any network's: arrays in a model file, run by torch."""
+"""Support vector machines (SVMs) with weights like any network's: arrays in a model file, run by torch."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class OneVsRestSVM(nn.Module):
-    """A support vector machine for each genre against the rest; its decision on a point is the genre's logit.
+    """A one-versus-rest SVM for each genre; its decision on a point is the genre's logit.
 
     Args:
         vectors: support vectors; one for each genre with a linear kernel.

@@ -1,4 +1,4 @@
-"""Which tags of published taggers speak for which genre, mood, era or instrument: tables that people can read."""
+"""Which tags of pre-trained taggers belong to which genre, mood, era or instrument: tables that people can read."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TaggedLabel:
-    """A genre, or something else, that tags speak for.
+    """A genre, or something else, and its tags.
 
     Attributes:
         name: what it is called.
         names: what else it is called.
         tags: as `tagger:tag`.
-        level: the usual mean logit of its tags.
+        level: the mean logit of its tags over many songs.
         threshold: the score from which the model `genres` counts it; None where no labelled music was at hand.
     """
 
@@ -53,7 +53,7 @@ def kinds() -> dict[str, tuple[TaggedLabel, ...]]:
 
 
 def tags_of(genre: str) -> tuple[str, ...]:
-    """Return the tags, as `tagger:tag`, that speak for a genre; none where no tag is known for it.
+    """Return the tags, as `tagger:tag`, of a genre; none where no tag is known for it.
 
     Example:
         >>> tags_of("Hip-Hop"), tags_of("reggae")

@@ -42,7 +42,7 @@ class VGG(nn.Module):
         return cast("Tensor", self.classifier(self.embed(images)))
 
     def embed(self, images: Tensor) -> Tensor:
-        """Return what the classifier judges, of shape (batch, width), from log-mels of (batch, 1, 128, frames)."""
+        """Return the input of the classifier, of shape (batch, width), from log-mels of (batch, 1, 128, frames)."""
         features = self.features(self.normalise(images)).mean(dim=2)
         return torch.cat([features.mean(dim=2), features.amax(dim=2)], dim=1)
 

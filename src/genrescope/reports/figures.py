@@ -1,4 +1,4 @@
-"""Figures: those of the original article, and those that a reader wants besides.
+"""Figures: those of the original article, and further ones.
 
 Every figure is drawn twice, for light and for dark pages; the light one is the file in `figures/`.
 """

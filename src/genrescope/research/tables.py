@@ -111,7 +111,7 @@ def of_data(each: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _folder(data: Mapping[str, Any]) -> str:
-    """Return the name of the data's folder; where it lies on this machine is nobody's business."""
+    """Return the name of the data's folder; its full path on this computer is private."""
     return Path(str(data["name"]).rpartition(":")[2]).name
 
 

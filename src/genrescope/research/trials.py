@@ -114,7 +114,7 @@ def tried(study: Study) -> tuple[Tried, ...]:
 
 
 def importance(study: Study) -> dict[str, float]:
-    """Return the share of the scores' differences that each key explains; nothing where that cannot be told."""
+    """Return the share of the scores' differences that each key explains; nothing where that is unknown."""
     from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 
     scores = [trial.value for trial in study.trials if trial.state.name == "COMPLETE"]

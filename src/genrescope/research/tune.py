@@ -1,4 +1,4 @@
-"""Tuning: better values for a recipe's keys, judged by artists that a network has not heard, never by the test part.
+"""Tuning: better values for a recipe's keys, scored on held-out artists, never on the test part.
 
 ```
 DIR/tune.db        every trial; the same command goes on with it

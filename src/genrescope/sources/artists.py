@@ -1,7 +1,7 @@
 """Artists' names: one spelling for each artist, so that an artist is one group of a split.
 
-Two artists under one name do no harm, for they are only kept on the same side. One artist under two names lets a song
-stand in the test part whose singer was heard in training. So names are compared without what people spell differently:
+Two artists under one name do no harm, for they are only kept on the same side. One artist under two names puts a
+singer into both training and test data. So names are compared without what people spell differently:
 case, accents, width, punctuation, the article, guests.
 """
 

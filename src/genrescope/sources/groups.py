@@ -1,4 +1,4 @@
-"""Groups: what must not be on two sides of a split, and where it is known from."""
+"""Groups: what must stay in one part of a split, and where it is known from."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ class Track:
         id: unique within the data set; the same on every machine.
         path: its audio file.
         genre: its label.
-        group: what must not be on two sides of a split (its artist or recording); empty where unknown.
+        group: what must stay in one part of a split (its artist or recording); empty where unknown.
         part: its part in the data set's own official split; empty where there is none.
     """
 

@@ -1,4 +1,4 @@
-"""Audit: every leak of a split, that is everything that stands on two sides of it and makes scores look better."""
+"""Audit: every leak of a split, that is everything in both training and test data, which inflates scores."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def audit(
     learnt: Sequence[str] | None = None,
     unmatched: Sequence[str] = (),
 ) -> Audit:
-    """Find everything that stands on two sides of a split.
+    """Find everything that is in two parts of a split.
 
     Duplicates are followed: two tracks that repeat a third one are of one recording, also where the third takes no
     part.
@@ -35,9 +35,9 @@ def audit(
         parts: ids of tracks by part; a track may stand in two parts, and several times in one, where the split was
             made of windows.
         pairs: the duplicates among the tracks; `duplicates.in_store` finds them.
-        learnt: the parts that a model learns from; by default `train`, and where there is none each part is compared
+        learnt: the parts that a model is trained on; by default `train`, and where there is none each part is compared
             with all others, as folds are.
-        unmatched: names of the split that are no track of the store, to be told.
+        unmatched: names of the split that are no track of the store, to be reported.
 
     Returns:
         Every leak between parts of which one is held out, and how many tracks of the parts held out it touches.

@@ -1,4 +1,4 @@
-"""How splits are dealt: units that must stay whole, given to parts so that each part gets its share."""
+"""How splits are made: units that must stay whole are assigned to parts so that each part gets its share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Groups that share a recording become one: what must not stand on two sides of a split."""
+"""Groups that share a recording become one: what must stay in one part of a split."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an audit of a split finds, and how it is told."""
+"""What an audit of a split finds, and how it is reported."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _TOUCHED = {
 
 @dataclass(frozen=True)
 class Leak:
-    """Something that stands in two parts.
+    """Something that is in two parts.
 
     Attributes:
         kind: `track`, `exact`, `near` or `group`.
@@ -46,7 +46,7 @@ class HeldOut:
 
     Attributes:
         part: the part.
-        learnt: the parts that are learnt from.
+        learnt: the parts that are trained on.
         tracks: tracks of the part.
         by_kind: those touched by each kind of leak.
         touched: those touched by any.
@@ -106,7 +106,7 @@ class Audit:
         parts: number of tracks by part.
         items: number of items by part; more than tracks where a split was made of windows.
         leaks: every leak between every two parts.
-        held_out: for each part that is not learnt from, how many of its tracks are touched.
+        held_out: for each part that is not trained on, how many of its tracks are touched.
         conflicts: recordings with two labels among the split's tracks.
         grouped: tracks of the split whose group is known.
         tracks: tracks of the split.
@@ -124,7 +124,7 @@ class Audit:
 
     @property
     def clean(self) -> bool:
-        """Whether nothing stands on two sides."""
+        """Whether nothing is in two parts."""
         return not self.leaks
 
     @property

@@ -69,7 +69,7 @@ def make(
             `official` (the data set's own), or an official split's name.
         seed: other seeds give other splits; not used by official ones.
         shares: share by part; they add up to 1.
-        folds: deal into this many parts of equal share, called "1", "2" and so on, for cross-validation.
+        folds: make this many parts of equal share, called "1", "2" and so on, for cross-validation.
         pairs: the duplicates among the tracks; `duplicates.in_store` finds them.
 
     Raises:
@@ -126,7 +126,7 @@ def _stratified(
 def _group(
     tracks: Sequence[StoredTrack], rng: random.Random, shares: Mapping[str, float], pairs: Sequence[Pair]
 ) -> dict[str, str]:
-    """Deal out whole groups so that the parts have the right sizes; genres are not looked at."""
+    """Assign whole groups to parts so that the parts have the right sizes; genres are ignored."""
     units = _grouped(tracks, pairs, shares)
     blind = [replace(track, genre="") for track in tracks]
     return _dealt(blind, units, dealing.exact_targets({"": len(tracks)}, shares), rng)
@@ -135,7 +135,7 @@ def _group(
 def _stratified_group(
     tracks: Sequence[StoredTrack], rng: random.Random, shares: Mapping[str, float], pairs: Sequence[Pair]
 ) -> dict[str, str]:
-    """Deal out whole groups so that the parts have the right share of every genre, as far as groups allow."""
+    """Assign whole groups to parts so that the parts have the right share of every genre, as far as groups allow."""
     units = _grouped(tracks, pairs, shares)
     genres = genre_counts(track.genre for track in tracks)
     return _dealt(tracks, units, dealing.exact_targets(genres, shares), rng)
@@ -179,7 +179,7 @@ def _own(tracks: Sequence[StoredTrack]) -> Split:
 
 
 def _published(tracks: Sequence[StoredTrack], official: cards.Official) -> Split:
-    """Look every track up in a published split; tell how many of its tracks are present."""
+    """Look every track up in a published split; report how many of its tracks are present."""
     published = official.parts()
     parts = {}
     for track in tracks:

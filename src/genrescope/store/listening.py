@@ -1,11 +1,11 @@
-"""What published taggers make of a store's tracks, kept so that each file is read once.
+"""The features of a store's tracks by pre-trained taggers, kept so that each file is read once.
 
 ```
 STORE/transfer/listener-<fingerprint>/<sha256>.safetensors    float32 (windows with sound, pooled layer and tags)
 STORE/transfer/listener-<fingerprint>/index.csv               what each track is, and what became of its file
 ```
 
-The fingerprint is that of the taggers' weights and of where they look.
+The fingerprint is that of the taggers' weights and their windows.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from genrescope.store.store import Store
 
 WINDOWS = WindowSpec(187, padding="repeat", pooling="logits")
-"""Where a listener looks: windows of 2.99 s side by side, as its taggers learnt."""
+"""The windows of a listener: 2.99 s without overlap, as its taggers were trained."""
 _KEY = "features"
 
 

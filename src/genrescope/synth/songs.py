@@ -63,7 +63,7 @@ def compose(
         seconds: length; the form of the song fits itself to it.
         seed: another seed gives other artists and other songs.
         crossover: how likely each of an artist's instruments, tempo, mix and room is another style's, from 0 to 1: how
-            hard the styles are to tell apart.
+            hard the styles are to distinguish.
         sample_rate: samples per second, from 8,000 to 96,000.
 
     Returns:

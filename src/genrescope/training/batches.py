@@ -92,7 +92,7 @@ def balanced(tracks: Sequence[StoredTrack], balance: str) -> Tensor:
     """Return each track's share of the random windows, float64 (tracks,).
 
     Args:
-        tracks: what is learnt.
+        tracks: the training tracks.
         balance: `tracks`, all alike; `genres`, every genre as often.
     """
     if balance == "tracks":

@@ -104,8 +104,8 @@ class Tunable(Published):
     """A copy of a published network with a linear head, parts of it frozen.
 
     Frozen are the convolutions that a `wave` network begins with, the lowest layers as asked, and with the first of
-    them all that stands before it. What is frozen neither learns nor drops anything out. Batch norm keeps the
-    statistics that it was published with, and the masks and skipped layers of self-supervised learning are switched
+    them all that stands before it. Frozen parts are not trained and use no dropout. Batch norm keeps its
+    published statistics, and the masks and skipped layers of self-supervised learning are switched
     off: the rest, with dropout, trains as its configuration says.
 
     Args:
@@ -125,7 +125,7 @@ class Tunable(Published):
             part.requires_grad_(False)
 
     def train(self, mode: bool = True) -> Tunable:
-        """Switch between learning and judging; frozen parts and batch norm only ever judge."""
+        """Switch between training and inference; frozen parts and batch norm stay in inference mode."""
         super().train(mode)
         norms = [part for part in self.body.modules() if isinstance(part, nn.BatchNorm2d)]
         for part in (*self._still, *norms):

@@ -1,4 +1,4 @@
-"""Training a network from scratch on log-mels, with an SVM beside it where the recipe has one."""
+"""Training a network from scratch on log-mels, in an ensemble with an SVM where the recipe has one."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class NetworkLearner:
     def _joined(
         self, network: nn.Module, job: Job, material: Material, watch: Watch
     ) -> tuple[nn.Module, str, dict[str, Any]]:
-        """Fit the network's colleague; return both as one model, its name, and its options."""
+        """Fit the SVM; return it and the network as an ensemble, its name, and its options."""
         recipe, section = self.recipe, self.recipe.classifier
         machine = pooled_svm.fit(pooled_svm.bank_of(job.store, recipe), job, material, recipe, watch)
         joined = NetworkAndSVM(network.cpu(), machine, frames=recipe.windows.frames, share=section.share)

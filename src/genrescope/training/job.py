@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Material:
-    """What is learnt, and what is validated on.
+    """The training tracks, and those for validation.
 
     Attributes:
-        held_out: the tracks of the part `validation`, where it is not learnt from.
+        held_out: the tracks of the part `validation`, where it is not trained on.
     """
 
     learnt: Sequence[StoredTrack]
@@ -99,7 +99,7 @@ class Job:
         return Material(learnt, held_out, labels)
 
     def audit(self) -> Audit:
-        """Find every leak of the split: what stands on two sides of it."""
+        """Find every leak of the split: what is in two of its parts."""
         return audit(self.store.tracks, self.split.by_part, self.duplicates(), learnt=self.parts)
 
     def duplicates(self) -> tuple[Pair, ...]:

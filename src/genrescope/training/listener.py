@@ -1,4 +1,4 @@
-"""Fitting the head of the listener: labels correct what the tags know, as far as they justify it."""
+"""Fitting the head of the listener: the tags are its prior, a penalty chosen on held-out artists limits the change."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _View:
-    """How features become what the head sees.
+    """How features become the input of the head.
 
     Attributes:
-        prior: (genres, tags), how much each tag speaks for each genre.
-        level: (tags,), each tag's usual logit.
-        others: (rivals, tags), how much each tag speaks for each genre that is no label.
+        prior: (genres, tags), the weight of each tag for each genre.
+        level: (tags,), each tag's mean logit.
+        others: (rivals, tags), the weight of each tag for each genre that is no label.
         other_level: (rivals,), the usual logit of its tags.
         centre: (features,), mean of the pooled layer.
         spread: (features,), its deviation times the root of the number of features.
@@ -117,7 +117,7 @@ class ListenerLearner:
         return self._learnt(network, models, row, penalties=penalties, heard=heard)
 
     def _chosen(self, points: Points, tagged: npt.NDArray[np.bool_]) -> tuple[Floats, LeftOut | None]:
-        """Return the penalty of each genre's weights by artists left out, and what was said of their tracks."""
+        """Return the penalty of each genre's weights, chosen on held-out artists, and the scores of their tracks."""
         section = self.recipe.listener
         folds = folds_of(points)
         penalties = np.where(tagged, section.tagged[0], section.untagged[0]).astype(float)

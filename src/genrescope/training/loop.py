@@ -119,7 +119,7 @@ def run(
 
 
 def _epoch(number: int, course: Course, batches: Shown, watch: Watch) -> Step:
-    """Show the network every window once; return where the training stands after the last step."""
+    """Train the network on every window once; return its state after the last step."""
     recipe, optimizer, network = course.recipe, course.optimizer, course.network
     total_loss, wrong, seen, step = 0.0, 0, 0, (number - 1) * len(batches)
     epochs = recipe.training.epochs

@@ -10,11 +10,11 @@ _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
 
 
 def keep_freed_memory() -> bool:
-    """Tell glibc to keep freed blocks for the next allocation; elsewhere do nothing.
+    """Make glibc keep freed blocks for the next allocation; elsewhere do nothing.
 
     A step of `mgcc` allocates and frees 2 GB of activations. By default glibc takes every block above 32 MB
     from the kernel and gives it back when freed, and the kernel clears each page again on first touch: on two cores
-    that was seen to take longer than all convolutions together. The price is that the process keeps its peak.
+    that was seen to take longer than all convolutions together. The cost is that the process keeps its peak memory.
 
     Returns:
         Whether it was done.

@@ -101,7 +101,7 @@ def bank_of(store: Store, recipe: Recipe) -> FrameBank:
 
 
 def learnt_windows(tracks: Sequence[StoredTrack], recipe: Recipe) -> Windows:
-    """Return the windows that the machines are fitted to."""
+    """Return the windows that the SVM is fitted to."""
     its, frames = recipe.windows, recipe.classifier.frames
     return place(tracks, "first" if its.train == "first" else "all", length=frames, hop=its.hop(frames))
 

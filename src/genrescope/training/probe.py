@@ -1,7 +1,6 @@
-"""The probe: an SVM on the embeddings of a published network, which itself learns nothing more.
+"""The probe: an SVM on the embeddings of a pre-trained network, whose weights are frozen.
 
-Fitted as the pooled statistics' SVM is, so how confident it may be is measured on artists that its parts had not
-learnt.
+Fitted as the pooled statistics' SVM is, so its confidence is calibrated on held-out artists.
 """
 
 from __future__ import annotations
@@ -102,7 +101,7 @@ class ProbeLearner:
 
     @torch.inference_mode()
     def _score(self, svm: OneVsRestSVM, material: Material) -> tuple[float, float]:
-        """Return loss and error on the windows that were learnt."""
+        """Return loss and error on the training windows."""
         logits = svm(torch.from_numpy(np.concatenate([self.embeddings[track.id] for track in material.learnt])))
         sizes = torch.tensor([len(self.embeddings[track.id]) for track in material.learnt])
         truth = torch.tensor([material.labels.index(track.genre) for track in material.learnt])

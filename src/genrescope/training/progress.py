@@ -1,4 +1,4 @@
-"""How a training goes: after every step, after every epoch, and who is told."""
+"""The progress of a training: after every step and every epoch, and its callbacks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Step:
-    """Where a training stands, told after every step.
+    """The progress of a training, reported after every step.
 
     Attributes:
         epoch: counted from 1.
@@ -82,12 +82,12 @@ def _nothing(_: Any) -> None:
 
 @dataclass(frozen=True)
 class Watch:
-    """Who is told how a training goes.
+    """Callbacks for the progress of a training.
 
     Attributes:
         on_step: called after every step.
         on_epoch: called after every epoch; an SVM has one.
-        on_track: called after every track that a listener listens to.
+        on_track: called after every track whose features a listener has computed.
         on_stage: called as an SVM is fitted.
     """
 
@@ -98,4 +98,4 @@ class Watch:
 
 
 SILENT = Watch()
-"""Nobody is told."""
+"""No callbacks."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def network_section(spec: PublishedSpec, layer: str) -> NetworkSection:
-    """Return what a recipe tells of a network of which a layer is taken."""
+    """Return the section of a recipe on a network and its layer."""
     return NetworkSection(
         name=spec.name, model_type=spec.model_type, identity=spec.identity, layer=layer, seconds=spec.seconds
     )

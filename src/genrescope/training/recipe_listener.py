@@ -1,4 +1,4 @@
-"""The recipe of a listener: which published taggers, and how far labels may move what they know."""
+"""The recipe of a listener: which pre-trained taggers, and how far labels may move the head from its prior."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class ListenerSection(Section):
     """The taggers, and the penalties that are tried."""
 
     taggers: Annotated[list[str], Field(min_length=1)]
-    """Names on the shelf; the first one's pooled layer is learnt from, the tags of all are known."""
+    """Names of models; the first one's pooled layer is the embedding, the tags of all are the prior."""
     tagged: _Grid
-    """Penalties of the weights of genres that have tags; one is chosen by artists left out. Larger trusts the tags."""
+    """Penalties of the weights of genres that have tags; chosen on held-out artists. Larger stays closer to the tags."""
     untagged: _Grid
     """The same for genres without a tag."""
 

@@ -46,7 +46,7 @@ class ModelSection(Section):
 
 
 class WindowsSection(Section):
-    """What the network hears of a track."""
+    """The windows of a track that are the network's input."""
 
     train: Literal["first", "all", "random"]
     """`first`: only the first window of each track, as the original; `all`: every whole window, side by side;
@@ -56,13 +56,13 @@ class WindowsSection(Section):
     frames: _Length = 128
     """Length of a window; a second has 43.07 frames."""
     overlap: Annotated[float, Field(ge=0, le=0.98)] = 0.0
-    """Share of a window that the next one hears again when a track is scored."""
+    """Share of a window that overlaps the next one when a track is scored."""
     padding: Padding = "silence"
     """What fills a window that its track is too short for: `silence`, or the track again and again."""
     crops: _Count = 1
     """Random windows of each track in an epoch."""
     balance: Literal["tracks", "genres"] = "tracks"
-    """Whose random windows are as many: every track's, or every genre's."""
+    """What gets equally many random windows: every track, or every genre."""
 
     def hop(self, frames: int) -> int:
         """Return the frames from one window of so many to the next when a track is scored."""
@@ -70,7 +70,7 @@ class WindowsSection(Section):
 
 
 class AugmentSection(Section):
-    """How a window is changed before it is learnt, so that what is not its genre does not count. 0 is off."""
+    """Augmentation: how training windows are changed where their genre stays the same. 0 is off."""
 
     semitones: _Amount = 0.0
     """Up to so many semitones higher or lower, the tempo unchanged."""
@@ -138,35 +138,35 @@ class TrainingSection(Section):
 
 
 class ClassifierSection(Section):
-    """A support vector machine on pooled statistics: by itself as the model `pooled-svm`, or as a network's colleague.
+    """A support vector machine (SVM) on pooled statistics: the model `pooled-svm`, or in an ensemble with a network.
 
-    A network and a machine that were taught apart are wrong about different songs; what both say together is the mean
-    of their log-probabilities.
+    A network and an SVM that were trained separately make errors on different songs; the ensemble is the mean of their
+    log-probabilities.
     """
 
     kernel: Literal["none", "rbf", "linear"] = "none"
-    """`none`: there is none; else its kernel."""
+    """The SVM's kernel; `none`: no SVM."""
     frames: _Length = 430
-    """Length of the window that it judges; beside a network a multiple of the network's own windows."""
+    """Length of the SVM's windows; in an ensemble a multiple of the network's own."""
     copies: Annotated[int, Field(ge=0, le=1000)] = 0
-    """Changed copies of every window that it learns too: equaliser, low-pass and noise as [augment] has them."""
+    """Augmented copies of every training window of the SVM: equaliser, low-pass and noise as [augment] has them."""
     share: _Portion = 0.5
-    """Its weight beside a network."""
+    """The SVM's weight in the ensemble."""
     c: _Positive = 10.0
-    """Price of a window on the wrong side; larger fits closer."""
+    """Regularisation parameter C of the SVM; larger fits the training windows more closely."""
     gamma: _Positive = 0.3
     """For `rbf`: `exp(-gamma |x - y|^2 / features)`; larger fits closer."""
 
 
 class EvaluationSection(Section):
-    """Which figure is the recipe's own."""
+    """How accuracy is counted."""
 
     verdict: Literal["first", "vote"]
-    """A track's genre by its `first` window alone, as the original, or by the `vote` of all its windows."""
+    """A track's genre from its `first` window alone, as in the original, or from the `vote` of all: soft voting."""
 
 
 class NetworkSection(Section):
-    """A published network that a probe or a fine-tuning begins from."""
+    """A pre-trained network for a probe or fine-tuning."""
 
     name: str
     """Its name on the hub, or that of its folder."""
@@ -177,24 +177,24 @@ class NetworkSection(Section):
     layer: str
     """Which hidden layer, or `mean` of all."""
     seconds: _Positive
-    """Length of the window that it hears."""
+    """Length of its windows."""
 
 
 class ProbeSection(Section):
-    """The machines of a probe, as [classifier] has them."""
+    """The SVM of a probe, as in [classifier]."""
 
     kernel: Literal["linear", "rbf"]
     """`linear` is what the literature calls a linear probe."""
     c: _Positive
-    """Price of a window on the wrong side."""
+    """Regularisation parameter C of the SVM."""
     gamma: _Positive = 0.3
     """For `rbf`."""
 
 
 class TuningSection(Section):
-    """How a published network learns genres itself."""
+    """Fine-tuning of a pre-trained network."""
 
     freeze: Annotated[int, Field(ge=0)] = 0
-    """How many of its lowest layers stay as they are, and all that stands before them."""
+    """How many of its lowest layers are frozen, with all that comes before them."""
     clip: _Positive = 1.0
-    """Longest gradient of a step; a longer one is shortened to it."""
+    """Gradient clipping: the largest norm of a step's gradient."""

@@ -1,4 +1,4 @@
-"""What runs tell of themselves that begin from a published network: their recipes are made, not read."""
+"""The recipes of runs with a pre-trained network: they are made, not read."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ class TransferRecipe(Section):
 
 
 class ProbeRecipe(TransferRecipe):
-    """Machines that were fitted to a network's features."""
+    """An SVM fitted to a network's embeddings."""
 
     probe: ProbeSection
 
 
 class TuningRecipe(TransferRecipe):
-    """A network that learns genres itself, with a linear head; what is not told otherwise stands here."""
+    """A fine-tuned network with a linear head; its default settings."""
 
     tuning: TuningSection = TuningSection()
     optimizer: OptimizerSection = OptimizerSection(name="adamw", momentum=0.9, unit_gain=False, weight_decay=0.01)

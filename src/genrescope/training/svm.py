@@ -1,4 +1,4 @@
-"""Fitting support vector machines to points: one for each genre, whatever the points are made of."""
+"""Fitting support vector machines (SVMs) to points: one for each genre, whatever the points are made of."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ def fit_points(
     make: Callable[..., _Made],
     watch: Watch = SILENT,
 ) -> _Made:
-    """Standardise points and fit one machine for each genre to them.
+    """Standardise points and fit one SVM for each genre to them.
 
     Args:
-        artist: of each point; how sure the machines may be is measured on artists that others had not learnt.
-        make: makes the empty machines from `genres, vectors=, kernel=`.
+        artist: of each point; the confidence is calibrated on held-out artists.
+        make: makes the empty SVMs from `genres, vectors=, kernel=`.
         watch: is told how far the fitting is.
     """
     centre, spread = points.mean(axis=0), points.std(axis=0) + 1e-6
@@ -55,7 +55,7 @@ def fit_points(
 
 
 class _Settled:
-    """The machine of a genre that every window is of, or none: there is nothing to weigh.
+    """The SVM of a genre that all windows have, or none: a constant decision.
 
     It answers as scikit-learn's do.
     """
@@ -81,7 +81,7 @@ def _machine(points: Floats, own: npt.NDArray[np.bool_], section: ClassifierSect
 def _assembled(
     machines: Sequence[Any], points: Floats, section: ClassifierSection, make: Callable[..., _Made]
 ) -> _Made:
-    """Put the machines' numbers together; vectors that several share stand there once."""
+    """Join the SVMs' numbers; support vectors that several share are stored once."""
     if section.kernel == "linear":
         vectors, weights = np.concatenate([each.coef_ for each in machines]), np.eye(len(machines))
     else:
@@ -105,7 +105,7 @@ def _sharpness(
     section: ClassifierSection,
     watch: Watch,
 ) -> float:
-    """Return the factor that makes the decisions on unheard artists most probable; 1 where there are too few."""
+    """Return the scale that calibrates the decisions on held-out artists; 1 where there are too few artists."""
     from sklearn.model_selection import StratifiedGroupKFold
 
     folds = min(_FOLDS, *(len(set(artist[genre == label])) for label in np.unique(genre)))

@@ -37,10 +37,10 @@ class Head:
 
 @dataclass(frozen=True)
 class Points:
-    """Tracks as the head sees them.
+    """Tracks as inputs of the head.
 
     Attributes:
-        tags: (tracks, genres), the mean logit of each genre's tags less their usual level.
+        tags: (tracks, genres), the mean logit of each genre's tags minus their mean level.
         rivals: (tracks, rivals), the same of genres that are not to be learnt.
         pooled: (tracks, features), the pooled layer, standardised.
         genre: (tracks,), its number.
@@ -61,7 +61,7 @@ class Points:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """What heads said of tracks whose artists they had not learnt.
+    """Out-of-fold scores: tracks whose artists were held out.
 
     Attributes:
         logits: (tracks, genres).
@@ -91,7 +91,7 @@ def fit(points: Points, penalties: Floats) -> Head:
     """Fit the head: mean cross-entropy, genres balanced, with a penalty on each genre's weights.
 
     Args:
-        points: what is learnt.
+        points: the training tracks.
         penalties: (genres,), of the sum of squares of a genre's weights, over the number of tracks.
     """
     tags, pooled, genre = torch.from_numpy(points.tags), torch.from_numpy(points.pooled), torch.from_numpy(points.genre)
@@ -128,7 +128,7 @@ def loss(logits: Floats, genre: Integers) -> float:
 
 
 def folds_of(points: Points) -> list[Fold]:
-    """Deal the tracks into folds of whole artists: positions to learn and to leave out; none for too few artists.
+    """Assign the tracks to folds by artist: positions to train on and to hold out; none for too few artists.
 
     Tracks whose genre has no other artist are in no fold: a head that never met a genre says nothing about penalties.
     """
@@ -145,7 +145,7 @@ def folds_of(points: Points) -> list[Fold]:
 
 
 def left_out(points: Points, folds: Sequence[Fold], penalties: Floats) -> LeftOut:
-    """Let heads judge tracks that they were fitted without, and without their artists."""
+    """Score tracks by heads that were fitted without them and their artists."""
     found = []
     for learnt, held in folds:
         judged = points.take(held)

@@ -35,7 +35,7 @@ def train(job: Job, *, learner: Learner | None = None, watch: Watch = SILENT) ->
     Args:
         job: what to train, on what, and where it goes.
         learner: what learns; None takes the recipe's own.
-        watch: who is told how it goes.
+        watch: callbacks for its progress.
 
     Returns:
         The run folder.

@@ -1,4 +1,4 @@
-"""Validation: loss and error on tracks that are not learnt from; after every epoch, and deciding nothing."""
+"""Validation: loss and error on held-out tracks; after every epoch, and deciding nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ballroom: half a minute each of 698 dances; its eight labels are told apart by rhythm and tempo."""
+"""Ballroom: half a minute each of 698 dances; its eight labels differ in rhythm and tempo."""
 
 from __future__ import annotations
 
