@@ -49,7 +49,7 @@ def check(
 ) -> None:
     """Find what is wrong with a data set: damaged files, duplicates, wrong labels, band-limited sound. Resumable.
 
-    Exit code 1 when there are errors: files that cannot be learnt from, or one recording under two genres.
+    Exit code 1 when there are errors: files that cannot be trained on, or one recording under two genres.
     """
     from genrescope.check.check import check as look
 

@@ -25,7 +25,10 @@ def compare(
     ],
     folder: Annotated[Path, typer.Option("--out", help="Folder of the results.")] = Path("compare"),
     level: Annotated[
-        str, typer.Option(help="What makes a track's genre: vote, first, or each recipe's own verdict.")
+        str,
+        typer.Option(
+            help="A track's genre by vote (soft voting), by its first window, or by each recipe's own verdict."
+        ),
     ] = "verdict",
     part: Annotated[
         str | None, typer.Option(help="Part that the runs were scored on; by default test, or else validation.")

@@ -1,4 +1,4 @@
-"""The command demo: the whole way on synthesised music."""
+"""The command demo: the whole pipeline on synthesised music."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def demo(
     folder: Annotated[Path, typer.Option("--out", help="Folder for all that the demo makes.")] = Path("demo"),
     quiet: Quiet = False,
 ) -> None:
-    """Go the whole way on synthesised music: synth, check, prepare, split, train, evaluate, predict. Resumable.
+    """Run the whole pipeline on synthesised music: synth, check, prepare, split, train, evaluate, predict. Resumable.
 
     The music is computed, so that the demo needs no download; it proves nothing about real music.
     """

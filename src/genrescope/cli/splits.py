@@ -46,10 +46,10 @@ def make(
     ] = None,
     seed: Seed = 0,
     shares: Annotated[str | None, typer.Option(help="As train=0.7,validation=0.15,test=0.15.")] = None,
-    folds: Annotated[int | None, typer.Option(min=2, help="Deal into so many folds instead.")] = None,
+    folds: Annotated[int | None, typer.Option(min=2, help="Make so many folds instead.")] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Split a store's tracks into parts; groups (artists) and duplicates stay on one side."""
+    """Split a store's tracks into parts; groups (artists) and duplicates stay in one part."""
     from genrescope import splits
     from genrescope.store.store import open_store
 
@@ -85,7 +85,7 @@ def audit(
     most: Annotated[int, typer.Option(min=0, help="Leaks of each kind to show; all are in the JSON file.")] = 10,
     quiet: Quiet = False,
 ) -> None:
-    """List every leak of a split, made here or elsewhere: tracks, duplicates, artists on two sides. Code 1 if any."""
+    """List every leak of a split, also of one made elsewhere: tracks, duplicates, artists. Exit code 1 if any."""
     from genrescope import splits
     from genrescope.files import write_json
     from genrescope.splits.audit import audit as audit_split

@@ -33,7 +33,7 @@ _Epochs = Annotated[
     int | None, typer.Option(min=1, help="Fine-tuning: times that a window of each track is shown; by default 10.")
 ]
 _Freeze = Annotated[
-    int | None, typer.Option(help="Fine-tuning: how many of the lowest layers stay as they are; by default none.")
+    int | None, typer.Option(help="Fine-tuning: how many of the lowest layers are frozen; by default none.")
 ]
 _Data = Annotated[
     str | None, typer.Option(help="Where the audio is now, as DATA of prepare; by default as it was prepared.")
@@ -70,7 +70,7 @@ def transfer(
     device: Device = "auto",
     quiet: Quiet = False,
 ) -> None:
-    """Fit a probe (an SVM) to the embeddings of a published network, or fine-tune it, and score it. Resumable."""
+    """Fit a probe (an SVM) to the embeddings of a pre-trained network, or fine-tune it, and score it. Resumable."""
     from genrescope import splits
     from genrescope.errors import DataError
     from genrescope.evaluation import transfer as transfers

@@ -44,7 +44,7 @@ def tune(
     device: Device = "auto",
     quiet: Quiet = False,
 ) -> None:
-    """Search for better values of a recipe's keys, scored on unheard artists; a test part is left alone. Resumable."""
+    """Search for better values of a recipe's keys, scored on held-out artists, never on a test part. Resumable."""
     from genrescope import splits
     from genrescope.research import tune as tuning
     from genrescope.research.tune_space import read_space

@@ -17,7 +17,7 @@ class ListenerSection(Section):
     taggers: Annotated[list[str], Field(min_length=1)]
     """Names of models; the first one's pooled layer is the embedding, the tags of all are the prior."""
     tagged: _Grid
-    """Penalties of the weights of genres that have tags; chosen on held-out artists. Larger stays closer to the tags."""
+    """Penalties of the weights of genres that have tags; chosen on held-out artists. Larger is closer to the tags."""
     untagged: _Grid
     """The same for genres without a tag."""
 
