@@ -101,10 +101,7 @@ def transfer(
     with resumable(again):
         found = _gathered(job, body.to(job.device), data=data, cache=cache, quiet=quiet)
         done = _run(job, found, part=None if folds else part, quiet=quiet)
-    _show(done, quiet=quiet)
-    for row in found.gathered.failed:
-        say(f"skipped {row.path}: {row.status}", style="yellow")
-    next_step("predict", done.out, "SONG", quiet=quiet)
+    _show(done, found, quiet=quiet)
     if found.gathered.failed:
         raise typer.Exit(1)
 
@@ -165,7 +162,10 @@ def _run(job: Job, found: Transfer, *, part: str | None, quiet: bool) -> Written
         )
 
 
-def _show(done: Written[Evaluation], *, quiet: bool) -> None:
-    """Print the scores."""
+def _show(done: Written[Evaluation], found: Transfer, *, quiet: bool) -> None:
+    """Print the scores, name the tracks that could not be used, and say what to do next."""
     show_result(done.result)
     say(f"report: {done.report}", quiet=quiet)
+    for row in found.gathered.failed:
+        say(f"skipped {row.path}: {row.status}", style="yellow")
+    next_step("predict", done.out, "SONG", quiet=quiet)
