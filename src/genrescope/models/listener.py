@@ -3,7 +3,7 @@
 A genre's logit is `scale (mean logit of its tags, minus their mean level) + weights . embedding + bias`. With few
 labels the tags dominate, with more labels the weights; genres without a tag are learnt from the embedding alone.
 The embedding is the pooled layer of the first tagger.
-The taggers were trained on mastered music, and depend on its level: windows below -30 dB of full scale are raised to it.
+The taggers depend on the level of mastered music: windows below -30 dB of full scale are raised to it.
 All of it is linear in a window's features, so the mean of windows' logits is the logit of their mean.
 
 The taggers cover more than the labels. Others have logits of their own, those of their tags, minus their mean level:
