@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
+_NO_CHARACTER = 0x10FFFF
 _LOG = logging.getLogger(__name__)
 _noted: list[str] = []  # characters that were named as having no font
 
@@ -65,11 +66,15 @@ def _by_coverage(missing: set[int]) -> Sequence[font_manager.FontEntry]:
 
 @functools.cache
 def _characters(file: str) -> frozenset[int]:
-    """Return the code points that a font file has; none where it cannot be read."""
+    """Return the code points that a font file has; none where it cannot be read, or has but boxes for them.
+
+    A font "of last resort", as matplotlib brings one, claims all code points, even one that is no character.
+    """
     try:
-        return frozenset(font_manager.get_font(file).get_charmap())
+        found = frozenset(font_manager.get_font(file).get_charmap())
     except (OSError, RuntimeError):
         return frozenset()
+    return frozenset() if _NO_CHARACTER in found else found
 
 
 def _own() -> list[str]:

@@ -94,7 +94,7 @@ def _confusion(result: Evaluation, theme: Theme) -> Figure:
     """Counts in the cells, their shares of the row as colour and, in a wide figure, below them."""
     labels, counts = result.labels, np.array(result.confusion)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    side = max(3.4, 1.2 + 0.28 * len(labels)) if theme.narrow else max(4.4, 1.7 + 0.62 * len(labels))
+    side = max(3.4, 1.0 + 0.24 * len(labels)) if theme.narrow else max(4.4, 1.7 + 0.62 * len(labels))
     figure, (axis,) = panels(theme, 1, 1, size=(side + 0.6, side), keep=True)
     axis.imshow(shares, cmap=theme.colours, vmin=0, vmax=1)
     for row, column in np.argwhere(counts > 0):
