@@ -8,8 +8,8 @@ from genrescope.errors import GenrescopeError
 
 EXTRAS = {
     "train": {
-        "lightning_fabric": "lightning-fabric", "matplotlib": "matplotlib", "scipy": "scipy", "sklearn": "scikit-learn",
-        "tensorboardX": "tensorboardX",
+        "lightning_fabric": "lightning-fabric", "matplotlib": "matplotlib", "PIL": "pillow", "scipy": "scipy",
+        "sklearn": "scikit-learn", "tensorboardX": "tensorboardX",
     },
     "tune": {"optuna": "optuna"},
     "transfer": {"transformers": "transformers"},

@@ -59,7 +59,7 @@ def check(
         resumable("Run the same command again to go on."),
         progress("files", quiet=quiet) as bar,
     ):
-        task = bar.add_task("listening", total=None)
+        task = bar.add_task("measuring", total=None)
         seconds = 0.0
 
         def show(at: Progress[FileMeasurements]) -> None:

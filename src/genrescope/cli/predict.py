@@ -86,7 +86,7 @@ def predict(
         progress("songs", quiet=quiet) as bar,
     ):
         missing = [song for song in songs if str(song) not in writer.done]
-        task = bar.add_task("listening", total=len(songs), completed=len(songs) - len(missing))
+        task = bar.add_task("classifying", total=len(songs), completed=len(songs) - len(missing))
         for result in classifier.predict_many(missing):
             if isinstance(result, Failure):
                 failures.append(result)
@@ -115,11 +115,10 @@ def _announce(found: Walk, header: Header, kind: Format, *, quiet: bool) -> None
     if found.left_out:
         say(f"note: {left_out(found.left_out)}", quiet=quiet)
     if not header.exclusive:
-        say("note: scores of tags are not probabilities that add up; each tag has its own", quiet=quiet)
-    if header.thresholds and kind is Format.table:
-        say("note: in brackets, genres below their threshold, or without one", quiet=quiet)
+        below = "; in brackets, below the genre's threshold" if header.thresholds and kind is Format.table else ""
+        say(f"note: each label has a score of its own, they are not probabilities that add up{below}", quiet=quiet)
     if header.tags and kind is Format.table:
-        say(f"note: {', '.join(header.tags)}: of each, what is most above its usual level; not measured", quiet=quiet)
+        say(f"note: {', '.join(header.tags)}: of each, the tag most above its usual score; not evaluated", quiet=quiet)
 
 
 def _model_and_paths(first: Path, others: list[Path]) -> tuple[Path | None, list[Path]]:
@@ -196,7 +195,7 @@ class _Table:
     def __init__(self, top: int, header: Header) -> None:
         self.done: set[str] = set()
         self._top, self._exclusive, self._thresholds = top, header.exclusive, header.thresholds
-        found = ["genre", "confidence", "then"] if header.exclusive else ["tags"]
+        found = ["genre", "confidence", "then"] if header.exclusive else ["genres" if header.tags else "tags"]
         found += [", ".join(header.tags)] if header.tags else []
         windows = f"windows of {header.window_seconds:.2f} s"
         self._rows = table("song", *found, windows, "", right=("confidence", windows))

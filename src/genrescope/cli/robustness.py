@@ -41,7 +41,7 @@ def robustness(
 
     selection = Selection(part, tracks, data, store)
     with resumable("Run the same command again to go on."), progress("tracks", quiet=quiet) as bar:
-        task = bar.add_task("listening", total=None)
+        task = bar.add_task("scoring", total=None)
         done = score(
             run, selection, conditions=conditions, out=folder, device=device, jobs=jobs,
             on_track=lambda at: bar.update(task, completed=at.done, total=at.total),
