@@ -110,8 +110,8 @@ def test_what_a_split_tears_apart_is_said(store: Path, tmp_path: Path, planted: 
     planted.append(Pair(split.ids("test")[0], split.ids("train")[0], "near"))
     done = here("split", "make", store, "--method", "random", "--out", tmp_path / "split.csv")
     assert splits.read(tmp_path / "split.csv").parts == split.parts
-    assert re.match(r"note: [1-5] of 12 groups stand on two sides", done.messages[1])
-    assert done.messages[2].startswith("note: 1 pair of duplicates stands on two sides")
+    assert re.match(r"note: [1-5] of 12 groups are in two parts", done.messages[1])
+    assert done.messages[2].startswith("note: 1 pair of duplicates is in two parts")
 
 
 # -- audit ----------------------------------------------------------------------------------------------------------
@@ -121,7 +121,7 @@ def test_a_clean_split_audits_clean(store: Path, tmp_path: Path) -> None:
     assert here("split", "make", store, "--out", tmp_path / "split.csv").code == 0
     done = here("split", "audit", store, tmp_path / "split.csv", "--json", tmp_path / "audit.json")
     assert done.code == 0, done.err
-    assert done.out.splitlines()[-1] == "clean: no track, duplicate or artist on two sides"
+    assert done.out.splitlines()[-1] == "clean: no track, duplicate or artist in two parts"
     told = json.loads((tmp_path / "audit.json").read_text(encoding="utf-8"))
     assert told["clean"] is True
     assert told["leaks"] == []
@@ -274,7 +274,7 @@ def test_training_tells_what_the_audit_found_and_the_scores_remember(
 @pytest.mark.usefixtures("plain")
 def test_a_clean_run_says_so_in_its_report_only(store: Path, tmp_path: Path) -> None:
     done = here("train", store, *ONE_EPOCH, "--out", tmp_path / "run")
-    clean = "audit: no track, duplicate or artist on two sides"
+    clean = "audit: no track, duplicate or artist in two parts"
     assert clean in done.messages
     assert read_run(tmp_path / "run")["split"]["method"] == "stratified-group (seed 0)"
     scored = here("evaluate", tmp_path / "run")
@@ -285,7 +285,7 @@ def test_a_clean_run_says_so_in_its_report_only(store: Path, tmp_path: Path) -> 
 @pytest.mark.usefixtures("plain")
 def test_artists_that_could_not_be_checked_are_told(made: World, tmp_path: Path) -> None:
     done = here("train", made.store, *ONE_EPOCH, "--out", tmp_path / "run")
-    told = "audit: no track or duplicate on two sides; artists could not be checked: none is known"
+    told = "audit: no track or duplicate in two parts; artists could not be checked: none is known"
     assert told in done.messages
     here("evaluate", tmp_path / "run", "--quiet")
     assert told in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")

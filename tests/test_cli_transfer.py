@@ -45,7 +45,7 @@ def folds(store: Path, ast: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     assert done.code == 0, done.err
     assert "tiny-ast + linear: stratified-group (seed 0, 2 folds)" in done.out
     assert "all tracks" in done.out
-    assert "audit: no track, duplicate or artist on two sides" in done.err
+    assert "audit: no track, duplicate or artist in two parts" in done.err
     assert "tiny-ast: embeddings of 16 tracks computed, 0 kept, 0 skipped; in " in done.err
     assert str(out / "report.html") in done.err
     assert done.next == ["predict", str(out), "SONG"]
@@ -79,7 +79,7 @@ def test_folds_leave_what_train_leaves(store: Path, folds: Path) -> None:
     assert result["accuracy"]["vote"]["value"] > 0.9  # a drone and noise
     assert "interval_by_groups" in result["accuracy"]["vote"]
     assert result["model"]["recipe"]["network"]["layer"] == "mean"
-    assert any("it may have heard these tracks" in note for note in result["notes"])
+    assert any("these tracks may be in its training data" in note for note in result["notes"])
     names = {path.name for path in (folds / "fold-1").iterdir()}
     assert names == {"recipe.toml", "run.json", "split.csv", "model.safetensors"}
     run = json.loads((folds / "fold-1" / "run.json").read_text())
@@ -206,7 +206,7 @@ def test_the_folds_of_a_fine_tuning_leave_what_all_others_leave(store: Path, tun
     assert len(result["tracks"]) == 16
     assert {row["windows"] for row in result["tracks"]} == {2}
     assert result["model"]["recipe"]["tuning"] == {"freeze": 1, "clip": 1.0}
-    assert any("it may have heard these tracks" in note for note in result["notes"])
+    assert any("these tracks may be in its training data" in note for note in result["notes"])
     names = {path.name for path in (tuned / "fold-1").iterdir()}
     assert names == {"recipe.toml", "run.json", "split.csv", "history.csv", "tensorboard", "model.safetensors"}
     run = json.loads((tuned / "fold-1" / "run.json").read_text())

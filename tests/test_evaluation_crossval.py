@@ -1,4 +1,4 @@
-"""Cross-validation: every track is scored once, by a network that never heard its fold; what is finished stays."""
+"""Cross-validation: every track is scored once, by a network not trained on its fold; what is finished stays."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_the_report_shows_the_folds_and_what_the_audit_found(done: CrossValidate
         assert f"<td>{fold.run}</td>" in text
         assert f"{100 * fold.accuracy.value:.1f} %" in text
     assert "resampling whole artists" in text
-    assert "audit: no track, duplicate or artist on two sides; the artist of 6 of 24 tracks is unknown" in text
+    assert "audit: no track, duplicate or artist in two parts; the artist of 6 of 24 tracks is unknown" in text
     assert {path.stem for path in (done.out / "figures").iterdir()} >= {"confusion", "genres"}
 
 
@@ -178,7 +178,7 @@ def test_an_interrupted_cross_validation_goes_on_and_ends_the_same(
 
 @pytest.mark.usefixtures("plain")
 def test_leaks_between_folds_are_noted(store: Store, wanted: Recipe, tmp_path: Path) -> None:
-    """Folds are drawn without looking at artists; one pair of duplicates is on two sides as well."""
+    """Folds are drawn without looking at artists; one pair of duplicates is in two parts as well."""
     split = splits.make(store.tracks, "random", folds=2)
     pair = Pair(split.ids("1")[0], split.ids("2")[0], "exact")
     tracks = tuple(dataclasses.replace(track, group="") for track in store.tracks)

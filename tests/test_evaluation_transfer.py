@@ -295,7 +295,7 @@ def test_a_file_that_has_changed_is_left_out_and_noted(saved: Path, own: Store, 
     result = networks.hold_out(own, networks.opened(saved, "hubert"), way, tmp_path / "run")
     assert [row.id for row in result.tracks] == ["drone-0/0.wav", "drone-0/1.wav", "hiss-0/1.wav"]
     assert any("hiss-0/0.wav could not be used: it has changed" in note for note in result.notes)
-    assert any("it may have heard these tracks" in note for note in result.notes)
+    assert any("these tracks may be in its training data" in note for note in result.notes)
 
 
 def test_a_folder_that_holds_a_run_is_refused_before_anything_is_computed(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Splits are made of tracks: every track once, shares as asked, nothing that belongs together on two sides."""
+"""Splits are made of tracks: every track once, shares as asked, nothing that belongs together in two parts."""
 
 from __future__ import annotations
 
@@ -405,7 +405,7 @@ def test_the_method_where_none_is_asked_for_keeps_groups_whole_if_it_can() -> No
 @pytest.mark.parametrize("method", ["random", "stratified"])
 def test_groups_torn_apart_are_told(method: str) -> None:
     tracks = [stored(f"r{n:02d}", group=f"artist {n % 2}") for n in range(20)]
-    assert any("2 of 2 groups stand on two sides" in note for note in splits.make(tracks, method).notes)
+    assert any("2 of 2 groups are in two parts" in note for note in splits.make(tracks, method).notes)
     assert not any("two sides" in note for note in splits.make(
         [stored(f"r{n:02d}", group=f"artist {n}") for n in range(20)], "group").notes)  # fmt: skip
 
@@ -422,9 +422,9 @@ def test_duplicates_on_two_sides_are_told_and_counted() -> None:
     parts = {track.id: "train" if track.id < "r05" else "test" for track in tracks}
     apart, together = Pair("r00", "r09", "near"), Pair("r01", "r02", "exact")
     assert splits.cautions(tracks, parts, [together]) == ()
-    assert splits.cautions(tracks, parts, [apart, together])[0].startswith("1 pair of duplicates stands on two sides")
+    assert splits.cautions(tracks, parts, [apart, together])[0].startswith("1 pair of duplicates is in two parts")
     two = splits.cautions(tracks, parts, [apart, together, Pair("r03", "r08", "exact")])
-    assert two[0].startswith("2 pairs of duplicates stand on two sides")
+    assert two[0].startswith("2 pairs of duplicates are in two parts")
 
 
 def test_a_part_that_lacks_a_genre_is_told() -> None:

@@ -1,4 +1,4 @@
-"""An audit finds what was planted on two sides of a split, all of it and nothing else."""
+"""An audit finds what was planted in two parts of a split, all of it and nothing else."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_a_split_by_group_audits_clean(method: str, data: st.DataObject, sizes: 
         assert found.clean
         assert found.leaks == ()
         assert all(each.touched == 0 for each in found.held_out)
-        assert found.summary == "no track, duplicate or artist on two sides"
+        assert found.summary == "no track, duplicate or artist in two parts"
 
 
 @given(data=st.data(), count=st.integers(4, 30), artists=st.integers(1, 6), seed=st.integers(0, 999))
@@ -191,15 +191,15 @@ def test_ids_that_the_store_lacks_are_left_out() -> None:
 def test_what_could_not_be_looked_for_is_said() -> None:
     parts = {"train": ["a000"], "test": ["a001"]}
     unknown = audit(library(2), parts, [])
-    assert unknown.summary == "no track or duplicate on two sides; artists could not be checked: none is known"
+    assert unknown.summary == "no track or duplicate in two parts; artists could not be checked: none is known"
     some = audit([stored("a000", group="x"), stored("a001")], parts, [])
-    assert some.summary == "no track, duplicate or artist on two sides; the artist of 1 of 2 tracks is unknown"
+    assert some.summary == "no track, duplicate or artist in two parts; the artist of 1 of 2 tracks is unknown"
 
 
 def test_names_and_parts_that_were_not_checked_are_said() -> None:
     found = audit(library(2, artists=2), {"train": ["a000", "a001"], "test": []}, [], unmatched=["x", "y"])
     assert found.summary == (
-        "no track, duplicate or artist on two sides; part test could not be checked: it has no track; "
+        "no track, duplicate or artist in two parts; part test could not be checked: it has no track; "
         "2 names could not be checked"
     )
     assert found.held_out == ()

@@ -37,7 +37,7 @@ KINDS = {
     "truncated": Kind("error", "the file ends before its header says"),
     "damaged": Kind("error", "a part in the middle of the file is missing, or cannot be decoded"),
     "non-finite": Kind("error", "the sound holds NaN or infinity, or samples next to it"),
-    "silent": Kind("error", "nothing to hear, from the first moment to the last"),
+    "silent": Kind("error", "silent from beginning to end"),
     "constant": Kind("error", "every sample has the same value"),
     "label-conflict": Kind("error", "one recording under two genres: one of the labels is wrong for this data set"),
     "too-short": Kind("warning", "shorter than one window, which is then filled up with silence"),
@@ -51,7 +51,7 @@ KINDS = {
     "near-duplicate": Kind("warning", "the same recording twice: re-encoded, cut, shifted, at another level or speed"),
     "few-tracks": Kind("warning", "too few tracks of a genre to learn it and to be tested on it"),
     "few-artists": Kind("warning", "too few artists of a genre to have some in training and others in the test"),
-    "unusual-rate": Kind("note", "a sample rate unlike the rest: its treble may tell the source instead of the music"),
+    "unusual-rate": Kind("note", "a sample rate unlike the rest: the bandwidth may reveal the source, not the music"),
 }  # fmt: skip
 """Every kind of fault, in the order of a report."""
 

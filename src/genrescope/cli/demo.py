@@ -46,7 +46,7 @@ def demo(
         check.check(f"synth:{music}", folder / "check", quiet=quiet)
         say("3/7 prepare: decode, log-mel, store", quiet=quiet, style="bold")
         data.prepare(f"synth:{music}", store, quiet=quiet)
-        say("4/7 split: no artist on two sides", quiet=quiet, style="bold")
+        say("4/7 split: no artist in two parts", quiet=quiet, style="bold")
         opened = open_store(store)
         pairs = find_pairs(opened, quiet=quiet)
         made = splits.make(opened.tracks, "stratified-group", shares=SHARES, pairs=pairs)
@@ -59,7 +59,7 @@ def demo(
         say("6/7 evaluate: the artists that were held out", quiet=quiet, style="bold")
         done = evaluate(run, part="test")
         show_scores(done.result)
-        say("7/7 predict: songs of artists that the model has never heard", quiet=quiet, style="bold")
+        say("7/7 predict: songs of held-out artists", quiet=quiet, style="bold")
         songs = [track.id for track in done.result.tracks]
         predict.predict(run, [music / song for song in songs[:: len(songs) // 5][:5]], quiet=quiet)
     console = out()

@@ -113,6 +113,6 @@ def _files(store: Store, data: str | None) -> dict[str, tuple[Path, str]]:
     try:
         _, listed = read_data(data if data is not None else store.data)
     except DataError as error:
-        raise DataError(f"the audio of the store {store.path}: {error}; tell where it is now by --data") from error
+        raise DataError(f"the audio of the store {store.path}: {error}; give its place with --data") from error
     checksums = {row.id: row.sha256 for row in index_rows(store.path)}
     return {track.id: (track.path, checksums[track.id]) for track in listed if track.id in checksums}

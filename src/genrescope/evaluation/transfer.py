@@ -60,7 +60,7 @@ class Transfer:
         name = self.body.spec.name
         notes = (
             *job.split.notes,
-            f"{name} was pre-trained on music that no split here knows of: it may have heard these tracks",
+            f"{name} was pre-trained on music that no split here knows of: these tracks may be in its training data",
             *(f"{row.path} could not be used: {row.status}" for row in self.gathered.failed),
         )
         parts = {track_id: part for track_id, part in job.split.parts.items() if track_id in found}

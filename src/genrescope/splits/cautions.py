@@ -55,8 +55,8 @@ def cautions(
         pair.first in parts and pair.second in parts and parts[pair.first] != parts[pair.second] for pair in pairs
     )
     if apart:
-        told = "1 pair of duplicates stands" if apart == 1 else f"{apart} pairs of duplicates stand"
-        notes.append(f"{told} on two sides: scores will look better than they are")
+        told = "1 pair of duplicates is" if apart == 1 else f"{apart} pairs of duplicates are"
+        notes.append(f"{told} in two parts: accuracy will be too high")
     for part in ordered([*asked, *parts.values()]):
         absent = {track.genre for track in dealt} - {track.genre for track in dealt if parts[track.id] == part}
         if absent:
@@ -70,12 +70,12 @@ def _group_cautions(tracks: Sequence[StoredTrack], parts: Mapping[str, str]) -> 
         if track.group:
             sides[track.group].add(parts[track.id])
     if not sides:
-        return ["no groups are known: the same artist may stand on two sides, which makes scores look better"]
+        return ["no groups are known: the same artist may be in two parts, which inflates accuracy"]
     notes = []
     torn = sum(len(its) > 1 for its in sides.values())
     if torn:
-        notes.append(f"{torn} of {len(sides)} groups stand on two sides: scores will look better than they are")
+        notes.append(f"{torn} of {len(sides)} groups are in two parts: accuracy will be too high")
     unknown = sum(not track.group for track in tracks)
     if unknown:
-        notes.append(f"the group of {unknown} of {len(tracks)} tracks is unknown; their artists may stand on two sides")
+        notes.append(f"the group of {unknown} of {len(tracks)} tracks is unknown; their artists may be in two parts")
     return notes

@@ -51,7 +51,7 @@ class Pair:
         second: the other's, after the first in the alphabet.
         kind: `exact`, the same samples whatever the container; or `near`, the same recording re-encoded, louder or
             softer, trimmed, shifted in time, or at a slightly different speed.
-        offset: where in the second the first's beginning is heard, in seconds; negative where it was cut off.
+        offset: where in the second the first begins, in seconds; negative where it was cut off.
         speed: the second's speed as a multiple of the first's.
         overlap: seconds that both hold.
         share: share of the landmarks of the overlap that both have, in [0, 1].

@@ -125,7 +125,7 @@ class Alignment:
 
     Attributes:
         stretch: how many frames of the second last as long as one of the first.
-        offset: the second's frame at which the first's beginning is heard, or would be.
+        offset: the second's frame at which the first begins, or would.
         overlap: frames of the second that both hold.
         shared: landmarks of the first that the second has too.
         share: `shared` of the fewer landmarks that either has in the overlap, in [0, 1]. Of the fewer, because a codec

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 KINDS = {"track": "same track", "exact": "exact duplicates", "near": "near duplicates", "group": "artists"}
-"""Kinds of leaks: a track of which items are on two sides; two tracks of one recording; two tracks of one group."""
+"""Kinds of leaks: a track of which items are in two parts; two tracks of one recording; two tracks of one group."""
 
 _TOUCHED = {
     "track": ("is a training track itself", "are training tracks themselves"),
@@ -200,14 +200,14 @@ def clean_sentence(grouped: int, tracks: int) -> str:
 
     Example:
         >>> clean_sentence(0, 9)
-        'no track or duplicate on two sides; artists could not be checked: none is known'
+        'no track or duplicate in two parts; artists could not be checked: none is known'
     """
     if not grouped:
-        return "no track or duplicate on two sides; artists could not be checked: none is known"
+        return "no track or duplicate in two parts; artists could not be checked: none is known"
     if grouped < tracks:
         unknown = f"{tracks - grouped} of {tracks}"
-        return f"no track, duplicate or artist on two sides; the artist of {unknown} tracks is unknown"
-    return "no track, duplicate or artist on two sides"
+        return f"no track, duplicate or artist in two parts; the artist of {unknown} tracks is unknown"
+    return "no track, duplicate or artist in two parts"
 
 
 def _count(number: int, what: str) -> str:

@@ -64,7 +64,7 @@ def make(
     Args:
         tracks: what to split.
         method: `random` (whole tracks, nothing else looked at; 80/20 as the original system), `stratified` (each
-            genre in the same shares, duplicates kept together), `group` (neither groups nor duplicates on two sides,
+            genre in the same shares, duplicates kept together), `group` (neither groups nor duplicates in two parts,
             parts of the right size), `stratified-group` (the same, and genres balanced as far as groups allow),
             `official` (the data set's own), or an official split's name.
         seed: other seeds give other splits; not used by official ones.

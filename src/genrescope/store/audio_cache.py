@@ -122,7 +122,7 @@ def _paths(store: Store, data: str | None) -> Mapping[str, Path]:
         if data is not None:
             raise
         raise DataError(
-            f"the audio that {store.path} was prepared from is not there ({error}); tell where it is now with --data"
+            f"the audio that {store.path} was prepared from is not there ({error}); give its place with --data"
         ) from error
     paths = {track.id: track.path for track in tracks}
     if not any(track.id in paths for track in store.tracks):

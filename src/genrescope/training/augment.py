@@ -36,7 +36,7 @@ class Draws:
     """All that is random of a batch; each has a row for every window.
 
     Attributes:
-        transpose: (batch,), frequency heard in the place of 1.
+        transpose: (batch,), frequency in the place of 1.
         curve: (batch, 6), dB at knots that stand evenly over the bands.
         cut: (batch,), frequency above which all is taken away, in Hz; infinite for nothing.
         noise: (batch,), dB of noise against the window; minus infinity for none.
@@ -125,7 +125,7 @@ class Augment:
         """Read the picture at other frequencies, between the points linearly."""
         length = images.shape[3]
         centres = self._centres.to(images.device)
-        wanted = (centres * (1 / draws.transpose)[:, None]).contiguous()  # heard at f: what was at f / transpose
+        wanted = (centres * (1 / draws.transpose)[:, None]).contiguous()  # at f: what was at f / transpose
         above = torch.searchsorted(centres, wanted).clamp(1, len(centres) - 1)
         low, high = centres[above - 1], centres[above]
         rows = above - 1 + ((wanted - low) / (high - low)).clamp(0, 1)

@@ -119,7 +119,7 @@ class Recipe(Section):
         if not alone and its.kernel != "none" and its.frames % self.windows.frames:
             raise ValueError(
                 f"classifier.frames {its.frames} is no multiple of windows.frames {self.windows.frames}: beside a "
-                "network the machine judges whole windows of it"
+                "network the SVM takes whole windows of it"
             )
         return self
 

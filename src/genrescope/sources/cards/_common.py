@@ -37,7 +37,7 @@ def groups(names: Mapping[str, Iterable[str]], same: Iterable[Iterable[str]] = (
     Returns:
         The group of each track: its names, joined by ` + `; for copies without any the first id; empty where nothing
         is known. Two who sing together on one track are one group, with all that either sings alone: only so
-        is nobody on two sides of a split.
+        is nobody in two parts of a split.
 
     Example:
         >>> groups({"a": ["Ann"], "b": ["Bob"], "c": ["Ann", "Bob"], "d": ["Eve"], "e": []})

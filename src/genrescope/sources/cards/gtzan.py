@@ -125,7 +125,7 @@ CARDS = (
             "Few artists dominate: nine in all of blues, 35 of 100 reggae clips are Bob Marley (Sturm 2012). Groups "
             "are artists (of classical music, composers) after Sturm's index; he could not identify 81 clips.",
             "jazz.00054 is corrupt in the most common copy: it has no RIFF header.",
-            "The split gtzan-fault-filtered has three artists on two sides: Bob Marley (reggae.00087 is a test clip), "
+            "The split gtzan-fault-filtered has three artists in two parts: Bob Marley (reggae.00087 is a test clip), "
             "Donna Summer (disco.00047) and Shania Twain (pop.00012). In gtzan-artist-folds 25 are, A Tribe Called "
             "Quest among them, and six songs that the other split leaves out as repeats.",
         ),
