@@ -143,7 +143,7 @@ BUILT_IN = {
             licence="ISC",
             citation=_PONS_AND_SERRA,
             size="6.4 MB",
-            figures=(("four genres of GTZAN", "91.3 % (85 to 96)"), ("nine", "81.0 % (73 to 88)")),
+            figures=(("four genres of GTZAN", "91.4 % (85 to 96)"), ("nine", "81.2 % (73 to 88)")),
             caveat="Tracks whose true genre has the highest score among the four, or nine, by levels of other artists "
             "(279 and 342 clips; 95 % intervals over whole artists; docs/models.md). The networks may have learnt "
             "from this music.",
