@@ -65,7 +65,10 @@ def test_more_seeds_are_added_and_what_is_done_is_not_done_again(made: World, tm
     assert "mean over 2 seeds" in more.out
     other = here(*command, "--seeds", "0", "--resume", "--set", "classifier.kernel=linear")
     assert other.code == 0, other.err  # another recipe has another folder
-    assert read_evaluation(tmp_path / "runs" / NAME / "seed-1" / "evaluation.json").data.part == "validation"
+    assert (
+        read_evaluation(tmp_path / "runs" / NAME / "seed-1" / "evaluation-validation" / "evaluation.json").data.part
+        == "validation"
+    )
     assert more.next == ["evaluate", str(tmp_path / "runs" / NAME / "seed-0")]
 
 

@@ -54,7 +54,7 @@ def test_real_clips_go_the_whole_way(clips: Path, tmp_path: Path) -> None:
     assert trained.code == 0, trained.err
     scored = here("evaluate", run)
     assert scored.code == 0, scored.err
-    assert "vote" in scored.out
+    assert "soft voting" in scored.out
     result = json.loads((run / "evaluation.json").read_text(encoding="utf-8"))
     assert result["labels"] == list(GENRES)
     assert {track["windows"] for track in result["tracks"]} == {10}

@@ -21,13 +21,13 @@ from genrescope.features.spec import LogMelSpec
 from genrescope.inference.classifier import Classifier
 from genrescope.inference.scorer import novelty_of, track_scores
 from genrescope.modelfile import shelf
-from genrescope.models.listener import LEVEL, Listener, TagHead, raised
+from genrescope.models.listener import FAR, LEVEL, Listener, TagHead, raised
 from genrescope.models.tag_genres import prior, tags_of
 from genrescope.store import listening
 from genrescope.store.prepare import prepare
 from genrescope.training import recipe as recipes
 from genrescope.training.recipe_listener import ListenerRecipe
-from genrescope.training.tag_head import LeftOut, Points, fit, folds_of, left_out
+from genrescope.training.tag_head import Points, far_from_training, fit, folds_of, left_out
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -123,7 +123,9 @@ def test_rivals_follow_the_genres_in_an_open_set() -> None:
     features = torch.randn(5, 10)
     found = head.with_others(features)
     torch.testing.assert_close(found[:, :3], head(features))
-    torch.testing.assert_close(found[:, 3:], features[:, 6:] @ head.others.T - head.other_level)
+    torch.testing.assert_close(found[:, 3:5], features[:, 6:] @ head.others.T - head.other_level)
+    scores = (features[:, :6] - head.centre) / head.spread
+    torch.testing.assert_close(found[:, 5], FAR * (scores.square().sum(dim=1) - head.limit))
 
 
 def test_novelty_is_the_logarithm_of_the_odds_of_rivals_against_genres() -> None:
@@ -137,10 +139,21 @@ def test_ninety_five_in_a_hundred_tracks_of_left_out_artists_are_not_called_unkn
     found = points(told=True, tracks=200)
     heard = left_out(found, folds_of(found), np.full(2, 1e6))
     outputs = torch.from_numpy(np.concatenate([heard.logits, heard.rivals], axis=1))
-    above = heard.unknown_above
-    assert above is not None
-    assert sum(novelty_of(row, 2) > above for row in outputs) == 10
-    assert LeftOut(heard.logits, np.empty((200, 0)), heard.genre).unknown_above is None, "there are no rivals"
+    assert sum(novelty_of(row, 2) > heard.unknown_above for row in outputs) == 10
+
+
+def test_one_in_a_hundred_tracks_of_left_out_artists_is_beyond_the_limit_and_noise_far_beyond() -> None:
+    random = np.random.default_rng(0)
+    windows = [random.normal(random.normal(0, 1, 30), 0.5, size=(10, 30)) for _ in range(200)]
+    windows[7] = windows[7] + 40
+    folds = [(np.arange(100, 200), np.arange(99)), (np.arange(100), np.arange(100, 200))]
+    logits, limit = far_from_training(windows, folds)
+    assert sum(logits > 0) == 2
+    assert logits[7] == logits.max() > 100
+    assert logits[99] == -FAR, "it is in no fold"
+    means = np.stack([each.mean(axis=0) for each in windows])
+    scores = (windows[3] - means[100:].mean(axis=0)) / (means[100:].std(axis=0) + 1e-6)
+    assert logits[3] == pytest.approx(FAR * (np.square(scores).mean() - limit))
 
 
 def test_windows_pooled_by_logits_are_the_logits_of_the_mean() -> None:
@@ -200,6 +213,7 @@ def test_a_song_that_is_none_of_the_genres_is_called_unknown(run: Path, store: S
     assert model.header.options["others"] == 2, (
         "jazz and classical are known to the taggers, and no genres of the store"
     )
+    assert model.network.state_dict()["head.limit"] < 1e6
 
     def classified(above: float | None) -> Prediction:
         header = model.header.model_copy(update={"unknown_above": above})

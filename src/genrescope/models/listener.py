@@ -8,7 +8,8 @@ All of it is linear in a window's features, so the mean of windows' logits is th
 
 The taggers cover more than the labels. Others have logits of their own, those of their tags, minus their mean level:
 genres that are no labels (where they outweigh the labels, a song is probably none of them), or moods, eras and
-instruments, which are reported beside the genres.
+instruments, which are reported beside the genres. One more logit grows with the distance from the training tracks: what
+is unlike all of them, such as noise, is none of the labels either.
 """
 
 from __future__ import annotations
@@ -30,6 +31,10 @@ LEVEL = -30.0
 """Level (root mean square, in dB of full scale) that quieter windows are raised to, by 30 dB at most."""
 
 
+FAR = 20.0
+"""How fast the logit of what is unlike the training tracks grows with its distance."""
+
+
 class TagHead(nn.Module):
     """From the features of windows to the logits of genres.
 
@@ -49,6 +54,7 @@ class TagHead(nn.Module):
         bias: (genres,).
         others: (others, tags), how much each tag speaks for each of them; not there without others.
         other_level: (others,), the usual logit of its tags.
+        limit: (), the mean squared standard score of the pooled layer that few training tracks exceed.
     """
 
     def __init__(self, genres: int, *, tags: int, features: int, others: int = 0) -> None:
@@ -57,14 +63,16 @@ class TagHead(nn.Module):
         self.prior, self.level = nn.Parameter(torch.zeros(genres, tags)), nn.Parameter(torch.zeros(tags))
         self.weights, self.bias = nn.Parameter(torch.zeros(genres, features)), nn.Parameter(torch.zeros(genres))
         self.centre, self.spread = nn.Parameter(torch.zeros(features)), nn.Parameter(torch.ones(features))
-        self.scale = nn.Parameter(torch.ones(()))
+        self.scale, self.limit = nn.Parameter(torch.ones(())), nn.Parameter(torch.tensor(1e6))
         if others:
             self.others, self.other_level = nn.Parameter(torch.zeros(others, tags)), nn.Parameter(torch.zeros(others))
 
     def with_others(self, features: Tensor) -> Tensor:
-        """Return logits of the genres, then of the others, of shape (batch, genres + others)."""
-        others = features[:, -self.tags :] @ self.others.T - self.other_level
-        return torch.cat([cast("Tensor", self(features)), others], dim=1)
+        """Return logits of genres, others and what is unlike the training tracks: (batch, genres + others + 1)."""
+        pooled, tags = features[:, : -self.tags], features[:, -self.tags :]
+        far = FAR * (((pooled - self.centre) / self.spread).square().sum(dim=1, keepdim=True) - self.limit)
+        others = [tags @ self.others.T - self.other_level] if self.other_count else []
+        return torch.cat([cast("Tensor", self(features)), *others, far], dim=1)
 
     def forward(self, features: Tensor) -> Tensor:
         """Return logits of shape (batch, genres) from features as `Listener.listen` returns them."""
@@ -109,7 +117,7 @@ class Listener(nn.Module):
         return cast("Tensor", self.head(self.listen(windows)))
 
     def with_others(self, windows: Tensor) -> Tensor:
-        """Return logits of the genres, then of the others, of shape (batch, genres + others)."""
+        """Return logits of genres, others and what is unlike the training tracks: (batch, genres + others + 1)."""
         return self.head.with_others(self.listen(windows))
 
     def listen(self, windows: Tensor) -> Tensor:

@@ -15,7 +15,16 @@ from genrescope.models.listener import Listener
 from genrescope.store import listening
 from genrescope.training.learner import Learnt
 from genrescope.training.progress import Epoch
-from genrescope.training.tag_head import Points, fit, folds_of, left_out, logits_of, loss
+from genrescope.training.tag_head import (
+    Points,
+    far_from_training,
+    fit,
+    folds_of,
+    left_out,
+    logits_of,
+    loss,
+    standard_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +37,7 @@ if TYPE_CHECKING:
     from genrescope.training.progress import Watch
     from genrescope.training.recipe_listener import ListenerRecipe
     from genrescope.training.run_folder import RunFolder
-    from genrescope.training.tag_head import Floats, Head, LeftOut
+    from genrescope.training.tag_head import Floats, Fold, Head, LeftOut
 
 
 @dataclass(frozen=True)
@@ -56,13 +65,13 @@ class _View:
         """Measure it on the features of training tracks, (tracks, features and tags)."""
         heard, pooled = means[:, -len(tags) :], means[:, : -len(tags)]
         others = tag_genres.rivals(labels, tags)
-        spread = (pooled.std(axis=0) + 1e-6) * np.sqrt(pooled.shape[1])
+        centre, spread = standard_of(pooled)
         return cls(
             prior=tag_genres.prior(labels, tags),
             level=heard.mean(axis=0),
             others=tag_genres.prior([genre.name for genre in others], tags),
             other_level=np.array([genre.level for genre in others]),
-            centre=pooled.mean(axis=0),
+            centre=centre,
             spread=spread,
         )
 
@@ -103,12 +112,17 @@ class ListenerLearner:
         network = Listener.of([model.network for model in models], len(material.labels), others=len(others))
         features = listening.extract(job.store, network, models, on_track=watch.on_track).found
         began = time.monotonic()
-        means = np.stack([features[track.id].mean(axis=0) for track in material.learnt]).astype(np.float64)
+        windows = [features[track.id].astype(np.float64) for track in material.learnt]
+        means = np.stack([each.mean(axis=0) for each in windows])
         view = _View.of(means, material.labels, listening.tags_of(models))
         points = view.points(means, material.learnt, material.labels)
         rotation = np.linalg.svd(points.pooled, full_matrices=False)[2]
         points = replace(points, pooled=points.pooled @ rotation.T)
-        penalties, heard = self._chosen(points, view.prior.sum(axis=1) > 0)
+        if folds := folds_of(points):
+            far, limit = far_from_training([each[:, : -len(view.level)] for each in windows], folds)
+            points = replace(points, rivals=np.column_stack([points.rivals, far]))
+            network.head.limit.data.fill_(limit)
+        penalties, heard = self._chosen(points, view.prior.sum(axis=1) > 0, folds)
         head = fit(points, penalties)
         _fill(network, head, rotation, view)
         row = _row(points, head, began)
@@ -116,10 +130,11 @@ class ListenerLearner:
         folder.write_history([row])
         return self._learnt(network, models, row, penalties=penalties, heard=heard)
 
-    def _chosen(self, points: Points, tagged: npt.NDArray[np.bool_]) -> tuple[Floats, LeftOut | None]:
+    def _chosen(
+        self, points: Points, tagged: npt.NDArray[np.bool_], folds: Sequence[Fold]
+    ) -> tuple[Floats, LeftOut | None]:
         """Return the penalty of each genre's weights, chosen on held-out artists, and the scores of their tracks."""
         section = self.recipe.listener
-        folds = folds_of(points)
         penalties = np.where(tagged, section.tagged[0], section.untagged[0]).astype(float)
         heard = None
         if not folds:

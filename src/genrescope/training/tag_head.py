@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 
 from genrescope.inference.scorer import novelty_of
+from genrescope.models.listener import FAR
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +25,7 @@ _ITERATIONS = 80
 _BIAS, _SCALE = 1e-3, 1e-3  # penalties of a genre's bias, and of the logarithm of the tags' scale
 _TEMPERATURES = np.geomspace(0.25, 8, 61)
 _KEPT = 0.95  # share of music of known genres that is not called unknown
+_NEAR = 0.99  # share of training tracks within the limit of what is unlike them
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class LeftOut:
 
     Attributes:
         logits: (tracks, genres).
-        rivals: (tracks, rivals).
+        rivals: (tracks, rivals), what is unlike the training tracks being one of them.
         genre: (tracks,), the tracks' own.
     """
 
@@ -79,10 +81,8 @@ class LeftOut:
         return float(min(_TEMPERATURES, key=lambda each: loss(self.logits / each, self.genre)))
 
     @property
-    def unknown_above(self) -> float | None:
-        """The novelty that 95 % of the tracks stay below; None where there are no rivals."""
-        if not self.rivals.shape[1]:
-            return None
+    def unknown_above(self) -> float:
+        """The novelty that 95 % of the tracks stay below."""
         outputs = torch.from_numpy(np.concatenate([self.logits, self.rivals], axis=1))
         return float(np.quantile([novelty_of(row, self.logits.shape[1]) for row in outputs], _KEPT))
 
@@ -142,6 +142,30 @@ def folds_of(points: Points) -> list[Fold]:
         dealt = list(dealer.split(points.tags, points.genre, points.artist))
     known = [(learnt, held[np.isin(points.genre[held], points.genre[learnt])]) for learnt, held in dealt]
     return [(learnt, held) for learnt, held in known if len(held)]
+
+
+def standard_of(pooled: Floats) -> tuple[Floats, Floats]:
+    """Return centre and spread of tracks' pooled layers, (tracks, features): the mean, and the deviation.
+
+    The deviation is multiplied by the root of the number of features, so that the squares of what is standardised add
+    up to the mean squared standard score.
+    """
+    return pooled.mean(axis=0), (pooled.std(axis=0) + 1e-6) * np.sqrt(pooled.shape[1])
+
+
+def far_from_training(windows: Sequence[Floats], folds: Sequence[Fold]) -> tuple[Floats, float]:
+    """Return the out-of-fold logit of being unlike the training tracks, (tracks,), and the limit where it is 0.
+
+    Args:
+        windows: of each track the pooled layer, (windows, features).
+        folds: positions to train on and to hold out; tracks that are in none get -`FAR`.
+    """
+    means, found = np.stack([each.mean(axis=0) for each in windows]), np.full(len(windows), np.nan)
+    for learnt, held in folds:
+        centre, spread = standard_of(means[learnt])
+        found[held] = [np.square((windows[place] - centre) / spread).sum(axis=1).mean() for place in held]
+    limit = float(np.nanquantile(found, _NEAR))
+    return np.nan_to_num(FAR * (found - limit), nan=-FAR), limit
 
 
 def left_out(points: Points, folds: Sequence[Fold], penalties: Floats) -> LeftOut:
