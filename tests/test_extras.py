@@ -59,7 +59,7 @@ def test_what_needs_an_extra_says_which_before_any_work(
         "robustness": (made.run, "--out", out), "synth": (out,),
     }  # fmt: skip
     done = genrescope(command, *arguments[command], "--quiet", env=base)
-    packages = "lightning-fabric, matplotlib, scipy, scikit-learn, tensorboardX"
+    packages = "lightning-fabric, matplotlib, pillow, scipy, scikit-learn, tensorboardX"
     assert_refused(done, f" needs {packages}, an extra: pip install 'genrescope[train]'")
     assert not out.exists()
 

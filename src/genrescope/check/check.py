@@ -77,8 +77,7 @@ def check(
             notes.add({"format": FORMAT} | measured.to_dict())
             on_track(Progress(number, len(tracks), measured))
     measurements = [known[track.id] for track in tracks]
-    compared = [duplicates.TrackLandmarks(each.id, each.digest, each.marks) for each in measurements if each.spread > 0]
-    pairs = duplicates.find(compared, frames_per_second=spec.sample_rate / spec.hop)
+    pairs = _same_recordings(measurements, spec)
     findings = faults.judge(tracks, measurements, pairs)
     done = Checked(
         data, tuple(tracks), tuple(measurements), tuple(pairs), tuple(findings), computed=len(missing),
@@ -87,6 +86,11 @@ def check(
     write_json(out / FILE_NAME, done.to_dict())
     page.write(done)
     return done
+
+
+def _same_recordings(measurements: Sequence[FileMeasurements], spec: LogMelSpec) -> list[duplicates.Pair]:
+    compared = [duplicates.TrackLandmarks(each.id, each.digest, each.marks) for each in measurements if each.spread > 0]
+    return duplicates.find(compared, frames_per_second=spec.sample_rate / spec.hop)
 
 
 def _worker(spec: LogMelSpec) -> Callable[[Track], FileMeasurements]:

@@ -16,10 +16,12 @@ from genrescope.cli.console import Device, Quiet, next_step, out, report_unreada
 from genrescope.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from rich.progress import Progress
 
     from genrescope.audio import Walk
-    from genrescope.inference.prediction import Prediction
+    from genrescope.inference.prediction import Failure, Prediction
     from genrescope.modelfile import Header
 
 
@@ -68,7 +70,6 @@ def predict(
 ) -> None:
     """Genres of files and folders. With --out resumable; a file that cannot be decoded is named and skipped."""
     from genrescope.inference.classifier import load
-    from genrescope.inference.prediction import Failure
     from genrescope.inference.songs import find_songs
 
     kind = _kind(format_, out_)
@@ -78,7 +79,6 @@ def predict(
     if threads is None and len(songs) == 1:
         threads = 1
     classifier = load(chosen if chosen is not None else _default(quiet=quiet), device=device, threads=threads)
-    failures: list[Failure] = []
     _announce(found, classifier.header, kind, quiet=quiet)
     with (
         resumable("With --out, run the same command again to go on."),
@@ -86,25 +86,34 @@ def predict(
         progress("songs", quiet=quiet) as bar,
     ):
         missing = [song for song in songs if str(song) not in writer.done]
-        task = bar.add_task("classifying", total=len(songs), completed=len(songs) - len(missing))
-        for result in classifier.predict_many(missing):
-            if isinstance(result, Failure):
-                failures.append(result)
-                bar.console.print(f"skipped {result.name}: {result.reason}", style="yellow", markup=False)
-            else:
-                writer.write(result)
-            bar.advance(task)
+        bar.add_task("classifying", total=len(songs), completed=len(songs) - len(missing))
+        failed = _write_all(classifier.predict_many(missing), writer, bar)
     kept = f", {len(songs) - len(missing)} were there already" if writer.done else ""
     if out_ is not None:
-        say(f"{len(missing) - len(failures)} songs written to {out_}{kept}", quiet=quiet)
-    if failures:
-        say(f"{len(failures)} of {len(songs)} files could not be used", quiet=quiet, style="yellow")
-    if failures and len(failures) == len(songs):
+        say(f"{len(missing) - failed} songs written to {out_}{kept}", quiet=quiet)
+    if failed:
+        say(f"{failed} of {len(songs)} files could not be used", quiet=quiet, style="yellow")
+    if failed and failed == len(songs):
         raise typer.Exit(2)
     if out_ is not None or kind is Format.table:  # what a program reads ends with its data
         next_step(*_next_arguments(chosen, given, written=out_ is not None), quiet=quiet)
-    if failures or found.unreadable:
+    if failed or found.unreadable:
         raise typer.Exit(1)
+
+
+def _write_all(results: Iterable[Prediction | Failure], writer: _Writer, bar: Progress) -> int:
+    """Write predictions as they come, name the songs that failed, and return how many did."""
+    from genrescope.inference.prediction import Failure
+
+    failed = 0
+    for result in results:
+        if isinstance(result, Failure):
+            failed += 1
+            bar.console.print(f"skipped {result.name}: {result.reason}", style="yellow", markup=False)
+        else:
+            writer.write(result)
+        bar.advance(bar.task_ids[-1])
+    return failed
 
 
 def _announce(found: Walk, header: Header, kind: Format, *, quiet: bool) -> None:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-import typer
-
-from genrescope.cli.console import next_step, out, resumable, say, table
+from genrescope.cli.console import out, resumable, say, table
 from genrescope.cli.splits import find_pairs
-from genrescope.cli.study import showing
+from genrescope.cli.study import finish, showing
 from genrescope.errors import DataError
 
 if TYPE_CHECKING:
@@ -61,7 +59,6 @@ def experiment_of(
 
 def train_seeds(experiment: Experiment, folder: Path, *, resume: bool, device: str, again: str, quiet: bool) -> None:
     """Run an experiment once for each of its seeds; show the scores, their mean and their range."""
-    from genrescope.research import study as studies
     from genrescope.research.seeds import study_seeds
 
     with resumable(again), showing(quiet=quiet) as (on_progress, on_end):
@@ -74,12 +71,7 @@ def train_seeds(experiment: Experiment, folder: Path, *, resume: bool, device: s
             say(f"note: {note}", quiet=quiet)
         _show(done)
         say(f"page: {done.page}", quiet=quiet)
-    for failed in done.failed:
-        say(f"failed: seed {failed.run.seed}: {failed.reason}", style="yellow")
-    if done.page is not None:
-        next_step(*studies.next_arguments(done), quiet=quiet)
-    if done.failed:
-        raise typer.Exit(1)
+    finish(done, quiet=quiet)
 
 
 def _show(done: Studied) -> None:

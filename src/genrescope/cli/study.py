@@ -15,7 +15,7 @@ from genrescope.cli.splits import find_pairs
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from genrescope.research.study import Ended, StudyProgress
+    from genrescope.research.study import Ended, Studied, StudyProgress
 
 _STEPS = 1000  # of a run, on the bar
 
@@ -46,6 +46,13 @@ def study(
     print(done.table)
     if done.page is not None:
         say(f"page: {done.page}", quiet=quiet)
+    finish(done, quiet=quiet)
+
+
+def finish(done: Studied, *, quiet: bool) -> None:
+    """Name the runs that failed and the next command; code 1 if any failed."""
+    from genrescope.research import study as studies
+
     for each in done.failed:
         say(f"failed: {each.run.name}, seed {each.run.seed}: {each.reason}", style="yellow")
     if done.page is not None:

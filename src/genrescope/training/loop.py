@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import time
@@ -13,6 +14,7 @@ import torch.nn.functional as F
 
 from genrescope.errors import ModelFileError, TrainingError
 from genrescope.training.batches import epoch_seed
+from genrescope.training.board import Board
 from genrescope.training.checkpoints import TrainingState
 from genrescope.training.progress import Epoch, Step
 from genrescope.training.schedule import rate_at
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from lightning_fabric import Fabric
-    from tensorboardX import SummaryWriter
     from torch import Tensor, nn
 
     from genrescope.training.progress import Watch
@@ -93,11 +94,9 @@ def run(
         TrainingError: the loss is no longer finite.
         OutputError: the disk is full, say; the last checkpoint is kept.
     """
-    from tensorboardX import SummaryWriter
-
     state = course.state
     history = folder.load_checkpoint(state)
-    with SummaryWriter(str(folder.path / "tensorboard"), purge_step=len(history) + 1) as board:
+    with contextlib.closing(Board(folder.path / "tensorboard", first=len(history) + 1)) as board:
         for number in range(len(history) + 1, course.recipe.training.epochs + 1):
             began = time.monotonic()
             last = _epoch(number, course, batches, watch)
@@ -113,7 +112,7 @@ def run(
             history.append(row)
             folder.save_checkpoint(state, history)
             folder.write_history(history)
-            _chart(board, row)
+            board.add(row)
             watch.on_epoch(row)
     return history
 
@@ -177,11 +176,3 @@ def _diverged(what: str, epoch: int, step: int, rate: float) -> TrainingError:
         "Lower the rate (with --set schedule.max_rate=..., in transfer with --rate), or check the data. The last "
         "checkpoint is kept"
     )
-
-
-def _chart(board: SummaryWriter, row: Epoch) -> None:
-    """Write an epoch as TensorBoard events."""
-    for name in ("rate", "train_loss", "train_error", "validation_loss", "validation_error"):
-        value = getattr(row, name)
-        if value is not None:
-            board.add_scalar(name, value, row.epoch)
