@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 
+from genrescope import threads
 from genrescope.inference.scorer import novelty_of
 from genrescope.models.listener import FAR
 
@@ -112,7 +113,8 @@ def fit(points: Points, penalties: Floats) -> Head:
         loss.backward()  # type: ignore[no-untyped-call]
         return loss
 
-    optimizer.step(closure)  # type: ignore[no-untyped-call]
+    with threads.limited(1):  # a second thread costs more than these small products
+        optimizer.step(closure)  # type: ignore[no-untyped-call]
     return Head(weights.detach().numpy(), bias.detach().numpy(), float(scale.detach().exp()))
 
 
