@@ -362,7 +362,7 @@ def test_a_table_in_a_pipe_keeps_a_song_on_one_line(made: World, tmp_path: Path)
 def test_csv_has_a_column_for_every_genre(made: World) -> None:
     done = here("predict", made.run, *made.songs()[:2], "--format", "csv")
     rows = list(csv.DictReader(io.StringIO(done.out)))
-    assert list(rows[0]) == ["path", "genre", "confidence", "seconds", "warning", *GENRES]
+    assert list(rows[0]) == ["path", "genre", "confidence", "unknown", "seconds", "warning", *GENRES]
     assert [row["path"] for row in rows] == list(map(str, made.songs()[:2]))
     for row in rows:
         assert sum(float(row[genre]) for genre in GENRES) == pytest.approx(1, abs=1e-5)

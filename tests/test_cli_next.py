@@ -44,28 +44,28 @@ def test_from_music_to_predictions_every_next_command_works(
     assert checked.next == ["prepare", "my music", "--genres", "drone,hiss", "--out", "store"]
     assert "next: genrescope prepare 'my music' --genres drone,hiss --out store" in checked.err
     prepared = follow(checked, "--jobs", 1)
-    assert prepared.next == ["train", "store", "--out", "run"]
+    assert prepared.next == ["train", "store", "--out", "runs/first"]
     trained = follow(prepared, *QUICK)
-    assert trained.next == ["evaluate", "run"]
+    assert trained.next == ["evaluate", "runs/first"]
     scored = follow(trained)
-    assert scored.next == ["predict", "run", "SONG"]
+    assert scored.next == ["predict", "runs/first", "SONG"]
     song = made.songs()[0]
     shown = follow(scored, song=song)
-    assert shown.next == ["predict", "run", str(song), "--out", "genres.csv"]
+    assert shown.next == ["predict", "runs/first", str(song), "--out", "genres.csv"]
     written = follow(shown)
-    assert written.next == ["evaluate", "run"]
+    assert written.next == ["evaluate", "runs/first"]
     assert (tmp_path / "genres.csv").exists()
 
 
 def test_a_split_is_trained_on_and_a_folder_that_is_taken_is_not_offered(made: World, tmp_path: Path) -> None:
     store, split = shutil.copytree(made.store, tmp_path / "store"), tmp_path / "my split.csv"
-    (tmp_path / "run").mkdir()
+    (tmp_path / "runs" / "first").mkdir(parents=True)
     halves = here("split", "make", store, "--method", "random", "--folds", 2, "--out", split)
     assert halves.next == [
-        "train", str(store), "--split", str(split), "--folds", "2", "--out", str(tmp_path / "run-2"),
+        "train", str(store), "--split", str(split), "--folds", "2", "--out", str(tmp_path / "runs" / "first-2"),
     ]  # fmt: skip
     trained = follow(halves, *QUICK)
-    assert trained.next == ["predict", str(tmp_path / "run-2"), "SONG"]
+    assert trained.next == ["predict", str(tmp_path / "runs" / "first-2"), "SONG"]
     assert "drone" in follow(trained, song=made.songs()[0]).out
 
 

@@ -96,7 +96,8 @@ def test_an_interrupted_run_is_gone_on_with(made: World, tmp_path: Path) -> None
     first = out / NAME / "seed-0" / "evaluation.json"
     stopped = interrupted(*command, when=first.exists)
     assert stopped.code == 130
-    assert "--seeds 0,1,2 ... --resume" in stopped.err
+    assert stopped.err.rstrip().endswith("--resume")
+    assert "--seeds 0,1,2" in stopped.err
     assert here(*command, "--resume").code == 0
     assert len(list((out / NAME).glob("seed-*/evaluation.json"))) == 3
 

@@ -374,5 +374,5 @@ def test_tags_are_shown_as_scores_that_do_not_add_up(wheel: Path, tmp_path: Path
     assert "%" not in done.out
     lines = here("predict", "musicnn-msd", *songs, "--format", "csv", "--quiet")
     assert lines.err == ""
-    assert lines.out.splitlines()[0] == "path,genre,confidence,seconds,warning,rock,pop,Hip-Hop,80s"
+    assert lines.out.splitlines()[0] == "path,genre,confidence,unknown,seconds,warning,rock,pop,Hip-Hop,80s"
     assert os.fspath(songs[0]) in lines.out

@@ -108,7 +108,7 @@ def test_the_command_needs_no_model(song: Path, cache: Path) -> None:
     assert done.code == 0
     assert "song.wav" in done.out
     named = run("predict", "genres", song, "--format", "csv", env={"GENRESCOPE_CACHE": str(cache)})
-    assert named.out.splitlines()[0].startswith("path,genre,confidence,seconds,warning,blues,")
+    assert named.out.splitlines()[0].startswith("path,genre,confidence,unknown,seconds,warning,blues,")
     folder = run("predict", song.parent, "--format", "csv", env={"GENRESCOPE_CACHE": str(cache)})
     assert folder.out == named.out
 
@@ -117,7 +117,7 @@ def test_the_command_needs_no_model(song: Path, cache: Path) -> None:
 def test_a_model_without_a_song_is_refused(alone: str) -> None:
     done = run("predict", alone)
     assert done.code == 2
-    assert "no such file or folder, or a model without a song" in done.err
+    assert "no such file or folder" in done.err
     assert "genrescope predict song.mp3" in done.err
 
 

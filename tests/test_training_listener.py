@@ -21,7 +21,7 @@ from genrescope.features.spec import LogMelSpec
 from genrescope.inference.classifier import Classifier
 from genrescope.inference.scorer import novelty_of, track_scores
 from genrescope.modelfile import shelf
-from genrescope.models.listener import FAR, LEVEL, Listener, TagHead, raised
+from genrescope.models.listener import FAR, FARTHEST, LEVEL, Listener, TagHead, raised
 from genrescope.models.tag_genres import prior, tags_of
 from genrescope.store import listening
 from genrescope.store.prepare import prepare
@@ -124,8 +124,8 @@ def test_rivals_follow_the_genres_in_an_open_set() -> None:
     found = head.with_others(features)
     torch.testing.assert_close(found[:, :3], head(features))
     torch.testing.assert_close(found[:, 3:5], features[:, 6:] @ head.others.T - head.other_level)
-    scores = (features[:, :6] - head.centre) / head.spread
-    torch.testing.assert_close(found[:, 5], FAR * (scores.square().sum(dim=1) - head.limit))
+    squares = ((features[:, :6] - head.centre) / head.spread).square().clamp(max=FARTHEST / 6)
+    torch.testing.assert_close(found[:, 5], FAR * (squares.sum(dim=1) - head.limit))
 
 
 def test_novelty_is_the_logarithm_of_the_odds_of_rivals_against_genres() -> None:
@@ -154,6 +154,9 @@ def test_one_in_a_hundred_tracks_of_left_out_artists_is_beyond_the_limit_and_noi
     means = np.stack([each.mean(axis=0) for each in windows])
     scores = (windows[3] - means[100:].mean(axis=0)) / (means[100:].std(axis=0) + 1e-6)
     assert logits[3] == pytest.approx(FAR * (np.square(scores).mean() - limit))
+    same = [np.pad(each, ((0, 0), (0, 1))) for each in windows]
+    same[7][:, -1] = 1e9
+    assert far_from_training(same, folds)[0][7] <= FAR * FARTHEST, "one feature has a bound"
 
 
 def test_windows_pooled_by_logits_are_the_logits_of_the_mean() -> None:
@@ -213,7 +216,7 @@ def test_a_song_that_is_none_of_the_genres_is_called_unknown(run: Path, store: S
     assert model.header.options["others"] == 2, (
         "jazz and classical are known to the taggers, and no genres of the store"
     )
-    assert model.network.state_dict()["head.limit"] < 1e6
+    assert 0 < model.network.state_dict()["head.limit"] <= FARTHEST
 
     def classified(above: float | None) -> Prediction:
         header = model.header.model_copy(update={"unknown_above": above})

@@ -168,6 +168,12 @@ def report_unreadable(unreadable: Sequence[tuple[Path, str]]) -> None:
         say(f"skipped {path}: {reason}", style="yellow")
 
 
+def typed_again(*more: str) -> str:
+    """Return how an interrupted command goes on: what was typed, quoted for the shell, and options that it lacks."""
+    typed = sys.argv[1:]
+    return f"Go on with: genrescope {shlex.join([*typed, *(option for option in more if option not in typed)])}"
+
+
 @contextlib.contextmanager
 def resumable(what: str) -> Iterator[None]:
     """End with a word on how to go on when the user presses Ctrl-C."""

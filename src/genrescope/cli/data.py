@@ -85,7 +85,7 @@ def prepare(
     report_store(done, quiet=quiet)
     if groups not in (None, "none") and (without := sum(not track.group for track in done.store.tracks)):
         say(f"note: {without} of {len(done.store.tracks)} tracks have no group in {groups}", quiet=quiet)
-    next_step("train", out, "--out", unused(out.parent / "run"), quiet=quiet)
+    next_step("train", out, "--out", unused(out.parent / "runs" / "first"), quiet=quiet)
     if done.failed or listed.unreadable:
         raise typer.Exit(1)
 

@@ -145,9 +145,9 @@ def _model_and_paths(first: Path, others: list[Path]) -> tuple[Path | None, list
     if not is_model:
         return None, [first, *others]
     if not others:
+        what = "a model, but no song" if first.exists() else "no such file or folder"
         raise DataError(
-            f"{first}: no such file or folder, or a model without a song; give songs, as genrescope predict song.mp3 "
-            "or genrescope predict MODEL song.mp3"
+            f"{first}: {what}; give songs, as genrescope predict song.mp3 or genrescope predict MODEL song.mp3"
         )
     return first, others
 
@@ -225,7 +225,8 @@ class _Table:
             counted = prediction.labels if self._thresholds else prediction.scores
             shown = (f"{tag} {score:.2f}" if tag in counted else f"({tag} {score:.2f})" for tag, score in top)
             others = (", ".join(next(iter(tags)) for tags in prediction.tags.values()),) if prediction.tags else ()
-            return (", ".join(shown), *others)
+            none = "none: " if self._thresholds and not prediction.labels else ""
+            return (none + ", ".join(shown), *others)
         then = ", ".join(f"{genre} {100 * score:.0f} %" for genre, score in top[1:])
         genre = f"unknown (nearest: {prediction.genre})" if prediction.unknown else prediction.genre
         return genre, f"{100 * prediction.confidence:.1f} %", then

@@ -63,7 +63,7 @@ def make(
     for note in made.notes:
         say(f"note: {note}", quiet=quiet)
     folded = ("--folds", folds) if folds else ()
-    next_step("train", store, "--split", out, *folded, "--out", unused(store.parent / "run"), quiet=quiet)
+    next_step("train", store, "--split", out, *folded, "--out", unused(store.parent / "runs" / "first"), quiet=quiet)
 
 
 def audit(
@@ -109,7 +109,7 @@ def audit(
     else:
         dealt = [*(("--seed", seed) if seed else ()), *(("--folds", folds) if folds else ())]
         chosen = (out,) if out is not None else (given, *dealt)
-        next_step("train", store, "--split", *chosen, "--out", unused(store.parent / "run"), quiet=quiet)
+        next_step("train", store, "--split", *chosen, "--out", unused(store.parent / "runs" / "first"), quiet=quiet)
     if not found.clean:
         raise typer.Exit(1)
 

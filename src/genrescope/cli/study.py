@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from genrescope.cli.bars import bar_of
-from genrescope.cli.console import Device, Quiet, next_step, resumable, say, template
+from genrescope.cli.console import Device, Quiet, next_step, resumable, say, template, typed_again
 from genrescope.cli.splits import find_pairs
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def study(
     """Run many experiments over several seeds; leave a table, a page, learning curves. Runs only what is not done."""
     from genrescope.research import study as studies
 
-    with resumable(f"Go on with: genrescope study {file} --out {out}"), showing(quiet=quiet) as (on_progress, on_end):
+    with resumable(typed_again()), showing(quiet=quiet) as (on_progress, on_end):
         done = studies.study(
             file, out, jobs=jobs, device=device, find_pairs=lambda store: find_pairs(store, quiet=quiet),
             on_progress=on_progress, on_end=on_end,

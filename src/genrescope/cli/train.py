@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from genrescope.cli.console import Device, Quiet, Seed, next_step, resumable, say
+from genrescope.cli.console import Device, Quiet, Seed, next_step, resumable, say, typed_again
 from genrescope.cli.recipes import Recipe, located
 from genrescope.cli.scores import show_folds
 from genrescope.cli.seeds import experiment_of, refuse_mixed, train_seeds
@@ -72,8 +72,7 @@ def train(
     if folds and parts != "train":
         raise DataError("with --folds every run learns from all folds but one; leave out --parts")
     opened, learnt = open_store(store, verify=True), tuple(name.strip() for name in parts.split(","))
-    counted = f" --folds {folds}" if folds else f" --seeds {seeds}" if seeds is not None else ""
-    again = f"Go on with: genrescope train {store} --recipe {recipe} --out {out}{counted} ... --resume"
+    again = typed_again("--resume")
     if seeds is not None:
         experiment = experiment_of(store, recipe, changes, seeds, split=split, folds=folds, parts=learnt, part=part)
         train_seeds(experiment, out, resume=resume, device=device, again=again, quiet=quiet)

@@ -6,6 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from genrescope.cli.bars import bar_of
+from genrescope.cli.console import say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,6 +40,11 @@ def showing(epochs: int | None, *, quiet: bool) -> Iterator[tuple[Progress, Watc
                 bar.console.print(_line(row, epochs), markup=False)
 
         def on_track(at: CacheProgress) -> None:
+            if at.done == 1 and not quiet:
+                say(
+                    f"tagging {at.total} tracks with pre-trained networks, once; the store keeps it",
+                    quiet=bar.live.is_started,
+                )
             detail = f"tagging: {at.done} of {at.total} tracks"
             bar.update(bar.task_ids[-1], completed=at.done, total=at.total, detail=detail)
 
@@ -67,5 +73,5 @@ def _line(row: Epoch, epochs: int | None) -> str:
     begins = f"fitted in {row.seconds:.1f} s" if epochs is None else f"epoch {row.epoch:3d}/{epochs}"
     told = f"{begins}  loss {row.train_loss:.3f}  error {100 * row.train_error:5.1f} %"
     if row.validation_loss is not None and row.validation_error is not None:
-        told += f"  validation loss {row.validation_loss:.3f}  error {100 * row.validation_error:5.1f} %"
-    return told if epochs is None else f"{told}  {row.windows_per_second:.0f} windows/s  {row.seconds:.1f} s"
+        told += f"  validation {row.validation_loss:.3f}  error {100 * row.validation_error:5.1f} %"
+    return told if epochs is None else f"{told}  {row.seconds:.1f} s"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from genrescope.cli.bars import progress
-from genrescope.cli.console import Device, Quiet, Seed, next_step, resumable, say
+from genrescope.cli.console import Device, Quiet, Seed, next_step, resumable, say, typed_again
 from genrescope.cli.scores import show_result
 from genrescope.cli.splits import find_pairs
 from genrescope.cli.train import Folds, Parts, Resume, SplitChoice, announce
@@ -96,9 +96,7 @@ def transfer(
     if not folds:
         made.ids(part)  # before hours of decoding
     announce(job, folds=folds is not None, quiet=quiet)
-    option = " --fine-tune" if fine_tune else ""
-    again = f"Go on with: genrescope transfer {store} --network {network}{option} --out {out} ... --resume"
-    with resumable(again):
+    with resumable(typed_again("--resume")):
         found = _gathered(job, body.to(job.device), data=data, cache=cache, quiet=quiet)
         done = _run(job, found, part=None if folds else part, quiet=quiet)
     _show(done, found, quiet=quiet)

@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from genrescope.cli.bars import progress
-from genrescope.cli.console import Device, Quiet, Seed, next_step, out, resumable, say, table, template, unused
+from genrescope.cli.console import (
+    Device,
+    Quiet,
+    Seed,
+    next_step,
+    out,
+    resumable,
+    say,
+    table,
+    template,
+    typed_again,
+    unused,
+)
 from genrescope.cli.recipes import Recipe, located
 from genrescope.cli.splits import find_pairs
 
@@ -59,8 +71,7 @@ def tune(
     if made is None:
         say("note: without --split all tracks are used to choose, and none is left for a test", quiet=quiet)
     search = tuning.Search(opened, chosen, ranges, changes, made, folds, pairs, seed, device)
-    again = f"Go on with: genrescope tune {store} --recipe {recipe} --space {space} --trials {trials} ... --out {out}"
-    with resumable(again), progress("trials", quiet=quiet) as bar:
+    with resumable(typed_again()), progress("trials", quiet=quiet) as bar:
         task = bar.add_task("tuning", total=trials)
 
         def on_fold(number: int, score: float) -> None:

@@ -7,6 +7,7 @@ are with each other: by its log-mels and their landmarks, by checksums of the fi
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -111,10 +112,13 @@ class _Sides:
         """Rename the tracks of two stores: one file has one id, whatever it is called; artists have one spelling."""
         sums = {row.id: row.sha256 for row in index_rows(store.path)}
         learnt = [replace(track, group=artist_key(track.group)) for track in store.tracks if track.id in ids]
-        by_file = {sums[track.id]: track.id for track in reversed(learnt)}
+        by_file: dict[str, list[str]] = defaultdict(list)  # files that are alike are as many tracks
+        for track in reversed(learnt):
+            by_file[sums[track.id]].append(track.id)
         theirs = {row.id: row.sha256 for row in index_rows(subject.store.path)}
         strange = "\0"  # no id of a store begins so
-        names = {track.id: by_file.pop(theirs[track.id], strange + track.id) for track in subject.tracks}
+        same = {track.id: by_file[theirs[track.id]] for track in subject.tracks}
+        names = {track_id: alike.pop() if alike else strange + track_id for track_id, alike in same.items()}
         scored = [replace(track, id=names[track.id], group=artist_key(track.group)) for track in subject.tracks]
         return cls(learnt, scored, names)
 

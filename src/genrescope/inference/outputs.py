@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from genrescope.inference.prediction import Prediction
 
-_CSV_COLUMNS = ("path", "genre", "confidence", "seconds", "warning")
+_CSV_COLUMNS = ("path", "genre", "confidence", "unknown", "seconds", "warning")
 
 
 class PredictionFile:

@@ -52,12 +52,12 @@ class Prediction:
     genre: str
     confidence: float
     scores: dict[str, float]
-    windows: tuple[WindowScores, ...]
+    windows: tuple[WindowScores, ...] = field(repr=False)
     seconds: float
     warning: str | None = None
     unknown: bool = False
     labels: tuple[str, ...] = ()
-    tags: dict[str, dict[str, float]] = field(default_factory=dict)
+    tags: dict[str, dict[str, float]] = field(default_factory=dict, repr=False)
 
     @property
     def silent_windows(self) -> int:

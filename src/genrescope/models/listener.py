@@ -31,8 +31,11 @@ LEVEL = -30.0
 """Level (root mean square, in dB of full scale) that quieter windows are raised to, by 30 dB at most."""
 
 
-FAR = 20.0
-"""How fast the logit of what is unlike the training tracks grows with its distance."""
+FAR, FARTHEST = 20.0, 100.0
+"""How fast the logit of what is unlike the training tracks grows, and the largest squared score of one feature.
+
+A feature that was the same in all of a few training tracks would outweigh all others without that bound.
+"""
 
 
 class TagHead(nn.Module):
@@ -70,7 +73,8 @@ class TagHead(nn.Module):
     def with_others(self, features: Tensor) -> Tensor:
         """Return logits of genres, others and what is unlike the training tracks: (batch, genres + others + 1)."""
         pooled, tags = features[:, : -self.tags], features[:, -self.tags :]
-        far = FAR * (((pooled - self.centre) / self.spread).square().sum(dim=1, keepdim=True) - self.limit)
+        squares = ((pooled - self.centre) / self.spread).square().clamp(max=FARTHEST / pooled.shape[1])
+        far = FAR * (squares.sum(dim=1, keepdim=True) - self.limit)
         others = [tags @ self.others.T - self.other_level] if self.other_count else []
         return torch.cat([cast("Tensor", self(features)), *others, far], dim=1)
 

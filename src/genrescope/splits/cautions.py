@@ -70,7 +70,10 @@ def _group_cautions(tracks: Sequence[StoredTrack], parts: Mapping[str, str]) -> 
         if track.group:
             sides[track.group].add(parts[track.id])
     if not sides:
-        return ["no groups are known: the same artist may be in two parts, which inflates accuracy"]
+        return [
+            "no groups are known: the same artist may be in two parts, which inflates accuracy. Give artists as the "
+            "column group of a CSV file (path,genre,group), or by prepare --groups tags"
+        ]
     notes = []
     torn = sum(len(its) > 1 for its in sides.values())
     if torn:

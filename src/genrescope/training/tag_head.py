@@ -13,7 +13,7 @@ import torch.nn.functional as F
 
 from genrescope import threads
 from genrescope.inference.scorer import novelty_of
-from genrescope.models.listener import FAR
+from genrescope.models.listener import FAR, FARTHEST
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -165,7 +165,9 @@ def far_from_training(windows: Sequence[Floats], folds: Sequence[Fold]) -> tuple
     means, found = np.stack([each.mean(axis=0) for each in windows]), np.full(len(windows), np.nan)
     for learnt, held in folds:
         centre, spread = standard_of(means[learnt])
-        found[held] = [np.square((windows[place] - centre) / spread).sum(axis=1).mean() for place in held]
+        for place in held:
+            squares = np.square((windows[place] - centre) / spread)
+            found[place] = squares.clip(max=FARTHEST / len(centre)).sum(axis=1).mean()
     limit = float(np.nanquantile(found, _NEAR))
     return np.nan_to_num(FAR * (found - limit), nan=-FAR), limit
 
