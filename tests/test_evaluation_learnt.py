@@ -182,3 +182,21 @@ def test_what_cannot_be_checked_is_told(home: Home, run: Path, tmp_path: Path) -
         done = here("evaluate", alone / "model.safetensors", "--data", scored, "--jobs", 1, "--out", tmp_path / "out")
         assert done.code == 0, done.err
         assert told in done.err
+
+
+@pytest.mark.usefixtures("plain")
+def test_two_training_files_that_are_alike_are_two_training_tracks(home: Home, tmp_path: Path) -> None:
+    rows = [(path, genre, artist(genre, n)) for (genre, n), path in home.songs.items()]
+    rows.append((shutil.copyfile(home.songs[GENRES[0], 0], tmp_path / "twin.wav"), GENRES[0], artist(GENRES[0], 0)))
+    listed = table(tmp_path / "songs.csv", rows)
+    assert here("prepare", listed, "--out", tmp_path / "store", "--jobs", 1).code == 0
+    parts = {track.id: "train" for track in open_store(tmp_path / "store").tracks}
+    splits.write(splits.Split(parts, "by hand"), tmp_path / "split.csv")
+    command = ("train", tmp_path / "store", *SMALL, "--split", tmp_path / "split.csv", "--out", tmp_path / "run", "-q")
+    assert here(*command).code == 0
+    moved = tmp_path / "moved"
+    moved.mkdir()
+    copies = [(shutil.copyfile(path, moved / path.name), genre, singer) for path, genre, singer in rows]
+    _, result = evaluated(tmp_path / "run", table(moved / "songs.csv", copies))
+    counts = result["audit"]["held_out"]
+    assert (counts["tracks"], counts["track"], counts["touched"]) == (9, 9, 9)
