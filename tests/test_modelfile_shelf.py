@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -241,7 +242,7 @@ def test_a_name_loads_and_a_path_goes_first(own: Path, tmp_path: Path, monkeypat
     ("name", "words"),
     [
         ("musicnn-msd", r"was not fetched yet \(3\.2 MB\): genrescope models get musicnn-msd$"),
-        ("musicn-msd", 'no such model file or run folder; as a name on the shelf, did you mean "musicnn-msd"\\?'),
+        ("musicn-msd", 'no such model file or run folder; as the name of a model, did you mean "musicnn-msd"\\?'),
         ("mime", 'did you mean "mine"'),
         ("runs/mine", "no such model file or run folder$"),
         ("../mine", "no such model file or run folder$"),
@@ -252,6 +253,13 @@ def test_what_no_path_or_name_leads_to_is_said(name: str, words: str, own: Path)
     shelf.add("mine", own)
     with pytest.raises(ModelFileError, match=words):
         modelfile.load(name)
+
+
+def test_a_mistyped_path_is_answered_with_the_nearest_one(tmp_path: Path) -> None:
+    (tmp_path / "runs" / "first").mkdir(parents=True)
+    meant = re.escape(f'; did you mean "{tmp_path / "runs" / "first"}"?')
+    with pytest.raises(ModelFileError, match=f"no such model file or run folder{meant}$"):
+        modelfile.load(tmp_path / "runs" / "frist")
 
 
 def test_ones_own_models_come_and_go(own: Path, cache: Path) -> None:

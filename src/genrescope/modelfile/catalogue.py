@@ -6,6 +6,7 @@ checksum. `genrescope.modelfile.shelf` fetches, adds and removes.
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 from dataclasses import dataclass
@@ -204,5 +205,14 @@ def named(name: str) -> Path:
         return path
     if name in BUILT_IN:
         raise ModelFileError(f"{name} was not fetched yet ({BUILT_IN[name].size}): genrescope models get {name}")
-    hint = "" if Path(name).name != name else f"; as a name on the shelf, {nearest(name, known())}"
-    raise ModelNotFoundError(f"{name}: no such model file or run folder{hint}")
+    raise ModelNotFoundError(f"{name}: no such model file or run folder{_meant(name)}")
+
+
+def _meant(name: str) -> str:
+    """Say what a name, or the path of a file or folder, may stand for."""
+    path = Path(name)
+    if path.name == name:
+        return f"; as the name of a model, {nearest(name, known())}"
+    beside = sorted(each.name for each in path.parent.iterdir()) if path.parent.is_dir() else []
+    close = difflib.get_close_matches(path.name, beside, n=1, cutoff=0.8)
+    return f'; did you mean "{path.parent / close[0]}"?' if close else ""
