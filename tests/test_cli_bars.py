@@ -16,6 +16,9 @@ import pytest
 from cli_support import PATIENCE, SMALL, command, environment, world
 
 from genrescope.cli import bars
+from genrescope.cli.training_bar import showing
+from genrescope.progress import Progress
+from genrescope.store.index import IndexRow
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -103,3 +106,16 @@ def test_a_long_detail_is_cut_and_nothing_else(monkeypatch: pytest.MonkeyPatch) 
     assert re.search(r"^looking for duplicates ━+.* 50 % 1000/2000 tracks \d:\d\d elapsed", line)
     assert len(line.rstrip()) <= COLUMNS
     assert "x" * 20 not in line
+
+
+def test_tagging_is_announced_with_the_tracks_that_are_left(capsys: pytest.CaptureFixture[str]) -> None:
+    for kept, said in ((2, "tagging 3 tracks with pre-trained networks; the store keeps it\n"), (5, "")):
+        with showing(None, quiet=False) as (bar, watch):
+            bar.add_task("training", total=None)
+            for done in range(kept, 6):
+                watch.on_track(Progress(done, 5, None if done == kept else _row()))
+        assert capsys.readouterr().err == said
+
+
+def _row() -> IndexRow:
+    return IndexRow("a.wav", "a.wav", "rock", "", 1.0, 44_100, 1, "", "ok", "")

@@ -40,11 +40,9 @@ def showing(epochs: int | None, *, quiet: bool) -> Iterator[tuple[Progress, Watc
                 bar.console.print(_line(row, epochs), markup=False)
 
         def on_track(at: CacheProgress) -> None:
-            if at.done == 1 and not quiet:
-                say(
-                    f"tagging {at.total} tracks with pre-trained networks, once; the store keeps it",
-                    quiet=bar.live.is_started,
-                )
+            left = at.total - at.done
+            if at.item is None and left:  # the start; a bar shows the rest on a terminal, and only there
+                say(f"tagging {left} tracks with pre-trained networks; the store keeps it", quiet=quiet)
             detail = f"tagging: {at.done} of {at.total} tracks"
             bar.update(bar.task_ids[-1], completed=at.done, total=at.total, detail=detail)
 

@@ -56,7 +56,7 @@ class ModelInfo:
             labels=header.labels,
             exclusive=header.exclusive,
             sample_rate=header.front_end.sample_rate,
-            window_seconds=header.front_end.seconds(header.windows.frames),
+            window_seconds=header.window_seconds,
             embedding_width=int(getattr(model.network, "width", 0)),
             parameters=count_parameters(model.network),
             scores=header.scores,
