@@ -32,10 +32,10 @@ PACKAGE = "genrescope"
 LAYERS = (
     {"errors"},
     {"extras", "files", "progress", "worker"},
-    {"locks", "records", "tables", "workers"},
+    {"locks", "playlists", "records", "tables", "workers"},
     {"devices", "threads"},
     {"audio", "pages"},
-    {"features", "synth"},
+    {"features", "synth", "tags"},
     {"models"},
     {"modelfile"},
     {"inference"},
@@ -51,7 +51,7 @@ LAYERS = (
 )
 """Each may import what stands above it."""
 
-MODULES_FOR_A_PREDICTION = 51
+MODULES_FOR_A_PREDICTION = 52
 """Modules of genrescope in a process that only classifies a song; a further one is looked at before it is let in."""
 
 HEAVY = (
@@ -217,7 +217,8 @@ print("\\n" + json.dumps(sorted(sys.modules)))
 
 
 NOT_FOR_PREDICTION = (
-    "check", "cli", "evaluation", "reports", "research", "results", "sources", "splits", "store", "synth", "training",
+    "check", "cli", "evaluation", "reports", "research", "results", "sources", "splits", "store", "synth", "tags",
+    "training",
 )  # fmt: skip
 
 PREDICTION = """

@@ -653,3 +653,31 @@ def test_a_name_that_is_not_text_can_be_written(tmp_path: Path) -> None:
             file.write(prediction(name))
         with PredictionFile(tmp_path / kind, kind, ("jazz", "rock")) as file:
             assert len(file.done) == 1
+
+
+def test_a_fingerprint_identifies_what_predicts(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> None:
+    run = world(tmp_path_factory).run
+    copied = tmp_path / "elsewhere.safetensors"
+    shutil.copy(run / "model.safetensors", copied)
+    first = genrescope.load(run).fingerprint
+    modelfile.add_scores(copied, {"grouped": {"test": {"vote": {"accuracy": 0.5}}}})
+    assert genrescope.load(copied).fingerprint == first
+    model = modelfile.load(copied)
+    header = model.header.model_copy(update={"temperature": model.header.temperature * 2})
+    assert modelfile.fingerprint(dataclasses.replace(model, header=header)) != first
+    next(model.network.parameters()).data.add_(1)
+    assert modelfile.fingerprint(model) != first
+
+
+def test_predictions_carry_embeddings_where_they_are_asked_for(tmp_path_factory: pytest.TempPathFactory) -> None:
+    made = world(tmp_path_factory)
+    classifier = genrescope.load(made.run)
+    song = made.songs()[0]
+    (plain,), (found,) = classifier.predict_many([song]), classifier.predict_many([song], embeddings=True)
+    assert isinstance(plain, Prediction)
+    assert isinstance(found, Prediction)
+    assert plain.embedding is None
+    assert found.embedding is not None
+    assert np.array_equal(found.embedding, classifier.embed(song))
+    assert found == plain
+    assert "embedding" not in found.to_dict()

@@ -2,13 +2,14 @@
 
 from genrescope.audio.decoding import SAMPLE_RATE, blocks, decode, from_array, probe
 from genrescope.audio.formats import SUFFIXES, Walk, files_in, irregular, walk
+from genrescope.audio.identity import FileKey, sound_id
 from genrescope.audio.processes import Wanted, decoders
 from genrescope.audio.reader import AudioInfo, Samples
 from genrescope.audio.resampling import Wave
 from genrescope.audio.source import File, Source, drained, is_pipe, to_source
 
 __all__ = [
-    "SAMPLE_RATE", "SUFFIXES", "AudioInfo", "File", "Samples", "Source", "Walk", "Wanted", "Wave", "blocks", "decode",
-    "decoders", "drained", "files_in", "from_array", "irregular", "is_pipe", "probe", "to_source",
-    "walk",
+    "SAMPLE_RATE", "SUFFIXES", "AudioInfo", "File", "FileKey", "Samples", "Source", "Walk", "Wanted", "Wave", "blocks",
+    "decode", "decoders", "drained", "files_in", "from_array", "irregular", "is_pipe", "probe", "sound_id",
+    "to_source", "walk",
 ]  # fmt: skip

@@ -6,6 +6,7 @@ cannot be decoded is noted, and reported once the rest was decoded.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 from itertools import groupby
@@ -143,6 +144,13 @@ class FFmpegReader:
         fault = self._fault(noticed) if start == 0 and count is None else None
         if fault is not None:
             raise fault
+
+    def packets(self) -> Iterator[bytes]:
+        """Yield what the stream is, then its coded packets; nothing is decoded, and damage ends it."""
+        yield f"{self.info.codec} {self.rate} {self.info.channels}".encode()
+        with contextlib.suppress(*self._errors):
+            for packet in self._container.demux(self._stream):
+                yield bytes(packet)
 
     def _frames(self, start: int, noticed: Noticed) -> Iterator[Any]:
         """Yield the decoded frames; note what could not be decoded.

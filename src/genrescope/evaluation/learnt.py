@@ -15,10 +15,10 @@ from genrescope import splits
 from genrescope.errors import DataError
 from genrescope.evaluation.subjects import open_own_store
 from genrescope.results import AuditFacts, HeldOutFacts
-from genrescope.sources.artists import artist_key
 from genrescope.splits import duplicates
 from genrescope.splits.audit import audit
 from genrescope.store.store import index_rows
+from genrescope.tags.artists import artist_key
 from genrescope.training.run_folder import read_run
 
 if TYPE_CHECKING:

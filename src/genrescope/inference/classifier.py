@@ -5,7 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -105,6 +106,11 @@ class Classifier:
         """The labels that it knows."""
         return self.header.labels
 
+    @cached_property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits that identify what makes its predictions: the header, and every weight."""
+        return modelfile.fingerprint(self._model)
+
     @property
     def info(self) -> ModelInfo:
         """What the model is, and on what terms it may be used."""
@@ -132,13 +138,14 @@ class Classifier:
         with limited(self._threads or 1):
             return self._judged(self.hear(song, sample_rate=sample_rate))
 
-    def predict_many(self, songs: Iterable[audio.File]) -> Iterator[Prediction | Failure]:
+    def predict_many(self, songs: Iterable[audio.File], *, embeddings: bool = False) -> Iterator[Prediction | Failure]:
         """Classify songs in order. Worker processes decode ahead while the model works; a bad file stops nothing.
 
         A decoder may crash, or take too much time or memory: that is this song's failure.
 
         Args:
             songs: paths, bytes of files, or open binary files; asked for as they are needed.
+            embeddings: whether each prediction carries the song's embedding, as `embed` returns it.
 
         Yields:
             For each song a prediction, or a failure with its reason.
@@ -148,13 +155,13 @@ class Classifier:
         """
         check_threads(self._threads)
         if multiprocessing.current_process().daemon:  # it may not start processes
-            yield from (self._result(song, self._heard_here(song)) for song in songs)
+            yield from (self._result(song, self._heard_here(song), embeddings) for song in songs)
             return
         with audio.decoders(self.header.front_end.sample_rate) as pool:
             heard = cast("Generator[tuple[Any, DecodedSong | Exception]]", workers.ahead(self._heard(pool, songs)))
             try:
                 for song, sound in heard:
-                    yield self._result(song, sound)
+                    yield self._result(song, sound, embeddings)
             finally:
                 pool.close()  # so that the thread does not wait for them
                 heard.close()
@@ -203,8 +210,10 @@ class Classifier:
             AudioError, TypeError, ValueError: as `predict`.
         """
         with limited(self._threads or 1):
-            sound = self.hear(song, sample_rate=sample_rate)
-            embedding: npt.NDArray[np.float32] = self._scorer.embeddings(sound.frames).mean(dim=0).numpy()
+            return self._embedded(self.hear(song, sample_rate=sample_rate))
+
+    def _embedded(self, sound: DecodedSong) -> npt.NDArray[np.float32]:
+        embedding: npt.NDArray[np.float32] = self._scorer.embeddings(sound.frames).mean(dim=0).numpy()
         return embedding
 
     def hear(self, song: Song, *, sample_rate: int | None = None) -> DecodedSong:
@@ -268,11 +277,12 @@ class Classifier:
             tags=self.header.named_tags(found.others.sigmoid().tolist()),
         )  # fmt: skip
 
-    def _result(self, song: Any, sound: DecodedSong | Exception) -> Prediction | Failure:
+    def _result(self, song: Any, sound: DecodedSong | Exception, embeddings: bool) -> Prediction | Failure:
         try:
             if not isinstance(sound, Exception):
                 with limited(self._threads):
-                    return self._judged(sound)
+                    found = self._judged(sound)
+                    return replace(found, embedding=self._embedded(sound)) if embeddings else found
             reason = reason_of(sound)
         except Exception as error:  # one bad file never stops a run, whatever a network throws
             reason = reason_of(error)

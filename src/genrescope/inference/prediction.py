@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import numpy as np
+    import numpy.typing as npt
+
 
 @dataclass(frozen=True)
 class WindowScores:
@@ -45,6 +48,8 @@ class Prediction:
         labels: those whose scores reach the model's thresholds, the highest first; none where it has no thresholds.
         unknown: whether the song is probably none of the model's genres; `genre` is the nearest of them.
         tags: what is no genre, by kind (mood, era, instrument, voice): scores in [0, 1], the highest first.
+        embedding: float32 (width,), the mean over its windows; None where it was not asked for. It is no part of
+            `to_dict`.
     """
 
     path: Path | None
@@ -58,6 +63,7 @@ class Prediction:
     unknown: bool = False
     labels: tuple[str, ...] = ()
     tags: dict[str, dict[str, float]] = field(default_factory=dict, repr=False)
+    embedding: npt.NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
 
     @property
     def silent_windows(self) -> int:

@@ -5,6 +5,7 @@ from genrescope.modelfile.file import (
     FILE_NAME,
     Model,
     add_scores,
+    fingerprint,
     fold_runs,
     load,
     locate,
@@ -16,5 +17,5 @@ from genrescope.modelfile.tensors import load_tensors, save_tensors
 
 __all__ = [
     "CROSSVAL_NAME", "FILE_NAME", "FORMAT", "Header", "Model", "Requirement", "Terms", "TrainingData", "add_scores",
-    "fold_runs", "load", "load_tensors", "locate", "read_header", "save", "save_tensors",
+    "fingerprint", "fold_runs", "load", "load_tensors", "locate", "read_header", "save", "save_tensors",
 ]  # fmt: skip

@@ -7,6 +7,7 @@ the ensemble of its folds' models.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import struct
@@ -104,6 +105,18 @@ def load(path: str | Path, *, device: str | torch.device = "cpu") -> Model:
     except (GenrescopeError, RuntimeError, TypeError, ValueError) as error:
         raise ModelFileError(f"{path} cannot be used: {error}") from error
     return Model(header, network.to(device).eval(), path)
+
+
+def fingerprint(model: Model) -> str:
+    """Return 16 hexadecimal digits that identify a model's header and every weight of its network.
+
+    Where the file lies does not count; neither do scores, which are added to a file later.
+    """
+    header = model.header.model_copy(update={"scores": {}})
+    digest = hashlib.sha256(header.to_json().encode("utf-8", "surrogatepass"))
+    for name, tensor in sorted(model.network.state_dict().items()):
+        digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
 
 
 def read_header(path: str | Path) -> Header:

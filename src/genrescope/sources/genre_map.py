@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from genrescope.errors import DataError, nearest
 from genrescope.files import write_text
-from genrescope.sources.artists import plain, words
 from genrescope.tables import read_toml
+from genrescope.tags.artists import plain, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

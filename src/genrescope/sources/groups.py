@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genrescope.errors import AudioError, DataError, nearest
-from genrescope.sources import tags
-from genrescope.sources.artists import artist_key
 from genrescope.sources.track_table import read_rows
 from genrescope.tables import read_table
+from genrescope.tags import read as tags
+from genrescope.tags.artists import artist_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

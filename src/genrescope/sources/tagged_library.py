@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from genrescope import audio
 from genrescope.errors import AudioError, DataError, DataNotFoundError
 from genrescope.files import csv_line, read_text, write_text
-from genrescope.sources import tags
 from genrescope.sources.genre_map import genre_key
+from genrescope.tags import read as tags
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

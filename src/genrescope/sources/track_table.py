@@ -8,11 +8,11 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from genrescope.errors import DataError
-from genrescope.sources.artists import artist_key
 from genrescope.sources.folders import same_file
 from genrescope.sources.listing import Listing
 from genrescope.sources.track import Track
 from genrescope.tables import numbered_rows
+from genrescope.tags.artists import artist_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

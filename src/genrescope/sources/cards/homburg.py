@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from genrescope.sources.artists import artist_key
 from genrescope.sources.cards._common import required
 from genrescope.sources.cards.card import Card
 from genrescope.sources.folders import folder_tracks
 from genrescope.sources.track import Track
+from genrescope.tags.artists import artist_key
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from genrescope.errors import DataError
 from genrescope.files import read_text
-from genrescope.sources.artists import artist_key
 from genrescope.sources.cards._common import required
 from genrescope.sources.cards.card import Card
 from genrescope.sources.track import Track
+from genrescope.tags.artists import artist_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

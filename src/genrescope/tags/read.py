@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from genrescope import audio
 from genrescope.errors import AudioError
-from genrescope.sources.artists import main_artist
+from genrescope.tags.artists import main_artist
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from tag_support import FORMATS, ape, by_ffmpeg, id3_1, id3_2_2, m4a_number, sound_file, tagged, untagged
 
 from genrescope.errors import AudioError
-from genrescope.sources import tags
-from genrescope.sources.tags import Tags
+from genrescope.tags import read as tags
+from genrescope.tags.read import Tags
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genrescope.sources.artists import artist_key, main_artist, plain, words
+from genrescope.tags.artists import artist_key, main_artist, plain, words
 
 SAME = [
     ("The Beatles", "Beatles, The", "BEATLES", " the  beatles ", "Ｔｈｅ Ｂｅａｔｌｅｓ"),  # noqa: RUF001 - wide on purpose

@@ -1,0 +1,1 @@
+"""What a music file says about itself: read, written, and restored."""
