@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from genrescope.inference.segments import Segment
+
 
 @dataclass(frozen=True)
 class WindowScores:
@@ -73,6 +75,30 @@ class Prediction:
     def top(self, count: int) -> list[tuple[str, float]]:
         """Return the `count` labels with the highest scores, each with its score."""
         return list(self.scores.items())[:count]
+
+    def segments(self, *, shortest: float = 10.0) -> tuple[Segment, ...]:
+        """Return where the genre changes: segments in order, without gaps, from 0 to the end of the song.
+
+        Windows of one genre are joined, and changes that are too short or too slight are smoothed away, as
+        `inference.segments.find` says. Use it on predictions of all windows (`windows="all"`): with ten windows spread
+        over a song, a segment's edges are as coarse as the distances between them.
+
+        Args:
+            shortest: shortest segment in seconds; the whole song may be shorter.
+
+        Raises:
+            ValueError: `shortest` is negative.
+        """
+        import numpy as np
+
+        from genrescope.inference import segments
+
+        labels = list(self.scores)
+        return segments.find(
+            np.array([[window.scores[label] for label in labels] for window in self.windows]),
+            [(window.start, window.end) for window in self.windows], [window.silent for window in self.windows],
+            labels=labels, seconds=self.seconds, shortest=shortest,
+        )  # fmt: skip
 
     def to_dict(self) -> dict[str, Any]:
         """Return the prediction as JSON-like values, scores rounded to six places."""
