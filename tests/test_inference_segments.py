@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -12,7 +13,9 @@ from hypothesis import strategies as st
 
 import genrescope
 from genrescope import Prediction, WindowScores
-from genrescope.inference.segments import Segment
+
+if TYPE_CHECKING:
+    from genrescope.inference.segments import Segment
 
 LABELS = ("rock", "jazz", "folk")
 CLIPS = Path(__file__).parents[2] / "shared" / "gtzan" / "genres"

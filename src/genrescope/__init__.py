@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from genrescope.evaluation.evaluate import evaluate
     from genrescope.features.logmel import LogMel
     from genrescope.features.spec import LogMelSpec
+    from genrescope.inference.arrow import to_arrow, to_pandas
     from genrescope.inference.classifier import Classifier, load
     from genrescope.inference.model_info import ModelInfo
     from genrescope.inference.prediction import Failure, Prediction, WindowScores
@@ -67,6 +68,8 @@ _HOMES = {
     "prepare": "store.prepare",
     "probe": "audio",
     "register": "models.registry",
+    "to_arrow": "inference.arrow",
+    "to_pandas": "inference.arrow",
     "train": "training.train",
 }
 
@@ -96,6 +99,8 @@ __all__ = [
     "prepare",
     "probe",
     "register",
+    "to_arrow",
+    "to_pandas",
     "train",
 ]
 

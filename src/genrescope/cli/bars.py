@@ -38,13 +38,17 @@ def bar_of(*columns: ProgressColumn | str, quiet: bool) -> Progress:
 
 @contextlib.contextmanager
 def progress(unit: str, *, quiet: bool = False) -> Iterator[Progress]:
-    """Show a bar with a count of some unit; nothing when quiet or not on a terminal."""
+    """Show a bar with a count of some unit; nothing when quiet or not on a terminal.
+
+    Of a task without a total that has done something, the count alone is shown.
+    """
     from rich.progress import ProgressColumn
     from rich.text import Text
 
     class Count(ProgressColumn):
         def render(self, task: Task) -> Text:
-            counted = f"{task.completed:.0f}/{task.total:.0f} {unit}" if task.total else ""
+            total = f"/{task.total:.0f}" if task.total else ""
+            counted = f"{task.completed:.0f}{total} {unit}" if total or task.completed else ""
             return Text(counted, style="progress.download")
 
     with bar_of(Count(whole()), quiet=quiet) as bar:

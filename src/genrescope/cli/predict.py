@@ -4,36 +4,30 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from enum import StrEnum
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Protocol
+from typing import TYPE_CHECKING, Literal
 
 import typer
 
+from genrescope.cli import prediction_options as options
 from genrescope.cli.bars import progress
-from genrescope.cli.console import Device, Quiet, next_step, out, report_unreadable, resumable, say, table, unused
+from genrescope.cli.console import Device, Jobs, Quiet, next_step, report_unreadable, resumable, say, unused
+from genrescope.cli.prediction_options import STDIN, Format
 from genrescope.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from rich.progress import Progress
+    from collections.abc import Callable, Iterable, Iterator
 
     from genrescope.audio import Walk
+    from genrescope.cli.prediction_run import Run
+    from genrescope.inference.classifier import Classifier
+    from genrescope.inference.inputs import PathStream
+    from genrescope.inference.outputs import Output
     from genrescope.inference.prediction import Failure, Prediction
+    from genrescope.inference.rows import RowSpec
     from genrescope.modelfile import Header
 
-
 _REPEATED = 3  # songs and folders of the command line that the next one names again
-
-
-class Format(StrEnum):
-    """How predictions are written."""
-
-    table = "table"
-    jsonl = "jsonl"
-    csv = "csv"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -44,76 +38,105 @@ def add_to(app: typer.Typer) -> None:
 
 
 def predict(
-    model: Annotated[
-        Path,
-        typer.Argument(
-            metavar="[MODEL]",
-            help="Run folder, model file, or a name of `genrescope models`; left out, the model `genres`.",
-        ),
-    ],
-    paths: Annotated[
-        list[Path] | None, typer.Argument(metavar="PATH...", help="Audio files, and folders to walk.")
-    ] = None,
-    top: Annotated[int, typer.Option(min=1, help="Genres or tags to show for each song, in the table.")] = 3,
-    format_: Annotated[
-        Format | None, typer.Option("--format", help="table, or jsonl and csv with all scores; by the ending of --out.")
-    ] = None,
-    out_: Annotated[
-        Path | None, typer.Option("--out", help="Write there; songs that stand there already are skipped.")
-    ] = None,
-    threads: Annotated[
-        int | None,
-        typer.Option(min=1, help="Processor threads; by default one for one song, all cores for several."),
-    ] = None,
+    model: options.Model,
+    paths: options.Paths = None,
+    top: options.Top = None,
+    format_: options.Kind = None,
+    out_: options.Out = None,
+    replace: options.Replace = False,
+    segments: options.Segments = None,
+    min_confidence: options.MinConfidence = 0.0,
+    windows: options.Windows = None,
+    excerpt: options.Excerpt = None,
+    jobs: Jobs = None,
+    threads: options.Threads = None,
     device: Device = "auto",
     quiet: Quiet = False,
 ) -> None:
     """Genres of files and folders. With --out resumable; a file that cannot be decoded is named and skipped."""
-    from genrescope.inference.classifier import load
+    from genrescope.cli.prediction_run import Run
+    from genrescope.inference.rows import RowSpec
     from genrescope.inference.songs import find_songs
 
-    kind = _kind(format_, out_)
-    chosen, given = _model_and_paths(model, paths or [])
-    found = find_songs(given)
-    songs = found.files
-    if threads is None and len(songs) == 1:
-        threads = 1
-    classifier = load(chosen if chosen is not None else _default(quiet=quiet), device=device, threads=threads)
+    kind, used = options.kind_of(format_, out_), options.windows_of(windows, segments=segments)
+    chosen, given = options.model_and_paths(model, paths or [])
+    found, stream = find_songs(path for path in given if path != STDIN), _stdin(given)
+    songs = None if stream else len(found.files)
+    path = chosen if chosen is not None else _default(quiet=quiet)
+    classifier = _loaded(path, device, threads or (1 if songs == 1 else None), windows=used, excerpt=excerpt)
+    spec = RowSpec(classifier.genres, classifier.fingerprint, None if kind is Format.table else top, min_confidence)
     _announce(found, classifier.header, kind, quiet=quiet)
-    with (
-        resumable("With --out, run the same command again to go on."),
-        _writer(kind, out_, classifier.header, top=top) as writer,
-        progress("songs", quiet=quiet) as bar,
-    ):
-        missing = [song for song in songs if str(song) not in writer.done]
-        bar.add_task("classifying", total=len(songs), completed=len(songs) - len(missing))
-        failed = _write_all(classifier.predict_many(missing), writer, bar)
-    kept = f", {len(songs) - len(missing)} were there already" if writer.done else ""
-    if out_ is not None:
-        say(f"{len(missing) - failed} songs written to {out_}{kept}", quiet=quiet)
-    if failed:
-        say(f"{failed} of {len(songs)} files could not be used", quiet=quiet, style="yellow")
-    if failed and failed == len(songs):
-        raise typer.Exit(2)
+    if segments is not None and windows is None:
+        say("note: --segments uses all windows of each song", quiet=quiet)
+    with resumable("With --out, run the same command again to go on."), contextlib.ExitStack() as held:
+        outputs = [held.enter_context(_output(kind, out_, spec, classifier.header, top=top, replace=replace))]
+        if segments is not None:
+            outputs.append(held.enter_context(_segments(segments, spec.model, replace=replace, songs=songs)))
+        run = Run(outputs, spec, held.enter_context(progress("songs", quiet=quiet)))
+        run.over(found.files, stream, _predict(classifier, jobs))
+    _report(run, out_, segments, quiet=quiet)
     if out_ is not None or kind is Format.table:  # what a program reads ends with its data
         next_step(*_next_arguments(chosen, given, written=out_ is not None), quiet=quiet)
-    if failed or found.unreadable:
+    if run.failed or found.unreadable:
         raise typer.Exit(1)
 
 
-def _write_all(results: Iterable[Prediction | Failure], writer: _Writer, bar: Progress) -> int:
-    """Write predictions as they come, name the songs that failed, and return how many did."""
-    from genrescope.inference.prediction import Failure
+def _loaded(
+    model: Path, device: str, threads: int | None, *, windows: int | Literal["all"], excerpt: float | None
+) -> Classifier:
+    from genrescope.inference.classifier import load
 
-    failed = 0
-    for result in results:
-        if isinstance(result, Failure):
-            failed += 1
-            bar.console.print(f"skipped {result.name}: {result.reason}", style="yellow", markup=False)
-        else:
-            writer.write(result)
-        bar.advance(bar.task_ids[-1])
-    return failed
+    return load(model, device=device, threads=threads)
+
+
+def _predict(classifier: Classifier, jobs: int | None) -> Callable[[Iterable[Path]], Iterator[Prediction | Failure]]:
+    return classifier.predict_many
+
+
+def _stdin(paths: list[Path]) -> PathStream | None:
+    """Return the paths that come from stdin, if they are asked for."""
+    from genrescope.inference.inputs import PathStream
+
+    return PathStream(sys.stdin.buffer) if STDIN in paths else None
+
+
+def _output(
+    kind: Format, path: Path | None, spec: RowSpec, header: Header, *, top: int | None, replace: bool
+) -> contextlib.AbstractContextManager[Output]:
+    """Return where predictions go: a file, or stdout."""
+    from genrescope.cli.prediction_outputs import shown
+    from genrescope.inference.outputs import PredictionFile
+
+    if path is not None:
+        return PredictionFile(path, kind.value, spec, replace=replace)
+    return shown(kind.value, spec, header, top=top)
+
+
+def _segments(path: Path, model: str, *, replace: bool, songs: int | None) -> contextlib.AbstractContextManager[Output]:
+    from genrescope.inference.segment_files import opened
+
+    return opened(path, model, replace=replace, songs=songs)
+
+
+def _report(run: Run, path: Path | None, segments: Path | None, *, quiet: bool) -> None:
+    """Say what was done and where it is, and name what failed.
+
+    Raises:
+        DataError: no song was asked for.
+        typer.Exit: nothing could be used.
+    """
+    from genrescope.inference.failed_songs import list_beside
+
+    if not run.seen:
+        raise DataError("-: no path came from stdin; accepted are paths, one a line or separated by NUL bytes")
+    run.summarise(quiet=quiet)
+    kept = f", {run.kept} were there already" if run.kept else ""
+    for place, what in ((path, "songs"), (segments, "segments of songs")):
+        if place is not None:
+            say(f"{run.done} {what} written to {place}{kept}", quiet=quiet)
+    run.name_failures(list_beside(path) if path is not None else None, quiet=quiet)
+    if run.failed == run.seen:
+        raise typer.Exit(2)
 
 
 def _announce(found: Walk, header: Header, kind: Format, *, quiet: bool) -> None:
@@ -130,31 +153,9 @@ def _announce(found: Walk, header: Header, kind: Format, *, quiet: bool) -> None
         say(f"note: {', '.join(header.tags)}: of each, the tag most above its usual score; not evaluated", quiet=quiet)
 
 
-def _model_and_paths(first: Path, others: list[Path]) -> tuple[Path | None, list[Path]]:
-    """Tell a model from songs: a model file, a folder that holds one, or a name that is no path.
-
-    Raises:
-        DataError: there is a model and no song.
-    """
-    from genrescope.modelfile import CROSSVAL_NAME, FILE_NAME
-
-    if first.is_dir():
-        is_model = (first / FILE_NAME).exists() or (first / CROSSVAL_NAME).exists() or (first / "run.json").exists()
-    else:
-        is_model = first.suffix == ".safetensors" or not first.exists()
-    if not is_model:
-        return None, [first, *others]
-    if not others:
-        what = "a model, but no song" if first.exists() else "no such file or folder"
-        raise DataError(
-            f"{first}: {what}; give songs, as genrescope predict song.mp3 or genrescope predict MODEL song.mp3"
-        )
-    return first, others
-
-
 def _next_arguments(model: Path | None, paths: list[Path], *, written: bool) -> tuple[object, ...]:
     """Return what comes after predictions: writing them all down; then what is known of how good they are."""
-    if not written and len(paths) <= _REPEATED:
+    if not written and len(paths) <= _REPEATED and STDIN not in paths:
         return "predict", *((model,) if model is not None else ()), *paths, "--out", unused(Path("genres.csv"))
     if model is not None and (model / "run.json").exists():
         return "evaluate", model
@@ -173,92 +174,3 @@ def _default(*, quiet: bool) -> Path:
     if new:
         say(f"{', '.join(new)}: on the shelf now. Terms: genrescope models show {shelf.DEFAULT}", quiet=quiet)
     return path
-
-
-class _Writer(Protocol):
-    """Where predictions go; `done` are the songs that stand there already."""
-
-    done: set[str]
-
-    def write(self, prediction: Prediction) -> None: ...
-
-
-class _Lines:
-    """JSON Lines or CSV on stdout, a line as soon as a song is done."""
-
-    def __init__(self, kind: Format, genres: Sequence[str]) -> None:
-        from genrescope.inference import outputs
-
-        self.done: set[str] = set()
-        self._text = partial(outputs.to_line, kind=kind.value, genres=genres)
-        sys.stdout.write(outputs.header_line(kind.value, genres))
-
-    def write(self, prediction: Prediction) -> None:
-        sys.stdout.write(self._text(prediction))
-        sys.stdout.flush()
-
-
-class _Table:
-    """A table on stdout, printed once all songs are done: genres with confidences, or tags with scores."""
-
-    def __init__(self, top: int, header: Header) -> None:
-        self.done: set[str] = set()
-        self._top, self._exclusive, self._thresholds = top, header.exclusive, header.thresholds
-        found = ["genre", "confidence", "then"] if header.exclusive else ["genres" if header.tags else "tags"]
-        found += [", ".join(header.tags)] if header.tags else []
-        windows = f"windows of {header.window_seconds:.2f} s"
-        self._rows = table("song", *found, windows, "", right=("confidence", windows))
-
-    def write(self, prediction: Prediction) -> None:
-        from rich.text import Text
-
-        self._rows.add_row(
-            Text(prediction.name),
-            *map(Text, self._found(prediction)),
-            str(len(prediction.windows)),
-            Text(f"warning: {prediction.warning}" if prediction.warning else ""),
-        )
-
-    def _found(self, prediction: Prediction) -> tuple[str, ...]:
-        top = prediction.top(self._top)
-        if not self._exclusive:
-            counted = prediction.labels if self._thresholds else prediction.scores
-            shown = (f"{tag} {score:.2f}" if tag in counted else f"({tag} {score:.2f})" for tag, score in top)
-            others = (", ".join(next(iter(tags)) for tags in prediction.tags.values()),) if prediction.tags else ()
-            none = "none: " if self._thresholds and not prediction.labels else ""
-            return (none + ", ".join(shown), *others)
-        then = ", ".join(f"{genre} {100 * score:.0f} %" for genre, score in top[1:])
-        genre = f"unknown (nearest: {prediction.genre})" if prediction.unknown else prediction.genre
-        return genre, f"{100 * prediction.confidence:.1f} %", then
-
-    def show(self) -> None:
-        if self._rows.row_count:
-            out().print(self._rows)
-
-
-@contextlib.contextmanager
-def _writer(kind: Format, path: Path | None, header: Header, *, top: int) -> Iterator[_Writer]:
-    from genrescope.inference.outputs import PredictionFile
-
-    if path is not None:
-        with PredictionFile(path, kind.value, header.labels) as file:
-            yield file
-    elif kind is Format.table:
-        rows = _Table(top, header)
-        try:
-            yield rows
-        finally:
-            rows.show()
-    else:
-        yield _Lines(kind, header.labels)
-
-
-def _kind(given: Format | None, path: Path | None) -> Format:
-    """Choose the format: as given, or by the file's ending, or a table."""
-    if path is None:
-        return given or Format.table
-    by_ending = {".jsonl": Format.jsonl, ".csv": Format.csv}.get(path.suffix.lower())
-    kind = given or by_ending
-    if kind in (None, Format.table):
-        raise DataError(f"--out {path}: give --format jsonl or csv, or a file that ends in .jsonl or .csv")
-    return kind

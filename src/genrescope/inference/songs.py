@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -13,7 +14,7 @@ from genrescope import audio
 from genrescope.errors import DataError, DataNotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     import numpy.typing as npt
 
@@ -22,29 +23,73 @@ Song: TypeAlias = "audio.File | npt.NDArray[Any] | torch.Tensor"
 """What can be classified: a path, the bytes of a file, an open binary file, or samples as an array or a tensor."""
 
 
-def find_songs(paths: Sequence[Path]) -> audio.Walk:
-    """List the files to classify: files as given, and the audio files under folders, sorted.
+def find_songs(paths: Iterable[Path]) -> audio.Walk:
+    """List the files to classify: files as given, the audio files under folders, sorted, and the songs of playlists.
+
+    Each file is listed once, however often and by whatever path or link it is named. Songs of a playlist are listed
+    even where they are missing, so that they are reported as failures.
 
     Raises:
-        DataError: a path does not exist, or a folder holds no audio.
+        DataError: a path does not exist, a folder holds no audio, or a playlist cannot be read.
     """
-    files: dict[Path, None] = {}
-    found = audio.Walk()
+    found, seen = audio.Walk(), set[str]()
     for path in paths:
-        if _is_folder(path):
-            inside = audio.walk(path)
-            if not inside.files:
-                why = "".join(f" {place}: {reason}." for place, reason in inside.unreadable[:3])
-                raise DataError(f"{path}: no audio found in this folder or below it.{why}")
-            files |= dict.fromkeys(inside.files)
-            found.left_out += inside.left_out
-            found.unreadable += inside.unreadable
-        elif _exists(path):
-            files[path] = None
-        else:
-            raise DataNotFoundError(f"{path}: no such file or folder")
-    found.files = list(files)
+        inside = songs_of(path)
+        found.files += [song for song in inside.files if is_new(song, seen)]
+        found.left_out += inside.left_out
+        found.unreadable += inside.unreadable
     return found
+
+
+def songs_of(path: Path) -> audio.Walk:
+    """List what one path stands for: a file for itself, a folder and a playlist for the songs that they hold.
+
+    Raises:
+        DataError: as `find_songs`.
+    """
+    from genrescope import playlists
+
+    if _is_folder(path):
+        inside = audio.walk(path)
+        if not inside.files:
+            why = "".join(f" {place}: {reason}." for place, reason in inside.unreadable[:3])
+            raise DataError(f"{path}: no audio found in this folder or below it.{why}")
+        return inside
+    if not _exists(path):
+        raise DataNotFoundError(f"{path}: no such file or folder")
+    if path.suffix.lower() in playlists.SUFFIXES:
+        return audio.Walk(playlists.read(path))
+    return audio.Walk([path])
+
+
+def identity(path: Path) -> str:
+    """Return the `FileKey` of a regular file as text, `device:inode:size:mtime_ns`; empty for anything else.
+
+    Example:
+        >>> identity(Path("no-such-song.mp3"))
+        ''
+    """
+    try:
+        key = audio.FileKey.of(path)
+        regular = path.is_file()
+    except (OSError, ValueError):
+        return ""
+    return f"{key.device}:{key.inode}:{key.size}:{key.mtime_ns}" if regular else ""
+
+
+def has_inode(known: str) -> bool:
+    """Whether an identity is that of one file only: some file systems number none."""
+    return known.split(":")[1:2] not in ([], ["0"])
+
+
+def is_new(song: Path, seen: set[str]) -> bool:
+    """Whether a file was not there yet by any of its names; from now on it was."""
+    known = identity(song)
+    known = known if has_inode(known) else os.path.realpath(song)
+    if known in seen:
+        return False
+    seen.add(known)
+    return True
 
 
 def _is_folder(path: Path) -> bool:

@@ -1,0 +1,139 @@
+"""Predictions as tables of pandas and Apache Arrow, and in Parquet files. Both packages are an extra, `tables`."""
+
+from __future__ import annotations
+
+import os
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any
+
+from genrescope import extras, records
+from genrescope.errors import DataError
+from genrescope.files import replacing
+from genrescope.inference.prediction import Failure, Prediction
+from genrescope.inference.rows import FIRST, LAST, text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from genrescope.inference.rows import RowSpec
+
+_ROWS = 1000  # in a row group
+_NUMBERS = ("confidence", "seconds")
+_FACTS = ("path", "name", "genre", "confidence", "unknown", "labels", "seconds", "warning", "error")
+
+
+def require(what: str) -> None:
+    """Refuse work without the packages.
+
+    Raises:
+        MissingPackageError: one is missing; the message has the command that installs it.
+    """
+    extras.require("tables", what)
+
+
+def to_pandas(results: Iterable[Prediction | Failure]) -> Any:
+    """Return results as a `pandas.DataFrame`, a row for each song, with the columns of `to_arrow`.
+
+    Raises:
+        MissingPackageError: pandas or pyarrow is not installed.
+    """
+    return to_arrow(results).to_pandas()
+
+
+def to_arrow(results: Iterable[Prediction | Failure]) -> Any:
+    """Return results as a `pyarrow.Table`, a row for each song in their order.
+
+    Columns: `path`, `name`, `genre`, `confidence`, `unknown`, `labels` (a list), `seconds`, `warning`, `error`, then
+    each label's score, and `embedding` (a list of float32) if a prediction has one. A failure has `path`, `name` and
+    `error`, and nothing else; a prediction has no `error`. Windows and tags are left out (`Prediction.to_dict`).
+
+    Args:
+        results: what `Classifier.predict_many` yields, or any predictions and failures.
+
+    Raises:
+        MissingPackageError: pandas or pyarrow is not installed.
+    """
+    require("A table of predictions")
+    import pyarrow as pa
+
+    found = list(results)
+    predictions = [each for each in found if isinstance(each, Prediction)]
+    labels = list(dict.fromkeys(chain.from_iterable(each.scores for each in predictions)))
+    columns = {name: [_fact(each, name) for each in found] for name in _FACTS}
+    table = {name: pa.array(values, _type(name)) for name, values in columns.items()}
+    for label in labels:
+        scores = [each.scores.get(label) if isinstance(each, Prediction) else None for each in found]
+        table[f"{label} (score)" if label in _FACTS else label] = pa.array(scores, pa.float64())
+    if any(each.embedding is not None for each in predictions):
+        vectors = [each.embedding if isinstance(each, Prediction) else None for each in found]
+        table["embedding"] = pa.array(vectors, pa.list_(pa.float32()))
+    return pa.table(table)
+
+
+def write(path: Path, rows: Iterable[dict[str, Any]], spec: RowSpec) -> None:
+    """Write rows of a table of predictions as a Parquet file, whole or not at all, a thousand at a time.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    schema = pa.schema([(column, _type(column, spec)) for column in spec.columns])
+    with replacing(os.path.realpath(path)) as temporary, parquet.ParquetWriter(temporary, schema) as writer:
+        for some in _batches(rows):
+            writer.write_batch(pa.RecordBatch.from_pylist(some, schema=schema))
+
+
+def to_lines(path: Path, lines: Path, spec: RowSpec) -> None:
+    """Write the rows of a Parquet file as JSON Lines, whole or not at all.
+
+    Raises:
+        DataError: it is no Parquet file of predictions, or has other columns.
+    """
+    with replacing(lines) as temporary, temporary.open("w", encoding="utf-8") as file:
+        file.writelines(map(records.to_line, _rows(path, spec)))
+
+
+def _batches(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    left = iter(rows)
+    while some := list(islice(left, _ROWS)):
+        yield some
+
+
+def _rows(path: Path, spec: RowSpec) -> Iterator[dict[str, Any]]:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        with parquet.ParquetFile(path) as file:
+            names = tuple(file.schema_arrow.names)
+            if names[: len(FIRST)] != FIRST or names[-len(LAST) :] != LAST:
+                raise DataError(f"{path} holds something else than predictions; choose another --out")
+            for batch in file.iter_batches(_ROWS):
+                yield from batch.to_pylist()
+    except pa.ArrowException as error:
+        raise DataError(f"{path} holds something else than predictions ({error}); choose another --out") from error
+
+
+def _fact(result: Prediction | Failure, name: str) -> Any:
+    if name in {"path", "name"}:
+        value = getattr(result, name)
+        return None if value is None else text(str(value))
+    if isinstance(result, Failure):
+        return text(result.reason) if name == "error" else None
+    return None if name == "error" else getattr(result, name)
+
+
+def _type(column: str, spec: RowSpec | None = None) -> Any:
+    """Return the type of a column: text, but for numbers, truth values and lists."""
+    import pyarrow as pa
+
+    if column in _NUMBERS:
+        return pa.float64()
+    if spec is not None and column in spec.score_columns:
+        return pa.string() if spec.top is not None and column.startswith("genre_") else pa.float64()
+    if spec is None and column == "labels":
+        return pa.list_(pa.string())
+    return pa.bool_() if column == "unknown" else pa.string()
