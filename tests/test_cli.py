@@ -16,12 +16,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import typer
 from cli_support import GENRES, TRACKS, assert_refused, command, environment, genrescope, here, world
-from conftest import write
 
 import genrescope as package
-from genrescope import cli, modelfile
-from genrescope.cli import predict as predict_command
-from genrescope.inference.prediction import Prediction
+from genrescope import cli
 from genrescope.sources import cards
 
 if TYPE_CHECKING:
@@ -156,7 +153,7 @@ def test_data_goes_to_stdout_and_messages_to_stderr(made: World, tmp_path: Path)
     )
     done = genrescope("predict", made.run, made.songs()[0], "--format", "jsonl", "--out", tmp_path / "x.jsonl")
     assert done.out == ""
-    assert done.messages == [f"1 songs written to {tmp_path / 'x.jsonl'}"]
+    assert done.messages == [f"1 song written to {tmp_path / 'x.jsonl'}"]
     assert done.next == ["evaluate", str(made.run)]
     shown = genrescope("predict", made.run, made.songs()[0], "--format", "jsonl")
     assert shown.err == ""
@@ -326,78 +323,6 @@ def test_predict_agrees_with_the_vote_of_evaluate(evaluated: Path, made: World) 
         assert each["genre"] == track["vote"]
         assert each["scores"] == pytest.approx(track["scores"], abs=1e-5)
         assert len(each["windows"]) == track["windows"]
-
-
-def test_a_table_shows_the_best_genres(made: World) -> None:
-    done = here("predict", made.run, *made.songs()[:2], "--top", 2)
-    assert done.code == 0
-    assert [str(song) in done.out for song in made.songs()[:2]] == [True, True]
-    row = next(line for line in done.out.splitlines() if "drone-00.wav" in line)
-    assert re.search(r"(drone|hiss|pulse)\s+\d+\.\d %\s+(drone|hiss|pulse) \d+ %\s+1\s*$", row)
-
-
-def test_names_in_brackets_stand_in_the_table_as_they_are(
-    made: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The table's library would take them for its own marks."""
-    monkeypatch.setenv("COLUMNS", "200")
-    scores = {"[unsorted]": 0.6, "[/b]": 0.4}
-    header = modelfile.load(made.run).header.model_copy(update={"labels": tuple(scores)})
-    with predict_command._writer(predict_command.Format.table, None, header, top=2) as writer:
-        for name, genre, warning in (("[live] song.mp3", "[unsorted]", "[bold]short"), ("song.mp3", "[/b]", None)):
-            writer.write(Prediction(Path(name), name, genre, 0.6, scores, (), 3.0, warning))
-    shown = capsys.readouterr().out
-    for text in ("[live] song.mp3", "[unsorted]", "[/b]", "[bold]short"):
-        assert text in shown
-
-
-def test_a_table_in_a_pipe_keeps_a_song_on_one_line(made: World, tmp_path: Path) -> None:
-    """Whoever pipes it into a pager or a search has no width of 80 characters in mind."""
-    song = tmp_path / ("a long name " * 12) / "song.wav"
-    write(song, package.decode(made.songs()[0]))
-    done = genrescope("predict", made.run, song, env={"COLUMNS": ""})
-    assert str(song) in done.out
-
-
-def test_csv_has_a_column_for_every_genre(made: World) -> None:
-    done = here("predict", made.run, *made.songs()[:2], "--format", "csv")
-    rows = list(csv.DictReader(io.StringIO(done.out)))
-    assert list(rows[0]) == ["path", "genre", "confidence", "unknown", "seconds", "warning", *GENRES]
-    assert [row["path"] for row in rows] == list(map(str, made.songs()[:2]))
-    for row in rows:
-        assert sum(float(row[genre]) for genre in GENRES) == pytest.approx(1, abs=1e-5)
-        assert float(row["confidence"]) == max(float(row[genre]) for genre in GENRES)
-        assert row["warning"] == ""
-
-
-@pytest.mark.parametrize("ending", ["jsonl", "csv"])
-def test_predict_goes_on_with_its_file(ending: str, made: World, tmp_path: Path) -> None:
-    out = tmp_path / f"genres.{ending}"
-    first = here("predict", made.run, *made.songs()[:2], "--out", out)
-    assert first.messages == [f"2 songs written to {out}"]
-    short = out.read_bytes()
-    second = here("predict", made.run, made.music / "drone", "--out", out)
-    assert second.messages == [f"{TRACKS - 2} songs written to {out}, 2 were there already"]
-    whole = out.read_bytes()
-    assert whole.startswith(short)
-    third = here("predict", made.run, made.music / "drone", "--out", out)
-    assert third.code == 0
-    assert third.messages == [f"0 songs written to {out}, {TRACKS} were there already"]
-    assert out.read_bytes() == whole
-    out.write_bytes(whole[:-10])
-    here("predict", made.run, made.music / "drone", "--out", out)
-    assert out.read_bytes() == whole
-
-
-def test_a_bad_song_is_tried_again(made: World, tmp_path: Path) -> None:
-    song = tmp_path / "music" / "song.wav"
-    song.parent.mkdir()
-    song.write_bytes(b"still being copied")
-    out = tmp_path / "genres.csv"
-    assert here("predict", made.run, made.songs()[0], song.parent, "--out", out).code == 1
-    write(song, package.decode(made.songs()[1]))
-    again = here("predict", made.run, made.songs()[0], song.parent, "--out", out)
-    assert (again.code, again.messages) == (0, [f"1 songs written to {out}, 1 were there already"])
 
 
 def test_evaluate_shows_its_figures_and_where_the_report_is(evaluated: Path) -> None:

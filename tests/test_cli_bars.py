@@ -91,7 +91,8 @@ def test_training_an_svm_shows_what_it_does_and_no_epoch(made: World, tmp_path: 
 def test_predicting_shows_how_many_songs(made: World) -> None:
     shown = bars_of(drawn("predict", made.run, made.music), "classifying")
     assert all(len(line) <= COLUMNS for line in shown)
-    assert re.search(rf" \d+/24 songs {TIME}$", shown[-1])
+    assert re.search(rf" \d+/24 songs {TIME}( \d+\.\d songs/s)?$", shown[-1])
+    assert any("songs/s" in line for line in shown)
 
 
 def test_a_long_detail_is_cut_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:

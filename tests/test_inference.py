@@ -12,7 +12,6 @@ import signal
 import threading
 import tracemalloc
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,17 +25,17 @@ import genrescope
 from genrescope import audio, modelfile, results, workers
 from genrescope.audio import processes
 from genrescope.cli import predict as predict_command
-from genrescope.errors import AudioError, DataError, ModelFileError, TrainingError
+from genrescope.errors import AudioError, ModelFileError, TrainingError
 from genrescope.features import frame_file
 from genrescope.features.windows import WindowSpec
 from genrescope.inference.classifier import Classifier
-from genrescope.inference.outputs import PredictionFile, header_line, to_line
-from genrescope.inference.prediction import Failure, Prediction, WindowScores
+from genrescope.inference.prediction import Failure, Prediction
 from genrescope.inference.songs import find_songs
 from genrescope.models import registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
     import numpy.typing as npt
     from cli_support import World
@@ -392,30 +391,6 @@ def test_decoding_runs_ahead_but_not_away(classifier: Classifier, made: World) -
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("decode")]
 
 
-def test_songs_are_found_under_folders_and_files_are_taken_as_given(tmp_path: Path) -> None:
-    names = ("b/2.mp3", "b/1.FLAC", "a/deep/er/x.m4a", "a/cover.jpg", "a/._x.m4a", "notes.txt")
-    for name in names:
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
-    found = find_songs([tmp_path]).files
-    assert [path.relative_to(tmp_path).as_posix() for path in found] == ["a/deep/er/x.m4a", "b/1.FLAC", "b/2.mp3"]
-    assert find_songs([tmp_path / "notes.txt", tmp_path / "b"]).files == [tmp_path / "notes.txt", *found[1:]]
-    assert find_songs([tmp_path / "b", tmp_path / "b" / "2.mp3", tmp_path]).files == [*found[1:], found[0]]
-
-
-def test_a_folder_that_is_named_like_a_song_is_walked(tmp_path: Path) -> None:
-    (tmp_path / "Best of.mp3").mkdir()
-    (tmp_path / "Best of.mp3" / "1.mp3").touch()
-    assert find_songs([tmp_path]).files == [tmp_path / "Best of.mp3" / "1.mp3"]
-
-
-def test_what_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no audio found"):
-        find_songs([tmp_path])
-    with pytest.raises(DataError, match="no such file or folder"):
-        find_songs([tmp_path / "song.mp3"])
-
-
 def failing_decoder(error: Exception | None, bad: Path, rate: int) -> Callable[[audio.Wanted], Iterator[audio.Wave]]:
     """Decode in a worker, and fail, or crash where there is no error, at `bad`."""
 
@@ -594,65 +569,6 @@ def test_a_classifier_says_what_it_is_and_on_what_terms(classifier: Classifier, 
     assert (other.licence, other.citation) == ("CC BY 4.0", "A. Author, 2020")
     assert other.trained_on == {"name": "GTZAN", "licence": "unknown", "citation": "G. Tzanetakis, 2002"}
     assert other.scores == {"test": {"accuracy": 0.7}}
-
-
-# -- the file of predictions --------------------------------------------------------------------------------------
-
-
-def prediction(path: str) -> Prediction:
-    scores = {"jazz": 0.75, "rock": 0.25}
-    return Prediction(Path(path), path, "jazz", 0.75, scores, (WindowScores(0.0, 2.0, "jazz", scores),), 2.0, "short")
-
-
-@pytest.mark.parametrize("kind", ["jsonl", "csv"])
-@pytest.mark.parametrize("name", ["song.mp3", 'a "quoted", name.mp3', "two\nlines.mp3", "音楽.mp3", "\x85\u2028.mp3"])
-def test_songs_that_stand_in_the_file_are_known_again(kind: str, name: str, tmp_path: Path) -> None:
-    path = tmp_path / "genres"
-    with PredictionFile(path, kind, ("jazz", "rock")) as file:
-        assert file.done == set()
-        file.write(prediction(name))
-    before = path.read_bytes()
-    with PredictionFile(path, kind, ("jazz", "rock")) as file:
-        assert file.done == {name}
-    assert path.read_bytes() == before
-
-
-@pytest.mark.parametrize("kind", ["jsonl", "csv"])
-def test_a_half_written_line_is_cut_off(kind: str, tmp_path: Path) -> None:
-    path = tmp_path / "genres"
-    with PredictionFile(path, kind, ("jazz", "rock")) as file:
-        file.write(prediction("a.mp3"))
-        file.write(prediction("b.mp3"))
-    whole = path.read_bytes()
-    first = whole.rindex(b"\n", 0, -1) + 1
-    for end in range(first, len(whole)):
-        path.write_bytes(whole[:end])
-        with PredictionFile(path, kind, ("jazz", "rock")) as file:
-            assert file.done == {"a.mp3"}
-            file.write(prediction("b.mp3"))
-        assert path.read_bytes() == whole
-
-
-@pytest.mark.parametrize("kind", ["jsonl", "csv"])
-def test_a_first_line_that_was_half_written_is_begun_again(kind: str, tmp_path: Path) -> None:
-    genres = ("jazz", "rock")
-    path = tmp_path / "genres"
-    first = header_line(kind, genres) or to_line(prediction("a.mp3"), kind=kind, genres=genres)
-    path.write_text(first[:20])
-    with PredictionFile(path, kind, genres) as file:
-        file.write(prediction("a.mp3"))
-    expected = header_line(kind, genres) + to_line(prediction("a.mp3"), kind=kind, genres=genres)
-    assert path.read_text() == expected
-
-
-@pytest.mark.skipif(os.name == "nt", reason="Windows names are always text")
-def test_a_name_that_is_not_text_can_be_written(tmp_path: Path) -> None:
-    name = os.fsdecode(b"caf\xe9.mp3")
-    for kind in ("jsonl", "csv"):
-        with PredictionFile(tmp_path / kind, kind, ("jazz", "rock")) as file:
-            file.write(prediction(name))
-        with PredictionFile(tmp_path / kind, kind, ("jazz", "rock")) as file:
-            assert len(file.done) == 1
 
 
 def test_a_fingerprint_identifies_what_predicts(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> None:

@@ -15,13 +15,15 @@ import genrescope
 from genrescope import Prediction, WindowScores
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
     from genrescope.inference.segments import Segment
 
 LABELS = ("rock", "jazz", "folk")
 CLIPS = Path(__file__).parents[2] / "shared" / "gtzan" / "genres"
 
 
-def song(rows: list[tuple[float, ...]], *, silent: set[int] = frozenset(), step: float = 3.0) -> Prediction:  # type: ignore[assignment]
+def song(rows: Sequence[tuple[float, ...]], *, silent: Collection[int] = (), step: float = 3.0) -> Prediction:
     """Return a prediction of windows of 3 s, one every `step` seconds."""
     windows = tuple(
         WindowScores(step * place, step * place + 3, LABELS[int(np.argmax(row))], dict(zip(LABELS, row, strict=True)),

@@ -15,6 +15,7 @@ from genrescope import locks
 from genrescope.errors import OutputError
 from genrescope.files import LOCK_NAME
 from genrescope.inference.outputs import PredictionFile
+from genrescope.inference.rows import RowSpec
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,10 +71,10 @@ def test_a_device_is_anybody_s(tmp_path: Path) -> None:
 
 def test_predictions_are_written_by_one_run(tmp_path: Path) -> None:
     with (
-        PredictionFile(tmp_path / "out.csv", "csv", ["rock"]),
+        PredictionFile(tmp_path / "out.csv", "csv", RowSpec(("rock",))),
         pytest.raises(OutputError, match="being written by another run: predict"),
     ):
-        PredictionFile(tmp_path / "out.csv", "csv", ["rock"])
+        PredictionFile(tmp_path / "out.csv", "csv", RowSpec(("rock",)))
     assert [each.name for each in tmp_path.iterdir()] == ["out.csv"]
 
 

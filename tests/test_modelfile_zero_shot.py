@@ -14,9 +14,10 @@ from musicnn_support import random_taggers
 
 import genrescope
 from genrescope import modelfile
-from genrescope.cli import predict as predict_command
+from genrescope.cli.prediction_outputs import Table
 from genrescope.features.spec import LogMelSpec
 from genrescope.inference.classifier import Classifier
+from genrescope.inference.rows import RowSpec
 from genrescope.modelfile import shelf, zero_shot
 from genrescope.models.tag_genres import genres, kinds
 
@@ -97,7 +98,7 @@ def test_genres_count_from_thresholds_of_their_own(song: Path, capsys: pytest.Ca
     held = dataclasses.replace(model, header=model.header.model_copy(update={"thresholds": limits}))
     found = Classifier(held).predict(song)
     assert found.labels == (first,), "the second is below its threshold, of the others nothing is known"
-    with predict_command._writer(predict_command.Format.table, None, held.header, top=2) as writer:
+    with Table(2, held.header, RowSpec(held.header.labels)) as writer:
         writer.write(found)
     shown = capsys.readouterr().out
     assert f"{first} {scores[first]:.2f}, ({second} {scores[second]:.2f})" in " ".join(shown.split())
@@ -108,7 +109,9 @@ def test_the_command_needs_no_model(song: Path, cache: Path) -> None:
     assert done.code == 0
     assert "song.wav" in done.out
     named = run("predict", "genres", song, "--format", "csv", env={"GENRESCOPE_CACHE": str(cache)})
-    assert named.out.splitlines()[0].startswith("path,genre,confidence,unknown,seconds,warning,blues,")
+    assert named.out.splitlines()[0].startswith(
+        "path,artist,title,album,genre,confidence,unknown,seconds,warning,blues,"
+    )
     folder = run("predict", song.parent, "--format", "csv", env={"GENRESCOPE_CACHE": str(cache)})
     assert folder.out == named.out
 

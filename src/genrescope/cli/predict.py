@@ -130,10 +130,11 @@ def _report(run: Run, path: Path | None, segments: Path | None, *, quiet: bool) 
     if not run.seen:
         raise DataError("-: no path came from stdin; accepted are paths, one a line or separated by NUL bytes")
     run.summarise(quiet=quiet)
-    kept = f", {run.kept} were there already" if run.kept else ""
-    for place, what in ((path, "songs"), (segments, "segments of songs")):
+    for place, what, written in zip((path, segments), ("", "segments of "), [*run.written, 0], strict=False):
         if place is not None:
-            say(f"{run.done} {what} written to {place}{kept}", quiet=quiet)
+            kept = run.kept + run.done - written
+            there = f", {kept} were there already" if kept else ""
+            say(f"{what}{written} {'song' if written == 1 else 'songs'} written to {place}{there}", quiet=quiet)
     run.name_failures(list_beside(path) if path is not None else None, quiet=quiet)
     if run.failed == run.seen:
         raise typer.Exit(2)

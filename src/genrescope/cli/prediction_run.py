@@ -40,6 +40,7 @@ class Run:
     Attributes:
         kept: songs that all outputs had already.
         done: songs that were classified.
+        written: how many of them each output did not have.
         failures: the first songs that failed, and their reasons.
         failed: how many failed.
     """
@@ -50,6 +51,7 @@ class Run:
         self._genres: Counter[str] = Counter()
         self._begun = time.monotonic()
         self.failures: list[tuple[str, str]] = []
+        self.written = [0] * len(outputs)
         self.kept = self.done = self.failed = self.below = 0
 
     @property
@@ -109,9 +111,10 @@ class Run:
             self._fail(result)
         else:
             self._count(result)
-            for output in self._outputs:
+            for place, output in enumerate(self._outputs):
                 if result.path is None or not output.has(result.path, identity):
                     output.write(result, identity)
+                    self.written[place] += 1
         speed = (self.done + self.failed) / max(time.monotonic() - self._begun, 1e-3)
         self._bar.update(self._bar.task_ids[-1], advance=1, detail=f"{speed:.1f} songs/s")
 

@@ -7,10 +7,10 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from genrescope import extras, records
-from genrescope.errors import DataError
 from genrescope.files import replacing
 from genrescope.inference.prediction import Failure, Prediction
 from genrescope.inference.rows import FIRST, LAST, text
+from genrescope.inference.song_file import check, foreign
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -90,10 +90,21 @@ def to_lines(path: Path, lines: Path, spec: RowSpec) -> None:
     """Write the rows of a Parquet file as JSON Lines, whole or not at all.
 
     Raises:
-        DataError: it is no Parquet file of predictions, or has other columns.
+        DataError: it is no Parquet file of predictions, or those of another model, or has other columns.
     """
     with replacing(lines) as temporary, temporary.open("w", encoding="utf-8") as file:
-        file.writelines(map(records.to_line, _rows(path, spec)))
+        for row in _rows(path):
+            check(row, spec.model, spec.columns, shown=path)
+            file.write(records.to_line(row))
+
+
+def refuse_foreign(path: Path) -> None:
+    """Refuse a file that holds something else than predictions.
+
+    Raises:
+        DataError: it does.
+    """
+    next(_rows(path), None)
 
 
 def _batches(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
@@ -102,7 +113,7 @@ def _batches(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
         yield some
 
 
-def _rows(path: Path, spec: RowSpec) -> Iterator[dict[str, Any]]:
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -110,11 +121,11 @@ def _rows(path: Path, spec: RowSpec) -> Iterator[dict[str, Any]]:
         with parquet.ParquetFile(path) as file:
             names = tuple(file.schema_arrow.names)
             if names[: len(FIRST)] != FIRST or names[-len(LAST) :] != LAST:
-                raise DataError(f"{path} holds something else than predictions; choose another --out")
+                raise foreign(path)
             for batch in file.iter_batches(_ROWS):
                 yield from batch.to_pylist()
     except pa.ArrowException as error:
-        raise DataError(f"{path} holds something else than predictions ({error}); choose another --out") from error
+        raise foreign(path) from error
 
 
 def _fact(result: Prediction | Failure, name: str) -> Any:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Protocol
 from genrescope import locks
 from genrescope.files import writing
 from genrescope.inference import rows
+from genrescope.inference.encodings import Csv, Encoding, JsonLines
 from genrescope.inference.failed_songs import FailedSongs
-from genrescope.inference.song_file import Csv, Encoding, JsonLines, SongFile
+from genrescope.inference.song_file import SongFile
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -114,7 +115,9 @@ class PredictionFile:
         from genrescope.inference import arrow
 
         arrow.require("A Parquet file")
-        if self._path.exists() and not journal.exists() and not replace:
+        if self._path.exists() and replace:
+            arrow.refuse_foreign(self._path)
+        elif self._path.exists() and not journal.exists():
             arrow.to_lines(self._path, journal, self._spec)
 
     def _pack(self, journal: Path) -> None:

@@ -11,7 +11,8 @@ from genrescope import locks
 from genrescope.errors import DataError
 from genrescope.files import refuse_foreign, write_text, writing
 from genrescope.inference import rows
-from genrescope.inference.song_file import Csv, SongFile
+from genrescope.inference.encodings import Csv
+from genrescope.inference.song_file import SongFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

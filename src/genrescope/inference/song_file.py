@@ -7,87 +7,23 @@ two rows of one path the later counts, and the earlier goes when the run ends.
 
 from __future__ import annotations
 
+import contextlib
 import csv
-import json
 import os
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 from genrescope import records
 from genrescope.errors import DataError
-from genrescope.files import csv_line, replacing, undefused, writing
+from genrescope.files import replacing, writing
+from genrescope.inference.encodings import records_of
 from genrescope.inference.songs import has_inode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
-Row = dict[str, Any]
-
-
-class Encoding(Protocol):
-    """How rows stand in a file."""
-
-    begins: bytes
-    header: str
-    quoted: bool
-    columns: tuple[str, ...] | None
-
-    def encode(self, row: Row) -> str:
-        """Return a row with its line end."""
-
-    def decode(self, texts: Iterable[str]) -> Iterator[Row]:
-        """Yield the rows of a file's records; ValueError for a record that is none."""
-
-
-class JsonLines:
-    """A JSON object a line.
-
-    Args:
-        columns: the names of every object's values; None where they differ.
-    """
-
-    begins, header, quoted = b'{"path": "', "", False
-
-    def __init__(self, columns: Sequence[str] | None = None) -> None:
-        self.columns = None if columns is None else tuple(columns)
-
-    def encode(self, row: Row) -> str:
-        """Return a row with its line end."""
-        return records.to_line(row)
-
-    def decode(self, texts: Iterable[str]) -> Iterator[Row]:
-        """Yield the rows of a file's records."""
-        yield from map(json.loads, texts)
-
-
-class Csv:
-    """A line of cells for each row, under a line of column names.
-
-    Args:
-        columns: the names.
-        fixed: how many of them every file of this kind begins with.
-    """
-
-    quoted = True
-
-    def __init__(self, columns: Sequence[str], *, fixed: int) -> None:
-        self.columns: tuple[str, ...] | None = tuple(columns)
-        self.header = csv_line(columns)
-        self.begins = csv_line(columns[:fixed]).rstrip("\n").encode()
-
-    def encode(self, row: Row) -> str:
-        """Return a row with its line end; what is None stays empty."""
-        return csv_line(["" if row[name] is None else row[name] for name in self.columns or ()])
-
-    def decode(self, texts: Iterable[str]) -> Iterator[Row]:
-        """Yield the rows of a file's records by the names in its own first line."""
-        columns: list[str] | None = None
-        for cells in csv.reader(texts, strict=True):
-            if columns is None:
-                columns = cells
-            else:
-                yield dict(zip(columns, map(undefused, cells), strict=True))
+    from genrescope.inference.encodings import Encoding, Row
 
 
 class SongFile:
@@ -125,8 +61,11 @@ class SongFile:
         self._blocks, self._end, self._stale, self.changed = 0, 0, False, False
         self._writer = records.RecordWriter(path)
         begun = path.is_file() and self._read(replace=replace)
-        # To write something now tells before any work whether it can be written.
-        self._writer.add_text("" if begun else encoding.header)
+        with contextlib.ExitStack() as on_error:
+            on_error.callback(self._writer.close)
+            # To write something now tells before any work whether it can be written.
+            self._writer.add_text("" if begun else encoding.header)
+            on_error.pop_all()
 
     def __enter__(self) -> SongFile:
         return self
@@ -190,10 +129,10 @@ class SongFile:
         try:
             yield from self._encoding.decode(self._texts())
         except (ValueError, csv.Error) as error:
-            raise self._foreign() from error
+            raise foreign(self._shown) from error
 
     def _texts(self) -> Iterator[str]:
-        for end, text in _records(self._path, quoted=self._encoding.quoted):
+        for end, text in records_of(self._path, quoted=self._encoding.quoted):
             self._end = end
             yield text
 
@@ -210,7 +149,7 @@ class SongFile:
         with writing(self._shown), self._path.open("rb") as file:
             found = file.read(len(begins))
         if not begins.startswith(found):
-            raise self._foreign()
+            raise foreign(self._shown)
         if not replace:
             self._learn()
         whole = self._end if self._blocks else 0
@@ -222,7 +161,7 @@ class SongFile:
     def _learn(self) -> None:
         try:
             for block in _blocks(self.rows()):
-                self._check(block[0])
+                check(block[0], self._model, self._encoding.columns, shown=self._shown)
                 if len(block) == int(block[-1].get("of", 1)):
                     path, identity = block[0]["path"], block[0]["identity"]
                     self._know(path, identity)
@@ -231,22 +170,7 @@ class SongFile:
                 else:  # a run was killed here
                     self._blocks, self._stale = self._blocks + 1, True
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise self._foreign() from error
-
-    def _check(self, row: Row) -> None:
-        if row["model"] != self._model:
-            raise DataError(
-                f"{self._shown} has predictions of the model {row['model']}; this is the model {self._model} (a "
-                "fingerprint of its weights and settings). Choose another --out, or --replace to begin afresh"
-            )
-        if self._encoding.columns not in (None, tuple(row)):
-            raise DataError(
-                f"{self._shown} has other columns than this command writes: --top was another. Give the same --top, "
-                "choose another --out, or --replace to begin afresh"
-            )
-
-    def _foreign(self) -> DataError:
-        return DataError(f"{self._shown} holds something else than predictions; choose another --out")
+            raise foreign(self._shown) from error
 
     def _tidy(self) -> None:
         """Write the file again without the rows that no longer count, and with songs that were renamed."""
@@ -266,6 +190,29 @@ class SongFile:
         return row | {"path": moved} | ({"name": moved} if "name" in row else {})
 
 
+def check(row: Row, model: str, columns: tuple[str, ...] | None, *, shown: Path) -> None:
+    """Refuse a row of another model, or of other columns.
+
+    Raises:
+        DataError: it is one; the message says what to do.
+    """
+    if row["model"] != model:
+        raise DataError(
+            f"{shown} has predictions of the model {row['model']}; this is the model {model} (a fingerprint of weights "
+            "and settings). Choose another place for the results, or begin afresh with --replace"
+        )
+    if columns not in (None, tuple(row)):
+        raise DataError(
+            f"{shown} has other columns than this command writes: --top was another. Give the same --top, choose "
+            "another --out, or begin afresh with --replace"
+        )
+
+
+def foreign(path: Path) -> DataError:
+    """Return the error of a file that is none of ours."""
+    return DataError(f"{path} holds something else than predictions; choose another --out")
+
+
 def _stamp(identity: str) -> str:
     return identity.split(":", 2)[-1]
 
@@ -280,16 +227,3 @@ def _blocks(rows: Iterable[Row]) -> Iterator[list[Row]]:
         block.append(row)
     if block:
         yield block
-
-
-def _records(path: Path, *, quoted: bool) -> Iterator[tuple[int, str]]:
-    """Yield the whole records of a file, each with the place where it ends; line ends in quotation marks are text."""
-    end, held, is_open = 0, list[bytes](), False
-    with path.open("rb") as file:
-        for line in file:
-            end += len(line)
-            held.append(line)
-            is_open ^= quoted and line.count(b'"') % 2 == 1
-            if line.endswith(b"\n") and not is_open:
-                yield end, b"".join(held).decode("utf-8", "surrogateescape")
-                held = []
