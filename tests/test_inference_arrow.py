@@ -20,7 +20,8 @@ BAD = Failure(Path("b.mp3"), "b.mp3", "libsndfile: no sound")
 
 
 def test_a_table_of_pandas_has_a_row_for_each_song_in_order() -> None:
-    frame = genrescope.to_pandas(iter([BAD, GOOD, replace(GOOD, path=None, name="5 bytes", warning="short")]))
+    given: list[Prediction | Failure] = [BAD, GOOD, replace(GOOD, path=None, name="5 bytes", warning="short")]
+    frame = genrescope.to_pandas(iter(given))
     assert list(frame.columns) == [
         "path", "name", "genre", "confidence", "unknown", "labels", "seconds", "warning", "error", "jazz", "rock",
         "name (score)",
