@@ -41,7 +41,7 @@ CODECS = {
 
 NAMES = (
     "音楽 {}", "-dash {}", "two\nlines {}", 'a "quoted", name {}', "=1+1 {}", "'tis {}", "🎵 {}", "é {}", "...dots {}",
-    "x" * 230 + " {}", "\udce9\udcff {}", "tab\t{}", "{} & $HOME; `id`", "%s %d {}", "[b]{}[/b]", "[31mred {}",
+    "x" * 230 + " {}", "\udce9\udcff {}", "tab\t{}", "{} & $HOME; `id`", "%s %d {}", "[b]{}[b]", "\x1b[31mred {}",
 )  # fmt: skip
 """Names that are awkward in a shell, a table, a terminal or an encoding; the rest is called as songs are."""
 

@@ -28,7 +28,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> World:
 def test_the_examples_of_the_api_run(made: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "_VARIANTS", dict(registry._VARIANTS))  # the page registers a model
     text = re.sub(r"^```.*$", "", (DOCS / "api.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
-    names = {"run": made.run, "path": made.songs()[0], "music": made.music, "folder": tmp_path}
+    names = {
+        "run": made.run,
+        "path": made.songs()[0],
+        "hiss": made.songs("hiss")[0],
+        "music": made.music,
+        "folder": tmp_path,
+    }
     test = doctest.DocTestParser().get_doctest(text, names, "api.md", "api.md", 0)
     assert len(test.examples) > 20
     runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)

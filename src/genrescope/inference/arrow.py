@@ -59,7 +59,7 @@ def to_arrow(results: Iterable[Prediction | Failure]) -> Any:
 
     found = list(results)
     predictions = [each for each in found if isinstance(each, Prediction)]
-    labels = list(dict.fromkeys(chain.from_iterable(each.scores for each in predictions)))
+    labels = list(dict.fromkeys(chain.from_iterable(map(_labels, predictions))))
     columns = {name: [_fact(each, name) for each in found] for name in _FACTS}
     table = {name: pa.array(values, _type(name)) for name, values in columns.items()}
     for label in labels:
@@ -126,6 +126,11 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
                 yield from batch.to_pylist()
     except pa.ArrowException as error:
         raise foreign(path) from error
+
+
+def _labels(prediction: Prediction) -> dict[str, float]:
+    """Return a prediction's labels, in the model's order where its windows tell it."""
+    return prediction.windows[0].scores if prediction.windows else prediction.scores
 
 
 def _fact(result: Prediction | Failure, name: str) -> Any:
