@@ -14,6 +14,7 @@ EXTRAS = {
     "tables": {"pandas": "pandas", "pyarrow": "pyarrow"},
     "tune": {"optuna": "optuna"},
     "transfer": {"transformers": "transformers"},
+    "beets": {"beets": "beets"},
 }  # fmt: skip
 """Of each extra, the packages by the modules that they bring."""
 
