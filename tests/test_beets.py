@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import pytest
 
@@ -20,14 +23,13 @@ from cli_support import PATIENCE, Done, environment, sound, world
 from conftest import write
 
 import genrescope as library
-from beetsplug.genrescope import DEFAULTS
+from beetsplug.genrescope import DEFAULTS, GenrescopePlugin
 from beetsplug.genrescope.names import Names
 from beetsplug.genrescope.verdicts import Verdict
 from genrescope import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from cli_support import World
 
@@ -247,6 +249,18 @@ def test_the_plugin_loads_nothing_heavy() -> None:
     code = "import beetsplug.genrescope, sys; print('loaded', *{'torch', 'av'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["loaded"]
+
+
+def test_the_page_has_every_option_with_its_default() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "beets.md").read_text(encoding="utf-8")
+    options = page.partition("## Options")[2]
+    shown = yaml.safe_load(options.partition("```yaml\n")[2].partition("```")[0])["genrescope"]
+    assert shown == DEFAULTS
+    assert [name for name in DEFAULTS if f"| `{name}` |" not in options] == []
+    letters = re.findall(r"`(-[a-zA-Z])`", options)
+    command = GenrescopePlugin.commands(mock.Mock())[0]
+    given = {name for option in command.parser.option_list for name in option._short_opts}
+    assert set(letters) == given - {"-h"}
 
 
 # -- names and verdicts ---------------------------------------------------------------------------------------------
