@@ -39,6 +39,7 @@ LAYERS = (
     {"models"},
     {"modelfile"},
     {"inference"},
+    {"library"},
     {"sources"},
     {"store"},
     {"splits"},
@@ -217,8 +218,8 @@ print("\\n" + json.dumps(sorted(sys.modules)))
 
 
 NOT_FOR_PREDICTION = (
-    "check", "cli", "evaluation", "reports", "research", "results", "sources", "splits", "store", "synth", "tags",
-    "training",
+    "check", "cli", "evaluation", "library", "reports", "research", "results", "sources", "splits", "store", "synth",
+    "tags", "training",
 )  # fmt: skip
 
 PREDICTION = """

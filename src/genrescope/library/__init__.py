@@ -1,0 +1,1 @@
+"""A library in one SQLite file: songs, predictions, embeddings, corrections, and what is made of them."""
