@@ -127,11 +127,13 @@ class Library:
         """
         return [to_song(row) for row in self.rows(f"SELECT * FROM songs WHERE {where} ORDER BY path, id", values)]
 
-    def entries(self, model: StoredModel, *, windows: bool = False, songs: Sequence[int] | None = None) -> list[Entry]:
+    def entries(
+        self, model: StoredModel | None, *, windows: bool = False, songs: Sequence[int] | None = None
+    ) -> list[Entry]:
         """Return every song with its prediction by a model and its correction, in the order of their paths.
 
         Args:
-            model: one of `models`.
+            model: one of `models`; None leaves predictions out.
             windows: whether predictions carry the scores of their windows.
             songs: numbers of songs, where not all are wanted.
         """
@@ -141,20 +143,27 @@ class Library:
             f"{'p.windows' if windows else 'NULL'} AS windows, c.genres AS correction "
             "FROM songs s LEFT JOIN predictions p ON p.song = s.id AND p.model = ? "
             f"LEFT JOIN corrections c ON c.sound_id = s.sound_id {only} ORDER BY s.path, s.id",
-            (model.id,) if songs is None else (model.id, json.dumps(list(songs))),
+            [model.id if model else None, *([] if songs is None else [json.dumps(list(songs))])],
         )
         return [to_entry(row, model) for row in rows]
 
-    def embeddings(self, model: StoredModel) -> tuple[list[int], npt.NDArray[np.float32]]:
-        """Return the embeddings that a model gave songs that are not missing.
+    def embeddings(
+        self, model: StoredModel, *, songs: Sequence[int] | None = None
+    ) -> tuple[list[int], npt.NDArray[np.float32]]:
+        """Return the embeddings that a model gave songs.
+
+        Args:
+            model: one of `models`.
+            songs: numbers of songs; by default all that are not missing.
 
         Returns:
             The songs' numbers, and float32 of shape (songs, width), in the same order.
         """
+        only = "s.missing = 0" if songs is None else "s.id IN (SELECT value FROM json_each(?))"
         rows = self.rows(
-            "SELECT e.song, e.vector FROM embeddings e JOIN songs s ON s.id = e.song "
-            "WHERE e.model = ? AND s.missing = 0 ORDER BY e.song",
-            (model.id,),
+            f"SELECT e.song, e.vector FROM embeddings e JOIN songs s ON s.id = e.song WHERE e.model = ? AND {only} "
+            "ORDER BY e.song",
+            [model.id, *([] if songs is None else [json.dumps(list(songs))])],
         )
         joined = b"".join(row["vector"] for row in rows)
         return [row["song"] for row in rows], np.frombuffer(joined, "<f4").reshape(len(rows), model.width)

@@ -111,10 +111,10 @@ def to_model(row: sqlite3.Row) -> StoredModel:
     )  # fmt: skip
 
 
-def to_entry(row: sqlite3.Row, model: StoredModel) -> Entry:
+def to_entry(row: sqlite3.Row, model: StoredModel | None) -> Entry:
     """Return the entry of a row of songs, predictions and corrections joined."""
     song = to_song(row)
-    prediction = None if row["genre"] is None else _prediction(row, song, model.labels)
+    prediction = None if model is None or row["genre"] is None else _prediction(row, song, model.labels)
     return Entry(song, prediction, tuple(json.loads(row["correction"] or "[]")))
 
 
