@@ -24,6 +24,9 @@ LOCK_NAME = ".genrescope.lock"
 _FORMULA = re.compile("'*[=+@\t\r-]")
 """What begins a cell that a spreadsheet would run; apostrophes in front are counted, so that none is lost."""
 
+_UNSAFE = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
+"""What some system forbids in the name of a file."""
+
 
 @contextlib.contextmanager
 def writing(path: str | os.PathLike[str]) -> Iterator[None]:
@@ -152,6 +155,17 @@ def undefused(cell: str) -> str:
         ('=cmd', "'Round Midnight")
     """
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
+
+
+def safe_name(text: str, *, longest: int = 120) -> str:
+    """Return a text as a file's name without an ending: one that every system accepts.
+
+    Example:
+        >>> safe_name("AC/DC: Live?"), safe_name("...")
+        ('AC-DC- Live-', 'unnamed')
+    """
+    shown = text.encode("utf-8", "replace").decode()
+    return _UNSAFE.sub("-", shown)[:longest].strip(" .") or "unnamed"
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:

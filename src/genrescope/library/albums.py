@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genrescope.library.similar import artist_of
@@ -13,6 +12,7 @@ from genrescope.tags.artists import artist_key, plain, words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Sequence
+    from pathlib import Path
 
     from genrescope.inference.prediction import Prediction
     from genrescope.library.rows import Entry, Song

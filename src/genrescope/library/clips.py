@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from genrescope import audio
-from genrescope.files import replacing
+from genrescope.files import replacing, safe_name
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +18,6 @@ RATE = 44_100
 """Samples per second of clips, which are mono."""
 
 FORMATS = ("flac", "wav")
-_FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
 _LONGEST = 60  # letters of a song's title in a file name
 
 
@@ -99,8 +97,7 @@ def _clip(kind: str, window: WindowScores, length: float, seconds: float) -> Cli
 def _name(entry: Entry, clip: Clip) -> str:
     song = entry.song
     title = f"{song.artist} - {song.title}" if song.artist and song.title else song.path.stem
-    shown = title.encode("utf-8", "replace").decode()
     minutes, seconds = divmod(int(clip.start), 60)
     scores = ", ".join(f"{label} {score:.2f}" for label, score in clip.scores)
-    name = f"{shown[:_LONGEST]} ({song.id}) {minutes:02d}m{seconds:02d}s {clip.kind} {scores}"
-    return _FORBIDDEN.sub("-", name).strip(" .")
+    name = f"{title[:_LONGEST]} ({song.id}) {minutes:02d}m{seconds:02d}s {clip.kind} {scores}"
+    return safe_name(name)

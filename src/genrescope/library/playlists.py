@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING
 
 from genrescope import playlists
-from genrescope.files import refuse_foreign, write_json, writing
+from genrescope.files import refuse_foreign, safe_name, write_json, writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 NOTE = "genrescope-playlists.json"
 """What marks a folder of playlists as ours, and names them."""
 
-_FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
 _LONGEST = 80  # letters of a file name
 
 
@@ -72,7 +70,7 @@ def _file_names(names: Iterable[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     taken: set[str] = set()
     for name in names:
-        plain = _FORBIDDEN.sub("-", name).strip(" .")[:_LONGEST] or "unnamed"
+        plain = safe_name(name, longest=_LONGEST)
         stem, number = plain, 1
         while stem.casefold() in taken:
             number += 1
@@ -88,7 +86,8 @@ def _known(folder: Path) -> set[str]:
         held = json.loads((folder / NOTE).read_text(encoding="utf-8"))["playlists"]
     except (OSError, ValueError, KeyError, TypeError):
         return set()
-    return {name for name in held if isinstance(name, str) and name.endswith(".m3u8") and not _FORBIDDEN.search(name)}
+    texts = {name for name in held if isinstance(name, str) and name.endswith(".m3u8")}
+    return {name for name in texts if name == f"{safe_name(name.removesuffix('.m3u8'))}.m3u8"}
 
 
 def _confidence(entry: Entry) -> float:
