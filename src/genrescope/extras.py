@@ -34,6 +34,10 @@ def require(extra: str, what: str) -> None:
     Raises:
         MissingPackageError: a package is missing; the message has the command that installs it.
     """
-    missing = [package for module, package in EXTRAS[extra].items() if find_spec(module) is None]
-    if missing:
-        raise MissingPackageError(f"{what} needs {', '.join(missing)}, an extra: pip install 'genrescope[{extra}]'")
+    if lacking := missing(extra):
+        raise MissingPackageError(f"{what} needs {', '.join(lacking)}, an extra: pip install 'genrescope[{extra}]'")
+
+
+def missing(extra: str) -> list[str]:
+    """Return the packages of an extra that are not installed."""
+    return [package for module, package in EXTRAS[extra].items() if find_spec(module) is None]

@@ -14,6 +14,7 @@ import typer
 from genrescope.cli import (
     check,
     compare,
+    correct,
     data,
     datasets,
     demo,
@@ -23,6 +24,7 @@ from genrescope.cli import (
     predict,
     recipes,
     robustness,
+    similar,
     splits,
     streams,
     study,
@@ -47,6 +49,8 @@ commands = (
     demo, datasets, library, check, data, splits, train, evaluate, models, predict, compare, robustness, study, recipes,
     tune,
     transfer,
+    similar,
+    correct,
 )  # fmt: skip
 for module in commands:
     module.add_to(app)

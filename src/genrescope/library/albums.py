@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from genrescope.files import csv_line, write_text
 from genrescope.library.similar import artist_of
 from genrescope.tags.artists import artist_key, plain, words
 
@@ -113,6 +114,18 @@ def shrunk(scores: dict[str, float], mean: Pooled, *, weight: float) -> Pooled:
     ranked = dict(sorted(mixed.items(), key=lambda item: -item[1]))
     genre = next(iter(ranked))
     return Pooled(genre, ranked[genre], ranked, mean.songs)
+
+
+def write(found: Iterable[Album], path: Path) -> None:
+    """Write a row for each song of albums as CSV: its own genre, and its album's, whole or not at all."""
+    columns = ["album", "artist", "path", "genre", "confidence", "album_genre", "album_confidence", "album_songs"]
+    lines = [csv_line(columns)]
+    for album in found:
+        mean = [album.pooled.genre, round(album.pooled.confidence, 6), album.pooled.songs]
+        for entry in album.entries:
+            own = [entry.prediction.genre, entry.prediction.confidence] if entry.prediction else ["", ""]
+            lines.append(csv_line([album.title, album.artist, str(entry.song.path), *own, *mean]))
+    write_text(path, "".join(lines))
 
 
 def _groups(entries: Iterable[Entry], key: Callable[[Entry], Hashable]) -> dict[Hashable, list[Entry]]:

@@ -12,15 +12,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from genrescope import extras
 from genrescope.files import replacing, write_json
 from genrescope.library.similar import Space, standardised
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from genrescope.library.database import Library
     from genrescope.library.rows import StoredModel
-    from genrescope.library.similar import Vectors
+    from genrescope.library.similar import Ranking, Vectors
+
+EXACT = 100_000
+"""Up to so many songs every one is compared, and no index is needed."""
 
 _SAMPLE = 200  # songs whose neighbours are found both ways
 _DEPTH = 10  # neighbours that are compared
@@ -92,6 +97,32 @@ class Index:
             np.isin(space.songs[true], keys).mean() for true, keys in zip(exact, np.atleast_2d(found), strict=True)
         ]
         return round(float(np.mean(shares)), 4)
+
+
+def ranking_of(library: Library, model: StoredModel, *, on_note: Callable[[str], None]) -> Ranking:
+    """Return what finds similar songs: exact up to 100,000 songs, by an index beyond where usearch is installed.
+
+    Args:
+        library: the library.
+        model: whose embeddings are compared.
+        on_note: called with what the user should know: that an index was made, and its recall, or that it is missing.
+
+    Raises:
+        DataError: the model gave no embeddings.
+    """
+    [row] = library.rows("SELECT count(*) FROM embeddings WHERE model = ?", [model.id])
+    if row[0] <= EXACT:
+        return Space.of(library, model)
+    if extras.missing("search"):
+        on_note(
+            f"{row[0]:,} songs are compared one by one; an index is faster beyond {EXACT:,}: pip install "
+            "'genrescope[search]'"
+        )
+        return Space.of(library, model)
+    index = Index(library, model)
+    if index.is_new:
+        on_note(f"indexed {row[0]:,} songs; of the ten nearest songs the index finds {100 * index.recall:.1f} %")
+    return index
 
 
 def _empty(width: int) -> Any:

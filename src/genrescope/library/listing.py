@@ -11,8 +11,9 @@ from genrescope.library.doubt import doubts, margin
 from genrescope.records import to_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from genrescope.library.albums import Pooled
     from genrescope.library.database import Library
     from genrescope.library.rows import Entry, StoredModel
 
@@ -99,13 +100,31 @@ def facts(entry: Entry, model: StoredModel | None) -> dict[str, Any]:
     }
 
 
-def lines(entries: Iterable[Entry], model: StoredModel | None, kind: str) -> Iterator[str]:
-    """Yield songs as lines of `csv`, under a header, or of `jsonl`."""
+def lines(
+    entries: Iterable[Entry],
+    model: StoredModel | None,
+    kind: str,
+    *,
+    means: Mapping[int, Pooled] | None = None,
+    name: str = "album",
+) -> Iterator[str]:
+    """Yield songs as lines of `csv`, under a header, or of `jsonl`.
+
+    Args:
+        entries: the songs.
+        model: whose predictions they have.
+        kind: `csv` or `jsonl`.
+        means: scores of a song's album or artist, by the song's number: two columns more.
+        name: what these are the means of, as the columns' names begin.
+    """
+    more = [] if means is None else [f"{name}_genre", f"{name}_confidence"]
     if kind == "csv":
-        yield csv_line(COLUMNS)
+        yield csv_line([*COLUMNS, *more])
     for entry in entries:
         values = facts(entry, model)
-        yield csv_row(values) if kind == "csv" else to_line(values)
+        mean = (means or {}).get(entry.song.id)
+        added = dict(zip(more, (mean.genre, round(mean.confidence, 6)) if mean else (None, None), strict=False))
+        yield csv_row(values, list(added.values())) if kind == "csv" else to_line(values | added)
 
 
 def csv_row(values: dict[str, Any], more: Sequence[object] = ()) -> str:

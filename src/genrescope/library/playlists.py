@@ -6,13 +6,14 @@ import json
 from typing import TYPE_CHECKING
 
 from genrescope import playlists
+from genrescope.errors import DataError
 from genrescope.files import refuse_foreign, safe_name, write_json, writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from genrescope.library.rows import Entry
+    from genrescope.library.rows import Entry, Song
 
 NOTE = "genrescope-playlists.json"
 """What marks a folder of playlists as ours, and names them."""
@@ -58,9 +59,34 @@ def write_all(folder: Path, lists: Mapping[str, Sequence[Entry]]) -> list[Path]:
     return [folder / names[name] for name in lists]
 
 
+def write_one(path: Path, songs: Iterable[playlists.Entry]) -> None:
+    """Write a playlist that the user named.
+
+    Raises:
+        DataError: its name does not end as a playlist's, so it may be something else.
+        OutputError: it cannot be written.
+    """
+    check_name(path)
+    playlists.write(path, songs)
+
+
+def check_name(path: Path) -> None:
+    """Refuse a name that does not end as a playlist's.
+
+    Raises:
+        DataError: it does not.
+    """
+    if path.suffix.lower() not in playlists.SUFFIXES:
+        raise DataError(f"{path}: accepted are names that end in {' or '.join(playlists.SUFFIXES)}")
+
+
 def to_line(entry: Entry) -> playlists.Entry:
     """Return a song as an entry of a playlist: its file, artist and title, and length."""
-    song = entry.song
+    return song_line(entry.song)
+
+
+def song_line(song: Song) -> playlists.Entry:
+    """Return a song as an entry of a playlist."""
     title = f"{song.artist} - {song.title}" if song.artist and song.title else song.title
     return playlists.Entry(song.path, title, song.seconds if song.seconds is not None else -1.0)
 

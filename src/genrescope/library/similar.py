@@ -7,7 +7,7 @@ cosine of the angle between them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -24,10 +24,8 @@ if TYPE_CHECKING:
 
     Vectors = npt.NDArray[np.float32]
 
-EXACT = 100_000
-"""Up to so many songs every one is compared."""
-
 _TINY = 1e-6
+_SPARE = 20  # songs that are asked for beyond those wanted: copies and the artist's own may be among them
 
 
 @dataclass(frozen=True)
@@ -41,6 +39,13 @@ class Neighbour:
 
     entry: Entry
     similarity: float
+
+
+class Ranking(Protocol):
+    """What finds the nearest songs."""
+
+    def ranked(self, embedding: Vectors, count: int) -> list[tuple[int, float]]:
+        """Return the numbers of the songs nearest to an embedding (width,), and their similarity."""
 
 
 class Space:
@@ -110,34 +115,41 @@ def standardised(embeddings: Vectors, mean: Vectors, scale: Vectors) -> Vectors:
     return np.asarray(made, dtype=np.float32)
 
 
-def choose(
+def find(
     library: Library,
     model: StoredModel,
-    ranked: Sequence[tuple[int, float]],
+    ranking: Ranking,
+    embedding: Vectors,
     *,
     count: int,
     sound_id: str = "",
     other_than: str = "",
 ) -> list[Neighbour]:
-    """Return the songs that count out of those that are nearest.
+    """Return the songs most similar to one.
 
     Args:
         library: where they are.
-        model: whose predictions come with them.
-        ranked: songs' numbers with their similarity, the most similar first.
-        count: how many are wanted.
-        sound_id: of the song that was asked about: it and its copies do not count.
-        other_than: an artist whose songs do not count, as `main_artist` has it; empty where all count.
+        model: whose embeddings are compared, and whose predictions come with the songs.
+        ranking: finds the nearest.
+        embedding: of the song that is asked about, float32 (width,).
+        count: how many songs are wanted.
+        sound_id: of that song: it and its copies do not count.
+        other_than: an artist whose songs do not count, as `artist_of` returns it; empty where all count.
     """
-    similarity = dict(ranked)
-    entries = {each.song.id: each for each in library.entries(model, songs=list(similarity))}
-    chosen = [Neighbour(entries[song], similarity[song]) for song, _ in ranked]
-    return [
-        each
-        for each in chosen
-        if (not sound_id or each.entry.song.sound_id != sound_id)
-        and (not other_than or artist_of(each.entry.song) != other_than)
-    ][:count]
+    asked, found = count + _SPARE, list[Neighbour]()
+    while True:
+        ranked = ranking.ranked(embedding, asked)
+        entries = {each.song.id: each for each in library.entries(model, songs=[song for song, _ in ranked])}
+        nearest = [Neighbour(entries[song], similarity) for song, similarity in ranked if song in entries]
+        found = [each for each in nearest if _counts(each.entry.song, sound_id, other_than)][:count]
+        if len(found) == count or len(ranked) < asked:
+            return found
+        asked *= 4
+
+
+def _counts(song: Song, sound_id: str, other_than: str) -> bool:
+    is_copy = bool(sound_id) and song.sound_id == sound_id
+    return not is_copy and not (other_than and artist_of(song) == other_than)
 
 
 def artist_of(song: Song) -> str:
