@@ -47,11 +47,21 @@ def synth(
 
 def prepare(
     data: Annotated[
-        str, typer.Argument(help="Folder of genre folders, CSV or TSV file, card:folder, or library:folder.")
+        str,
+        typer.Argument(
+            help="Folder of genre folders, CSV or TSV file, card:folder, library:folder, or playlists:folder."
+        ),
     ],
     out: Annotated[Path, typer.Option(help="Folder of the store.")],
     genres: Annotated[str | None, typer.Option(help="Keep only these, as blues,jazz.")] = None,
     normalise_genres: NormaliseGenres = False,
+    several_genres: Annotated[
+        bool, typer.Option("--several-genres", help="Keep all genres that a song's tags name, not only the first.")
+    ] = False,
+    corrections: Annotated[
+        Path | None,
+        typer.Option(help="CSV file (path,genre) whose genres replace those in DATA; several are separated by ;."),
+    ] = None,
     groups: Annotated[
         str | None,
         typer.Option(
@@ -79,8 +89,8 @@ def prepare(
 
         listed = ListingReport(quiet=quiet)
         done = preparing.prepare(
-            data, out, genres=wanted, normalise_genres=normalise_genres, groups=groups, jobs=jobs,
-            on_listing=listed, on_track=show,
+            data, out, genres=wanted, normalise_genres=normalise_genres, several_genres=several_genres,
+            corrections=corrections, groups=groups, jobs=jobs, on_listing=listed, on_track=show,
         )  # fmt: skip
     report_store(done, quiet=quiet)
     if groups not in (None, "none") and (without := sum(not track.group for track in done.store.tracks)):

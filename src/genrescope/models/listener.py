@@ -46,6 +46,7 @@ class TagHead(nn.Module):
         tags: number of tags of all taggers.
         features: numbers of the pooled layer.
         others: number of outputs beside the genres.
+        negatives: whether one more output is learnt from examples of none of the genres.
 
     Attributes:
         prior: (genres, tags), how much each tag speaks for each genre; rows add up to 1, or to 0 without a tag.
@@ -57,10 +58,12 @@ class TagHead(nn.Module):
         bias: (genres,).
         others: (others, tags), how much each tag speaks for each of them; not there without others.
         other_level: (others,), the usual logit of its tags.
+        away: (features,), the weights of the output of negative examples; not there without it.
+        away_bias: (), its bias.
         limit: (), the mean squared standard score of the pooled layer that few training tracks exceed.
     """
 
-    def __init__(self, genres: int, *, tags: int, features: int, others: int = 0) -> None:
+    def __init__(self, genres: int, *, tags: int, features: int, others: int = 0, negatives: bool = False) -> None:
         super().__init__()
         self.tags, self.other_count = tags, others
         self.prior, self.level = nn.Parameter(torch.zeros(genres, tags)), nn.Parameter(torch.zeros(tags))
@@ -69,13 +72,22 @@ class TagHead(nn.Module):
         self.scale, self.limit = nn.Parameter(torch.ones(())), nn.Parameter(torch.tensor(1e6))
         if others:
             self.others, self.other_level = nn.Parameter(torch.zeros(others, tags)), nn.Parameter(torch.zeros(others))
+        self.negatives = negatives
+        if negatives:
+            self.away, self.away_bias = nn.Parameter(torch.zeros(features)), nn.Parameter(torch.zeros(()))
 
     def with_others(self, features: Tensor) -> Tensor:
-        """Return logits of genres, others and what is unlike the training tracks: (batch, genres + others + 1)."""
+        """Return logits of genres, others, negative examples if any, and what is unlike the training tracks.
+
+        They are of shape (batch, genres + others + 1), with negative examples (batch, genres + others + 2).
+        """
         pooled, tags = features[:, : -self.tags], features[:, -self.tags :]
-        squares = ((pooled - self.centre) / self.spread).square().clamp(max=FARTHEST / pooled.shape[1])
+        standard = (pooled - self.centre) / self.spread
+        squares = standard.square().clamp(max=FARTHEST / pooled.shape[1])
         far = FAR * (squares.sum(dim=1, keepdim=True) - self.limit)
         others = [tags @ self.others.T - self.other_level] if self.other_count else []
+        if self.negatives:
+            others.append((standard @ self.away + self.away_bias)[:, None])
         return torch.cat([cast("Tensor", self(features)), *others, far], dim=1)
 
     def forward(self, features: Tensor) -> Tensor:
@@ -92,6 +104,7 @@ class Listener(nn.Module):
         genres: number of outputs.
         taggers: number of tags of each tagger by its name; the first one's pooled layer is the embedding.
         others: number of outputs beside the genres.
+        negatives: as `TagHead` has it.
 
     Attributes:
         width: features in an embedding: the first tagger's.
@@ -100,18 +113,18 @@ class Listener(nn.Module):
     width = Musicnn.width
     batch = Musicnn.batch
 
-    def __init__(self, genres: int, *, taggers: Mapping[str, int], others: int = 0) -> None:
+    def __init__(self, genres: int, *, taggers: Mapping[str, int], others: int = 0, negatives: bool = False) -> None:
         super().__init__()
         self.taggers = nn.ModuleList(Musicnn(tags) for tags in taggers.values())
-        self.head = TagHead(genres, tags=sum(taggers.values()), features=POOLED, others=others)
+        tags = sum(taggers.values())
+        self.head = TagHead(genres, tags=tags, features=POOLED, others=others, negatives=negatives)
 
     @classmethod
-    def of(cls, taggers: Sequence[nn.Module], genres: int, *, others: int = 0) -> Listener:
+    def of(cls, taggers: Sequence[nn.Module], genres: int, *, others: int = 0, negatives: bool = False) -> Listener:
         """Return a listener with copies of musicnn networks, ready to predict; its head knows nothing yet."""
         known = [cast("Musicnn", tagger) for tagger in taggers]
-        network = cls(
-            genres, taggers={str(n): tagger.tags.out_features for n, tagger in enumerate(known)}, others=others
-        )
+        tags = {str(number): tagger.tags.out_features for number, tagger in enumerate(known)}
+        network = cls(genres, taggers=tags, others=others, negatives=negatives)
         for own, tagger in zip(network.taggers, known, strict=True):
             own.load_state_dict(tagger.state_dict())
         return network.eval()
@@ -121,7 +134,7 @@ class Listener(nn.Module):
         return cast("Tensor", self.head(self.listen(windows)))
 
     def with_others(self, windows: Tensor) -> Tensor:
-        """Return logits of genres, others and what is unlike the training tracks: (batch, genres + others + 1)."""
+        """Return what `TagHead.with_others` makes of windows."""
         return self.head.with_others(self.listen(windows))
 
     def listen(self, windows: Tensor) -> Tensor:
@@ -154,6 +167,6 @@ def raised(windows: Tensor) -> Tensor:
 
 
 @register
-def listener(genres: int, *, taggers: dict[str, int], others: int = 0) -> Listener:
+def listener(genres: int, *, taggers: dict[str, int], others: int = 0, negatives: bool = False) -> Listener:
     """Two musicnn networks and a head: 1.6 million parameters, 5.6 GFLOP for 187 frames."""
-    return Listener(genres, taggers=taggers, others=others)
+    return Listener(genres, taggers=taggers, others=others, negatives=negatives)

@@ -84,6 +84,25 @@ class GenreMap:
         unmapped = filter(None, map(self._unknown, parts))
         return Found("", tuple(dict.fromkeys(unmapped)))
 
+    def find_all(self, values: Sequence[str]) -> tuple[str, ...]:
+        """Return all genres of a song with these values in its tag, each once, in their order.
+
+        Example:
+            >>> GenreMap({"hiphop": ["Hip-Hop/Rap"], "rock": ["Rap"]}).find_all(["Hip Hop/Rap; Rock", "Jazz"])
+            ('hiphop', 'rock')
+        """
+        return tuple(dict.fromkeys(genre for value in values for genre in self._meant_by(_narrow(value).strip())))
+
+    def _meant_by(self, value: str) -> list[str]:
+        """Return the genre of a value; where the map knows it only by its parts, those of all parts."""
+        if whole := next(filter(None, (self._meant.get(genre_key(word)) for word in _named(value))), None):
+            return [whole]
+        for separator in _SEPARATORS:
+            parts = [part.strip() for part in separator.split(value)]
+            if len(parts) > 1:
+                return [genre for part in filter(None, parts) for genre in self._meant_by(part)]
+        return []
+
     def _unknown(self, part: str) -> str:
         """Return what of a part without a genre says something; empty where nothing does."""
         return next((word for word in _named(part) if not self._says_nothing(word)), "")

@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 from genrescope.errors import DataError
+from genrescope.sources.labels import joined
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -40,16 +41,21 @@ def alike(genres: Iterable[str]) -> list[list[str]]:
 
 def normalised(tracks: Sequence[Track]) -> list[Track]:
     """Give genres that look alike one name: the one that most tracks have, without what cannot be seen."""
-    counts = Counter(track.genre for track in tracks)
+    counts = Counter(label for track in tracks for label in track.labels)
     best: dict[str, str] = {}
     for genre in sorted(counts, key=lambda genre: (-counts[genre], genre)):
         best.setdefault(spelling_key(genre), " ".join(unicodedata.normalize("NFC", _seen(genre)).split()))
-    return [dataclasses.replace(track, genre=best[spelling_key(track.genre)]) for track in tracks]
+    return [
+        dataclasses.replace(track, genre=joined(best[spelling_key(label)] for label in track.labels))
+        if track.labels
+        else track
+        for track in tracks
+    ]
 
 
-def told(genres: Iterable[str], *, joined: bool) -> list[str]:
+def told(genres: Iterable[str], *, made_one: bool) -> list[str]:
     """Say which genres look alike, a sentence for each group; what cannot be seen is shown escaped."""
-    what = "joined into one" if joined else "they count as different genres; --normalise-genres joins them"
+    what = "joined into one" if made_one else "they count as different genres; --normalise-genres joins them"
     return [f"genres that look alike: {', '.join(map(ascii, names))}: {what}" for names in alike(genres)]
 
 

@@ -12,6 +12,7 @@ from genrescope import audio
 from genrescope.errors import AudioError, DataError, DataNotFoundError
 from genrescope.files import csv_line, read_text, write_text
 from genrescope.sources.genre_map import genre_key
+from genrescope.sources.labels import joined
 from genrescope.tags import read as tags
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class Song:
 
     Attributes:
         path: its file.
-        genre: its genre, one of the map's.
+        genre: its genre, one of the map's; several as `labels.joined` writes them.
         group: its main artist in the spelling that makes a group; empty where unknown.
         artist: its artist as the tag has it.
         title: its title as the tag has it.
@@ -102,6 +103,7 @@ def scan(
     files: Sequence[Path],
     genre_map: GenreMap,
     *,
+    several: bool = False,
     on_file: Callable[[int, UnreadableFile | None], None] = lambda *_: None,
 ) -> Library:
     """Read the tags of files and look their genres up; a file whose tags cannot be read stops nothing.
@@ -109,6 +111,7 @@ def scan(
     Args:
         files: what to read.
         genre_map: which words mean which genre.
+        several: whether a song has all genres that its tags name; else it has the first.
         on_file: called after every file with the number done, and the failure if it was one.
     """
     songs: list[Song] = []
@@ -117,7 +120,7 @@ def scan(
     unmapped: Counter[str] = Counter()
     without_genre = without_match = 0
     for number, path in enumerate(files, start=1):
-        song, unknown, failure = _heard(path, genre_map)
+        song, unknown, failure = _heard(path, genre_map, several=several)
         if song is not None:
             songs.append(song)
         elif failure is not None:
@@ -193,7 +196,9 @@ def _refuse_foreign(path: Path, head: str) -> None:
         raise DataError(f"{path} is there already and holds something else; choose another name, or remove it")
 
 
-def _heard(path: Path, genre_map: GenreMap) -> tuple[Song | None, tuple[str, ...], UnreadableFile | None]:
+def _heard(
+    path: Path, genre_map: GenreMap, *, several: bool
+) -> tuple[Song | None, tuple[str, ...], UnreadableFile | None]:
     """Return a song, or the words that the map does not know, or why the tags could not be read."""
     try:
         its = tags.read(path)
@@ -202,7 +207,8 @@ def _heard(path: Path, genre_map: GenreMap) -> tuple[Song | None, tuple[str, ...
     found = genre_map.find(its.genres)
     if not found.genre:
         return None, found.unmapped, None
-    return Song(path, found.genre, its.group, its.artist, its.title, its.album, "; ".join(its.genres)), (), None
+    genre = joined(genre_map.find_all(its.genres)) if several else found.genre
+    return Song(path, genre, its.group, its.artist, its.title, its.album, "; ".join(its.genres)), (), None
 
 
 def _written(path: Path, folder: Path) -> str:

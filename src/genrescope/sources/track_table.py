@@ -24,8 +24,8 @@ _Row = dict[str, str]
 def list_table(path: Path) -> Listing:
     """Read a CSV or TSV file with the columns `path`, `genre` and, if wanted, `group` and `part`.
 
-    Paths are relative to the file. Without a column `group` a column `artist` gives the groups, its spellings made one
-    as `artist_key` does it.
+    Paths are relative to the file; several genres stand in one cell: `blues; jazz`. Without a column `group` a column
+    `artist` gives the groups, its spellings made one as `artist_key` does it.
 
     Raises:
         DataError: as `read_rows`.
@@ -90,7 +90,8 @@ def _refuse_twice(path: Path, names: list[tuple[int, str, str]]) -> None:
     under = f" under {len(set(genres))} genres ({', '.join(dict.fromkeys(genres))})" if len(set(genres)) > 1 else ""
     raise DataError(
         f"{path}, line {lines[1]}: {' and '.join(dict.fromkeys(paths))} stands there {_times(len(names))}, in the "
-        f"lines {', '.join(map(str, lines))}: one file{under}; each file has one row and one genre"
+        f"lines {', '.join(map(str, lines))}: one file{under}; each file has one row, whose cell may hold several "
+        "genres, as blues; jazz"
     )
 
 

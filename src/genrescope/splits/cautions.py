@@ -58,7 +58,8 @@ def cautions(
         told = "1 pair of duplicates is" if apart == 1 else f"{apart} pairs of duplicates are"
         notes.append(f"{told} in two parts: accuracy will be too high")
     for part in ordered([*asked, *parts.values()]):
-        absent = {track.genre for track in dealt} - {track.genre for track in dealt if parts[track.id] == part}
+        there = {label for track in dealt if parts[track.id] == part for label in track.labels}
+        absent = {label for track in dealt for label in track.labels} - there
         if absent:
             notes.append(f"the part {part} has no track of {', '.join(sorted(absent))}")
     return tuple(notes)

@@ -113,7 +113,7 @@ def _stratified(
     tracks: Sequence[StoredTrack], rng: random.Random, shares: Mapping[str, float], pairs: Sequence[Pair]
 ) -> dict[str, str]:
     """Give each part the same share of each genre; duplicates stay together."""
-    genres = genre_counts(track.genre for track in tracks)
+    genres = genre_counts(stratum for track in tracks for stratum in _strata(track))
     for genre, count in genres.items():
         if count < len(shares):
             raise DataError(
@@ -137,7 +137,7 @@ def _stratified_group(
 ) -> dict[str, str]:
     """Assign whole groups to parts so that the parts have the right share of every genre, as far as groups allow."""
     units = _grouped(tracks, pairs, shares)
-    genres = genre_counts(track.genre for track in tracks)
+    genres = genre_counts(stratum for track in tracks for stratum in _strata(track))
     return _dealt(tracks, units, dealing.exact_targets(genres, shares), rng)
 
 
@@ -162,9 +162,14 @@ def _dealt(
 ) -> dict[str, str]:
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for track in tracks:
-        counts[unit_of[track.id]][track.genre] += 1
+        counts[unit_of[track.id]].update(_strata(track))
     parts = dict(zip(counts, dealing.deal(list(counts.values()), targets, rng), strict=True))
     return {track.id: parts[unit_of[track.id]] for track in tracks}
+
+
+def _strata(track: StoredTrack) -> tuple[str, ...]:
+    """Return what of a track is shared out evenly: each of its genres, or that it is a negative example."""
+    return track.labels or (track.genre,)
 
 
 def _own(tracks: Sequence[StoredTrack]) -> Split:

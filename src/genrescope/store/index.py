@@ -20,7 +20,7 @@ class IndexRow:
     Attributes:
         id: the track's id.
         path: its audio file, relative to the data set's folder where it lies inside.
-        genre: its label.
+        genre: its label; several, or `not-mine`, as `sources.labels` writes them.
         group: its artist or recording; empty where unknown.
         seconds: length of the decoded sound.
         sample_rate: of the file, per second.

@@ -21,6 +21,7 @@ from genrescope import files, records
 from genrescope.errors import DataError
 from genrescope.features.spec import Spec, from_dict, to_dict
 from genrescope.files import writing
+from genrescope.sources.labels import labels_of
 from genrescope.store import header as headers
 from genrescope.store import store
 from genrescope.store.index import IndexRow, genre_counts, read_index
@@ -112,7 +113,7 @@ class Journal:
             "tracks": len(usable),
             "failed": len(rows) - len(usable),
             "frames": sum(extent.frames for extent in extents),
-            "genres": genre_counts(row.genre for row in usable),
+            "genres": genre_counts(label for row in usable for label in labels_of(row.genre)),
             "front_end": to_dict(self._spec),
             "front_end_fingerprint": self._spec.fingerprint,
             "fingerprint": store.data_fingerprint(rows, self._spec),

@@ -59,6 +59,8 @@ def prepare(
     *,
     genres: Sequence[str] | None = None,
     normalise_genres: bool = False,
+    several_genres: bool = False,
+    corrections: Path | None = None,
     groups: str | None = None,
     jobs: int | None = None,
     spec: Spec | None = None,
@@ -68,10 +70,12 @@ def prepare(
     """Make, finish or bring up to date the store of a data set.
 
     Args:
-        data: a folder of genre folders, a CSV or TSV file, `card:folder`, or `library:folder`.
+        data: what `list_data` takes.
         out: the store's folder; made if need be.
         genres: keep only these; None keeps all.
         normalise_genres: join genres whose names differ in case, blanks or Unicode form only.
+        several_genres: keep all genres that tags name; else a tagged song has the first.
+        corrections: a CSV or TSV file whose genres stand in place of those in `data`.
         groups: where the tracks' groups come from, as `groups.assign` reads it; None keeps those that `data` has.
         jobs: worker processes; None takes one for each core, 0 works in this process.
         spec: the front end's numbers.
@@ -89,7 +93,7 @@ def prepare(
     """
     begun = time.monotonic()
     out, spec = Path(out), spec or LogMelSpec()
-    listing = list_data(data, normalise_genres=normalise_genres)
+    listing = list_data(data, normalise_genres=normalise_genres, several_genres=several_genres, corrected=corrections)
     on_listing(listing)
     root, tracks = listing.root, select_genres(listing.tracks, genres)
     ours = (store.STORE_FILE, store.FRAMES_FILE, JOURNAL_FILE, PARTIAL_FILE)

@@ -23,6 +23,7 @@ import numpy.typing as npt
 from genrescope.errors import DataError, DataNotFoundError
 from genrescope.features.spec import Spec, from_dict
 from genrescope.files import fingerprint
+from genrescope.sources.labels import labels_of
 from genrescope.sources.listing import some
 from genrescope.store.header import FORMAT, INDEX_FILE, REPAIR, STORE_FILE, TRACKS_FILE, read_header, table_file
 from genrescope.store.index import IndexRow, read_index
@@ -74,6 +75,11 @@ class StoredTrack:
     seconds: float
     part: str = ""
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Its genres; none for a negative example."""
+        return labels_of(self.genre)
+
 
 @dataclass(frozen=True)
 class Store:
@@ -98,7 +104,12 @@ class Store:
     @property
     def genres(self) -> tuple[str, ...]:
         """The genres of its usable tracks, in alphabetical order."""
-        return tuple(sorted({track.genre for track in self.tracks}))
+        return tuple(sorted({label for track in self.tracks for label in track.labels}))
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether any of its usable tracks has several genres."""
+        return any(len(track.labels) > 1 for track in self.tracks)
 
     @property
     def has_groups(self) -> bool:

@@ -11,7 +11,6 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import torch
-import torch.nn.functional as F
 
 from genrescope.features import windows
 from genrescope.training.augment import Augment
@@ -43,8 +42,7 @@ class Batches:
     ) -> None:
         self._bank, self._tracks, self._recipe, self._seed = bank, tracks, recipe, seed
         self._augment = Augment(recipe.augment, store.spec)
-        self._genres = len(labels)
-        self._targets = torch.tensor([labels.index(track.genre) for track in tracks])
+        self._targets = torch.tensor([[float(label in track.labels) for label in labels] for track in tracks])
         self._fixed = None
         its = recipe.windows
         if its.train == "random":
@@ -68,13 +66,14 @@ class Batches:
         """Yield the batches of an epoch, counted from 1.
 
         Yields:
-            Log-mels, float32 (batch, 1, n_mels, frames), and the probability of each genre, float32 (batch, genres).
+            Log-mels, float32 (batch, 1, n_mels, frames), and the probability of each genre, float32 (batch, genres):
+            they add up to 1 where a track has one genre.
         """
         shown = self._shown(number)
         size = self._recipe.training.batch_size
         generator = generator_for(self._seed, _CHANGES + number)
         for placed, images in self._bank.batches(shown.split(size), length=self._recipe.windows.frames):
-            target = F.one_hot(self._targets[placed.tracks], self._genres).float().to(images.device)
+            target = self._targets[placed.tracks].to(images.device)
             draws = self._augment.draw(len(placed), generator)
             yield self._augment.apply(images, target, draws)
 
@@ -93,9 +92,9 @@ def balanced(tracks: Sequence[StoredTrack], balance: str) -> Tensor:
 
     Args:
         tracks: the training tracks.
-        balance: `tracks`, all alike; `genres`, every genre as often.
+        balance: `tracks`, all alike; `genres`, every genre as often. Where tracks have several genres all are alike.
     """
-    if balance == "tracks":
+    if balance == "tracks" or any(len(track.labels) > 1 for track in tracks):
         return torch.full((len(tracks),), 1 / len(tracks), dtype=torch.float64)
     size = Counter(track.genre for track in tracks)
     return torch.tensor([1 / size[track.genre] / len(size) for track in tracks], dtype=torch.float64)

@@ -163,7 +163,9 @@ class TuningLearner:
     waves: Mapping[str, StoredWave]
 
     def check(self, job: Job, material: Material) -> None:
-        """Refuse nothing: the recipe was checked when it was made."""
+        """Refuse tracks that have not just one genre; the recipe was checked when it was made."""
+        material.refuse_several("fine-tuning")
+        material.refuse_negatives("fine-tuning")
 
     def learn(self, job: Job, material: Material, folder: RunFolder, watch: Watch) -> Learnt:
         """Go through all epochs that are left."""

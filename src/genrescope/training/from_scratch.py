@@ -36,8 +36,12 @@ class NetworkLearner:
     recipe: Recipe
 
     def check(self, job: Job, material: Material) -> None:
-        """Refuse a network that does not exist or cannot take the windows."""
+        """Refuse a network that does not exist or cannot take the windows, and tracks that it cannot learn from."""
         recipe = self.recipe
+        if recipe.kind == "ensemble":
+            material.refuse_several(f"the recipe {recipe.name}")
+        if not material.multi_label:
+            material.refuse_negatives(f"the recipe {recipe.name}")
         registry.refuse_windows(
             recipe.model.name, recipe.model.options, features=job.store.spec.width, frames=recipe.windows.frames
         )
@@ -49,12 +53,13 @@ class NetworkLearner:
         torch.manual_seed(job.seed)
         network = registry.create(recipe.model.name, len(material.labels), **recipe.model.options)
         measure_inputs(network, lambda: _whole_tracks(store, material.learnt))
-        course = loop.Course.of(network, recipe, seed=job.seed, device=job.device)
+        exclusive = not material.multi_label
+        course = loop.Course.of(network, recipe, seed=job.seed, device=job.device, exclusive=exclusive)
         bank = FrameBank(store.frames, silence=store.spec.silence, device=course.device, padding=recipe.windows.padding)
         batches = Batches(store, bank, material.learnt, material.labels, recipe=recipe, seed=job.seed)
         validation = Validation(
             bank, material.held_out, material.labels, front_end=store.spec, windows=recipe.trained_windows,
-            verdict=recipe.evaluation.verdict,
+            verdict=recipe.evaluation.verdict, exclusive=exclusive,
         )  # fmt: skip
         history = loop.run(folder, course, batches, validation, watch)
         network, name, options = course.state.judged, recipe.model.name, recipe.model.options
@@ -62,7 +67,8 @@ class NetworkLearner:
             network, name, options = self._joined(network, job, material, watch)
         return Learnt(
             network, name, options, front_end=store.spec, windows=recipe.scored_windows, history=history,
-            windows_learnt=batches.windows,
+            windows_learnt=batches.windows, exclusive=exclusive,
+            thresholds={} if exclusive else validation.thresholds(network),
         )  # fmt: skip
 
     def _joined(

@@ -5,14 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from genrescope.devices import choose_device
-from genrescope.errors import DataError
+from genrescope.errors import DataError, RecipeError
+from genrescope.sources.labels import NEGATIVE
 from genrescope.splits import duplicates
 from genrescope.splits.audit import audit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    import numpy.typing as npt
 
     from genrescope.splits import Split
     from genrescope.splits.duplicates import Pair
@@ -27,12 +32,49 @@ class Material:
     """The training tracks, and those for validation.
 
     Attributes:
+        learnt: the training tracks; negative examples have none of the labels.
         held_out: the tracks of the part `validation`, where it is not trained on.
+        labels: the genres.
+        multi_label: whether a track of the split has several of them, so that each label is decided by itself.
     """
 
     learnt: Sequence[StoredTrack]
     held_out: Sequence[StoredTrack]
     labels: Sequence[str]
+    multi_label: bool = False
+
+    @property
+    def negatives(self) -> int:
+        """How many training tracks have none of the labels."""
+        return sum(not track.labels for track in self.learnt)
+
+    def targets(self, tracks: Sequence[StoredTrack]) -> npt.NDArray[np.float64]:
+        """Return which tracks have which labels, of shape (tracks, labels): 1 or 0."""
+        return np.array([[float(label in track.labels) for label in self.labels] for track in tracks])
+
+    def refuse_several(self, what: str) -> None:
+        """Refuse tracks of several genres, for what knows one genre a track.
+
+        Raises:
+            RecipeError: there are some.
+        """
+        if self.multi_label:
+            raise RecipeError(
+                f"{what} gives one genre to a track, and some tracks have several. Train with --recipe listener or "
+                "mgcc, which give a score for each genre; or prepare DATA with one genre a track"
+            )
+
+    def refuse_negatives(self, what: str) -> None:
+        """Refuse negative examples, for what cannot learn from them.
+
+        Raises:
+            RecipeError: there are some.
+        """
+        if self.negatives:
+            raise RecipeError(
+                f"{what} cannot learn from the {self.negatives} training tracks that are {NEGATIVE}. Train with "
+                "--recipe listener, or keep the genres alone by prepare --genres"
+            )
 
 
 @dataclass(frozen=True)
@@ -87,16 +129,19 @@ class Job:
         held_out = []
         if "validation" not in self.parts:
             held_out = [track for track in self.store.tracks if self.split.parts.get(track.id) == "validation"]
-        labels = sorted({track.genre for track in self.store.tracks if track.id in self.split.parts})
+        dealt = [track for track in self.store.tracks if track.id in self.split.parts]
+        labels = sorted({label for track in dealt for label in track.labels})
+        multi_label = any(len(track.labels) > 1 for track in dealt)
         if not learnt:
             raise DataError(
                 f"none of the split's {len(wanted)} tracks of {', '.join(self.parts)} is in the store {self.store.path}"
             )
         if len(labels) < 2:
-            raise DataError(
-                f'there is one genre only, "{labels[0]}"; a classifier needs two or more. Prepare DATA that has more'
-            )
-        return Material(learnt, held_out, labels)
+            told = f'there is one genre only, "{labels[0]}"' if labels else f"all tracks are {NEGATIVE}"
+            raise DataError(f"{told}; a classifier needs two or more. Prepare DATA that has more")
+        if not multi_label:
+            held_out = [track for track in held_out if track.labels]
+        return Material(learnt, held_out, labels, multi_label)
 
     def audit(self) -> Audit:
         """Find every leak of the split: what is in two of its parts."""

@@ -30,6 +30,8 @@ class Learnt:
         windows_learnt: training windows in an epoch.
         temperature: what logits are divided by.
         unknown_above: the novelty from which a track is called none of the labels; None where the network cannot tell.
+        exclusive: whether a track has one label.
+        thresholds: by label, the score from which it counts, where a track may have several.
         requires: weights that the model file names instead of copying them.
     """
 
@@ -43,6 +45,8 @@ class Learnt:
     weights: Terms = field(default_factory=lambda: Terms(licence="unspecified: the terms of the training data apply"))
     temperature: float = 1.0
     unknown_above: float | None = None
+    exclusive: bool = True
+    thresholds: dict[str, float] = field(default_factory=dict)
     requires: tuple[Requirement, ...] = ()
     facts: dict[str, Any] = field(default_factory=dict)
 

@@ -17,6 +17,7 @@ from genrescope.training.learner import Learnt
 from genrescope.training.progress import Epoch
 from genrescope.training.tag_head import (
     Points,
+    error_of,
     far_from_training,
     fit,
     folds_of,
@@ -25,6 +26,7 @@ from genrescope.training.tag_head import (
     loss,
     standard_of,
 )
+from genrescope.training.thresholds import UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,12 +34,11 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from genrescope.modelfile import Model
-    from genrescope.store.store import StoredTrack
     from genrescope.training.job import Job, Material
     from genrescope.training.progress import Watch
     from genrescope.training.recipe_listener import ListenerRecipe
     from genrescope.training.run_folder import RunFolder
-    from genrescope.training.tag_head import Floats, Fold, Head, LeftOut
+    from genrescope.training.tag_head import Floats, Fold, Head, Integers, LeftOut
 
 
 @dataclass(frozen=True)
@@ -75,15 +76,20 @@ class _View:
             spread=spread,
         )
 
-    def points(self, means: Floats, tracks: Sequence[StoredTrack], labels: Sequence[str]) -> Points:
-        """Return tracks as the head sees them."""
+    def points(self, means: Floats, material: Material) -> Points:
+        """Return the training tracks as the head sees them."""
         heard, pooled = means[:, -len(self.level) :], means[:, : -len(self.level)]
+        tracks, targets = material.learnt, material.targets(material.learnt)
+        tags = (heard - self.level) @ self.prior.T
+        if with_negatives(material):
+            tags = np.column_stack([tags, np.zeros(len(tags))])
         return Points(
-            tags=(heard - self.level) @ self.prior.T,
+            tags=tags,
             rivals=heard @ self.others.T - self.other_level,
             pooled=(pooled - self.centre) / self.spread,
-            genre=np.array([labels.index(track.genre) for track in tracks]),
+            genre=rarest(targets),
             artist=np.array([track.group or f"track {track.id}" for track in tracks]),
+            targets=targets if material.multi_label else None,
         )
 
 
@@ -109,29 +115,36 @@ class ListenerLearner:
         """Compute what features are missing, choose how far labels move the head by artists left out, and fit it."""
         models = listening.taggers(self.recipe.listener.taggers)
         others = tag_genres.rivals(material.labels, listening.tags_of(models))
-        network = Listener.of([model.network for model in models], len(material.labels), others=len(others))
+        network = Listener.of(
+            [model.network for model in models], len(material.labels), others=len(others),
+            negatives=with_negatives(material),
+        )  # fmt: skip
         features = listening.extract(job.store, network, models, on_track=watch.on_track).found
         began = time.monotonic()
         windows = [features[track.id].astype(np.float64) for track in material.learnt]
         means = np.stack([each.mean(axis=0) for each in windows])
         view = _View.of(means, material.labels, listening.tags_of(models))
-        points = view.points(means, material.learnt, material.labels)
+        points = view.points(means, material)
         rotation = np.linalg.svd(points.pooled, full_matrices=False)[2]
         points = replace(points, pooled=points.pooled @ rotation.T)
         if folds := folds_of(points):
-            far, limit = far_from_training([each[:, : -len(view.level)] for each in windows], folds)
+            known = np.array([bool(track.labels) for track in material.learnt])
+            judged = [(learnt, held[known[held]]) for learnt, held in folds]  # negative examples may well be unlike
+            far, limit = far_from_training([each[:, : -len(view.level)] for each in windows], judged)
             points = replace(points, rivals=np.column_stack([points.rivals, far]))
             network.head.limit.data.fill_(limit)
-        penalties, heard = self._chosen(points, view.prior.sum(axis=1) > 0, folds)
+        tagged = np.append(view.prior.sum(axis=1) > 0, np.zeros(int(with_negatives(material)), dtype=np.bool_))
+        penalties, heard = self._chosen(points, tagged, folds, len(material.labels))
         head = fit(points, penalties)
         _fill(network, head, rotation, view)
         row = _row(points, head, began)
         watch.on_epoch(row)
         folder.write_history([row])
-        return self._learnt(network, models, row, penalties=penalties, heard=heard)
+        found = self._learnt(network, models, row, penalties=penalties, heard=heard)
+        return _with_thresholds(found, material.labels, heard) if material.multi_label else found
 
     def _chosen(
-        self, points: Points, tagged: npt.NDArray[np.bool_], folds: Sequence[Fold]
+        self, points: Points, tagged: npt.NDArray[np.bool_], folds: Sequence[Fold], genres: int
     ) -> tuple[Floats, LeftOut | None]:
         """Return the penalty of each genre's weights, chosen on held-out artists, and the scores of their tracks."""
         section = self.recipe.listener
@@ -142,8 +155,8 @@ class ListenerLearner:
         for own, grid in ((~tagged, section.untagged), (tagged, section.tagged)):
             if own.any():
                 tried = [np.where(own, value, penalties) for value in grid]
-                judged = [left_out(points, folds, each) for each in tried]
-                best = min(range(len(tried)), key=lambda place: loss(judged[place].logits, judged[place].genre))
+                judged = [left_out(points, folds, each, genres=genres) for each in tried]
+                best = min(range(len(tried)), key=lambda place: loss(judged[place].logits, judged[place].truth))
                 penalties, heard = tried[best], judged[best]
         return penalties, heard
 
@@ -162,6 +175,7 @@ class ListenerLearner:
                     for name, model in zip(self.recipe.listener.taggers, models, strict=True)
                 },
                 "others": network.head.other_count,
+                **({"negatives": True} if network.head.negatives else {}),
             },
             front_end=first.front_end,
             windows=listening.WINDOWS,
@@ -174,11 +188,37 @@ class ListenerLearner:
         )
 
 
+def with_negatives(material: Material) -> bool:
+    """Whether an output is learnt from negative examples; where tracks have several genres they just have none."""
+    return material.negatives > 0 and not material.multi_label
+
+
+def rarest(targets: Floats) -> Integers:
+    """Return the number of each track's rarest genre, (tracks,); of a track without one the number of genres.
+
+    Args:
+        targets: (tracks, genres), 1 or 0.
+
+    Example:
+        >>> rarest(np.array([[1, 0], [1, 1], [0, 0]])).tolist()
+        [0, 1, 2]
+    """
+    counts = np.where(targets > 0, targets.sum(axis=0), np.inf)
+    return np.asarray(np.where(targets.any(axis=1), counts.argmin(axis=1), targets.shape[1]))
+
+
+def _with_thresholds(found: Learnt, labels: Sequence[str], heard: LeftOut | None) -> Learnt:
+    """Add the score from which each label counts, chosen on artists that were left out."""
+    values = heard.thresholds.tolist() if heard is not None else [UNKNOWN] * len(labels)
+    return replace(found, exclusive=False, thresholds=dict(zip(labels, values, strict=True)))
+
+
 def _fill(network: Listener, head: Head, rotation: Floats, view: _View) -> None:
     """Give the network's head its numbers."""
-    values = vars(view) | {
-        "scale": np.array(head.scale), "weights": (rotation.T @ head.weights).T, "bias": head.bias
-    }  # fmt: skip
+    weights, bias, genres = (rotation.T @ head.weights).T, head.bias, len(view.prior)
+    values = vars(view) | {"scale": np.array(head.scale), "weights": weights[:genres], "bias": bias[:genres]}
+    if network.head.negatives:
+        values |= {"away": weights[genres], "away_bias": bias[genres]}
     with torch.no_grad():
         for name, value in values.items():
             if not np.size(value):  # there are no rivals
@@ -189,5 +229,5 @@ def _fill(network: Listener, head: Head, rotation: Floats, view: _View) -> None:
 def _row(points: Points, head: Head, began: float) -> Epoch:
     logits = logits_of(points, head)
     seconds = time.monotonic() - began
-    error = float((logits.argmax(axis=1) != points.genre).mean())
-    return Epoch(1, 1, 0.0, loss(logits, points.genre), error, None, None, seconds, len(logits) / max(seconds, 1e-9))
+    error = error_of(logits, points.truth)
+    return Epoch(1, 1, 0.0, loss(logits, points.truth), error, None, None, seconds, len(logits) / max(seconds, 1e-9))

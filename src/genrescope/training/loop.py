@@ -47,6 +47,7 @@ class Course:
 
     Attributes:
         clip: longest gradient of a step; a longer one is shortened to it. 0 lets all be.
+        exclusive: whether a track has one genre (softmax), or any number of them (sigmoid).
     """
 
     recipe: Recipe | TuningRecipe
@@ -56,10 +57,18 @@ class Course:
     network: nn.Module
     optimizer: torch.optim.Optimizer
     clip: float = 0.0
+    exclusive: bool = True
 
     @classmethod
     def of(
-        cls, network: nn.Module, recipe: Recipe | TuningRecipe, *, seed: int, device: str, clip: float = 0.0
+        cls,
+        network: nn.Module,
+        recipe: Recipe | TuningRecipe,
+        *,
+        seed: int,
+        device: str,
+        clip: float = 0.0,
+        exclusive: bool = True,
     ) -> Course:
         """Bring a network to its device."""
         from lightning_fabric import Fabric
@@ -70,7 +79,19 @@ class Course:
         fabric = Fabric(accelerator=device, devices=1, precision=recipe.training.precision)
         state = TrainingState(network.to(fabric.device), recipe, device)
         wrapped, optimizer = fabric.setup(network, state.optimizer)
-        return cls(recipe, seed, state, fabric, wrapped, optimizer, clip)
+        return cls(recipe, seed, state, fabric, wrapped, optimizer, clip, exclusive)
+
+    def loss(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Return the mean cross-entropy of a batch; where a track has any number of genres, over all labels."""
+        if self.exclusive:
+            return F.cross_entropy(logits, target)
+        return F.binary_cross_entropy_with_logits(logits, target)
+
+    def wrong(self, logits: Tensor, target: Tensor) -> float:
+        """Return how many windows of a batch are classified wrongly: those of another genre, or the share of labels."""
+        if self.exclusive:
+            return int((logits.argmax(dim=1) != target.argmax(dim=1)).sum())
+        return float(((logits > 0) != (target > 0.5)).float().mean(dim=1).sum())
 
     @property
     def device(self) -> torch.device:
@@ -120,7 +141,7 @@ def run(
 def _epoch(number: int, course: Course, batches: Shown, watch: Watch) -> Step:
     """Train the network on every window once; return its state after the last step."""
     recipe, optimizer, network = course.recipe, course.optimizer, course.network
-    total_loss, wrong, seen, step = 0.0, 0, 0, (number - 1) * len(batches)
+    total_loss, wrong, seen, step = 0.0, 0.0, 0, (number - 1) * len(batches)
     epochs = recipe.training.epochs
     began = time.monotonic()
     torch.manual_seed(epoch_seed(course.seed, number))  # for dropout
@@ -130,7 +151,7 @@ def _epoch(number: int, course: Course, batches: Shown, watch: Watch) -> Step:
         for group in optimizer.param_groups:
             group["lr"] = rate
         logits = network(windows).float()
-        loss = F.cross_entropy(logits, target)
+        loss = course.loss(logits, target)
         course.fabric.backward(loss)
         if course.clip:
             course.fabric.clip_gradients(network, optimizer, max_norm=course.clip, error_if_nonfinite=False)
@@ -141,7 +162,7 @@ def _epoch(number: int, course: Course, batches: Shown, watch: Watch) -> Step:
         step += 1
         seen += len(target)
         total_loss += _finite(loss, number, step, rate) * len(target)
-        wrong += int((logits.argmax(dim=1) != target.argmax(dim=1)).sum())
+        wrong += course.wrong(logits, target)
         at = Step(
             epoch=number,
             step=step,

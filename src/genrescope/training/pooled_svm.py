@@ -44,7 +44,9 @@ class SVMLearner:
     recipe: Recipe
 
     def check(self, job: Job, material: Material) -> None:
-        """Refuse windows that are too short for the statistics."""
+        """Refuse windows that are too short for the statistics, and tracks that have not just one genre."""
+        material.refuse_several(f"the recipe {self.recipe.name}")
+        material.refuse_negatives(f"the recipe {self.recipe.name}")
         name, frames = self.recipe.model.name, self.recipe.classifier.frames
         registry.refuse_windows(name, {}, features=job.store.spec.width, frames=frames)
 

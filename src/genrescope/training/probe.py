@@ -73,7 +73,9 @@ class ProbeLearner:
     embeddings: Mapping[str, Embeddings]
 
     def check(self, job: Job, material: Material) -> None:
-        """Refuse nothing: any embeddings will do."""
+        """Refuse tracks that have not just one genre; any embeddings will do."""
+        material.refuse_several("a probe")
+        material.refuse_negatives("a probe")
 
     def learn(self, job: Job, material: Material, folder: RunFolder, watch: Watch) -> Learnt:
         """Fit the SVM; nothing is drawn."""

@@ -14,9 +14,10 @@ import torch.nn.functional as F
 from genrescope import threads
 from genrescope.inference.scorer import novelty_of
 from genrescope.models.listener import FAR, FARTHEST
+from genrescope.training.thresholds import best_thresholds
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Integers: TypeAlias = npt.NDArray[np.int64]
@@ -46,8 +47,10 @@ class Points:
         tags: (tracks, genres), the mean logit of each genre's tags minus their mean level.
         rivals: (tracks, rivals), the same of genres that are not to be learnt.
         pooled: (tracks, features), the pooled layer, standardised.
-        genre: (tracks,), its number.
+        genre: (tracks,), its number; of a negative example the number of genres. Where tracks have several genres, the
+            rarest one's, by which they are dealt to folds.
         artist: (tracks,).
+        targets: (tracks, genres), 1 or 0, where tracks have several genres; else None.
     """
 
     tags: Floats
@@ -55,11 +58,18 @@ class Points:
     pooled: Floats
     genre: Integers
     artist: npt.NDArray[np.str_]
+    targets: Floats | None = None
+
+    @property
+    def truth(self) -> Integers | Floats:
+        """What logits are compared with: (tracks,) where genres exclude each other, else (tracks, genres)."""
+        return self.genre if self.targets is None else self.targets
 
     def take(self, chosen: Integers) -> Points:
         """Return some of them."""
         tags, rivals, pooled = self.tags[chosen], self.rivals[chosen], self.pooled[chosen]
-        return Points(tags, rivals, pooled, self.genre[chosen], self.artist[chosen])
+        targets = None if self.targets is None else self.targets[chosen]
+        return Points(tags, rivals, pooled, self.genre[chosen], self.artist[chosen], targets)
 
 
 @dataclass(frozen=True)
@@ -67,38 +77,54 @@ class LeftOut:
     """Out-of-fold scores: tracks whose artists were held out.
 
     Attributes:
-        logits: (tracks, genres).
+        logits: (tracks, genres), and one more of being a negative example where there are some.
         rivals: (tracks, rivals), what is unlike the training tracks being one of them.
-        genre: (tracks,), the tracks' own.
+        truth: as `Points` has it.
+        genres: number of genres.
     """
 
     logits: Floats
     rivals: Floats
-    genre: Integers
+    truth: Integers | Floats
+    genres: int
+
+    @property
+    def known(self) -> npt.NDArray[np.bool_]:
+        """Which tracks have a genre, (tracks,)."""
+        return np.asarray(self.truth < self.genres if self.truth.ndim == 1 else self.truth.any(axis=1))
 
     @property
     def temperature(self) -> float:
         """What makes the genres most probable when logits are divided by it."""
-        return float(min(_TEMPERATURES, key=lambda each: loss(self.logits / each, self.genre)))
+        judged = self.known if self.truth.ndim == 1 else np.ones(len(self.truth), dtype=np.bool_)
+        logits, truth = self.logits[judged, : self.genres], self.truth[judged]
+        return float(min(_TEMPERATURES, key=lambda each: loss(logits / each, truth)))
 
     @property
     def unknown_above(self) -> float:
-        """The novelty that 95 % of the tracks stay below."""
-        outputs = torch.from_numpy(np.concatenate([self.logits, self.rivals], axis=1))
-        return float(np.quantile([novelty_of(row, self.logits.shape[1]) for row in outputs], _KEPT))
+        """The novelty that 95 % of the tracks with a genre stay below."""
+        outputs = torch.from_numpy(np.concatenate([self.logits, self.rivals], axis=1)[self.known])
+        return float(np.quantile([novelty_of(row, self.genres) for row in outputs], _KEPT))
+
+    @property
+    def thresholds(self) -> Floats:
+        """The score of each genre, (genres,), from which it counts: that with the highest F1."""
+        scores = torch.from_numpy(self.logits / self.temperature).sigmoid().numpy()
+        return best_thresholds(scores, np.asarray(self.truth, dtype=np.float64))
 
 
 def fit(points: Points, penalties: Floats) -> Head:
     """Fit the head: mean cross-entropy, genres balanced, with a penalty on each genre's weights.
 
+    Where tracks have several genres it is logistic regression for each genre, and genres are not balanced, so that
+    scores are probabilities.
+
     Args:
         points: the training tracks.
         penalties: (genres,), of the sum of squares of a genre's weights, over the number of tracks.
     """
-    tags, pooled, genre = torch.from_numpy(points.tags), torch.from_numpy(points.pooled), torch.from_numpy(points.genre)
-    counts = torch.bincount(genre, minlength=len(penalties)).double().clamp(min=1)
-    balance = (1 / counts)[genre]
-    balance, held = balance / balance.mean(), torch.from_numpy(penalties)
+    tags, pooled, held = torch.from_numpy(points.tags), torch.from_numpy(points.pooled), torch.from_numpy(penalties)
+    entropy = _entropy(points, len(penalties))
     weights = torch.zeros(pooled.shape[1], len(penalties), dtype=torch.float64, requires_grad=True)
     bias = torch.zeros(len(penalties), dtype=torch.float64, requires_grad=True)
     scale = torch.zeros((), dtype=torch.float64, requires_grad=True)
@@ -107,8 +133,8 @@ def fit(points: Points, penalties: Floats) -> Head:
     def closure() -> torch.Tensor:
         optimizer.zero_grad()
         logits = scale.exp() * tags + pooled @ weights + bias
-        loss = (F.cross_entropy(logits, genre, reduction="none") * balance).mean()
-        loss = loss + (held * weights.square().sum(dim=0)).sum() / len(genre)
+        loss = entropy(logits)
+        loss = loss + (held * weights.square().sum(dim=0)).sum() / len(points.genre)
         loss = loss + _BIAS * bias.square().sum() + _SCALE * scale.square()
         loss.backward()  # type: ignore[no-untyped-call]
         return loss
@@ -118,15 +144,32 @@ def fit(points: Points, penalties: Floats) -> Head:
     return Head(weights.detach().numpy(), bias.detach().numpy(), float(scale.detach().exp()))
 
 
+def _entropy(points: Points, genres: int) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Return what takes the logits of training tracks and returns their mean cross-entropy."""
+    if points.targets is not None:
+        targets = torch.from_numpy(points.targets)
+        return lambda logits: F.binary_cross_entropy_with_logits(logits, targets, reduction="none").sum(dim=1).mean()
+    genre = torch.from_numpy(points.genre)
+    balance = (1 / torch.bincount(genre, minlength=genres).double().clamp(min=1))[genre]
+    balance = balance / balance.mean()
+    return lambda logits: (F.cross_entropy(logits, genre, reduction="none") * balance).mean()
+
+
 def logits_of(points: Points, head: Head) -> Floats:
     """Return what a head says of tracks, (tracks, genres)."""
     logits: Floats = head.scale * points.tags + points.pooled @ head.weights + head.bias
     return logits
 
 
-def loss(logits: Floats, genre: Integers) -> float:
-    """Return the mean cross-entropy."""
-    return float(F.cross_entropy(torch.from_numpy(logits), torch.from_numpy(genre)))
+def loss(logits: Floats, truth: Integers | Floats) -> float:
+    """Return the mean cross-entropy; where tracks have several genres that of all their labels."""
+    measure = F.cross_entropy if truth.ndim == 1 else F.binary_cross_entropy_with_logits
+    return float(measure(torch.from_numpy(logits), torch.from_numpy(truth)))
+
+
+def error_of(logits: Floats, truth: Integers | Floats) -> float:
+    """Return the share of tracks taken for another genre; where they have several, of labels decided wrongly."""
+    return float((logits.argmax(axis=1) != truth if truth.ndim == 1 else (logits > 0) != (truth > 0)).mean())
 
 
 def folds_of(points: Points) -> list[Fold]:
@@ -172,11 +215,16 @@ def far_from_training(windows: Sequence[Floats], folds: Sequence[Fold]) -> tuple
     return np.nan_to_num(FAR * (found - limit), nan=-FAR), limit
 
 
-def left_out(points: Points, folds: Sequence[Fold], penalties: Floats) -> LeftOut:
-    """Score tracks by heads that were fitted without them and their artists."""
+def left_out(points: Points, folds: Sequence[Fold], penalties: Floats, *, genres: int | None = None) -> LeftOut:
+    """Score tracks by heads that were fitted without them and their artists.
+
+    Args:
+        genres: number of genres; None takes that of the outputs.
+    """
     found = []
     for learnt, held in folds:
         judged = points.take(held)
         logits = logits_of(judged, fit(points.take(learnt), penalties))
-        found.append((logits, judged.rivals, judged.genre))
-    return LeftOut(*map(np.concatenate, zip(*found, strict=True)))
+        found.append((logits, judged.rivals, judged.truth))
+    logits, rivals, truth = map(np.concatenate, zip(*found, strict=True))
+    return LeftOut(logits, rivals, truth, genres if genres is not None else logits.shape[1])

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from genrescope.inference.scorer import Scorer, verdicts
+from genrescope.training.thresholds import UNKNOWN, best_thresholds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +23,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Validation:
-    """Scores a network that is still learning."""
+    """Scores a network that is still learning.
+
+    Attributes:
+        verdict: the recipe's own.
+        exclusive: whether a track has one genre; else the error is the share of labels that are decided wrongly.
+    """
 
     bank: FrameBank
     tracks: Sequence[StoredTrack]
@@ -30,15 +36,38 @@ class Validation:
     front_end: Spec
     windows: WindowSpec
     verdict: str
+    exclusive: bool = True
 
     def __call__(self, network: nn.Module) -> tuple[float | None, float | None]:
         """Return cross-entropy and error rate by the recipe's own verdict, or None twice where there are no tracks."""
         if not self.tracks:
             return None, None
-        scorer = Scorer(network, front_end=self.front_end, windows=self.windows)
-        placed = self.windows.place(self.tracks, "all" if self.verdict == "vote" else "first")
-        scores = scorer.window_scores(self.bank, placed)
+        scores, placed = self._scored(network)
+        if not self.exclusive:
+            loss = F.binary_cross_entropy(scores, self._targets[placed.tracks])
+            decided = self._decided(scores, placed) > UNKNOWN
+            return float(loss), float((decided != (self._targets > 0)).float().mean())
         return loss_and_error(scores, placed, self.tracks, self.labels, verdict=self.verdict)
+
+    def thresholds(self, network: nn.Module) -> dict[str, float]:
+        """Return the score from which each label counts: that with the highest F1, or 0.5 where there are no tracks."""
+        if not self.tracks:
+            return dict.fromkeys(self.labels, UNKNOWN)
+        decided = self._decided(*self._scored(network))
+        best = best_thresholds(decided.double().numpy(), self._targets.double().numpy())
+        return dict(zip(self.labels, best.tolist(), strict=True))
+
+    def _scored(self, network: nn.Module) -> tuple[Tensor, Windows]:
+        scorer = Scorer(network, front_end=self.front_end, windows=self.windows, exclusive=self.exclusive)
+        placed = self.windows.place(self.tracks, "all" if self.verdict == "vote" else "first")
+        return scorer.window_scores(self.bank, placed), placed
+
+    def _decided(self, scores: Tensor, placed: Windows) -> Tensor:
+        return verdicts(scores, placed, verdict=self.verdict, count=len(self.tracks), exclusive=self.exclusive)
+
+    @property
+    def _targets(self) -> Tensor:
+        return torch.tensor([[float(label in track.labels) for label in self.labels] for track in self.tracks])
 
 
 def loss_and_error(
