@@ -49,7 +49,7 @@ def prepare(
     data: Annotated[
         str,
         typer.Argument(
-            help="Folder of genre folders, CSV or TSV file, card:folder, library:folder, or playlists:folder."
+            help="Folder of genre folders, CSV or TSV file, card:folder, library:folder, playlists:folder, library.db."
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder of the store.")],

@@ -14,7 +14,7 @@ from genrescope.cli.scores import show_result
 
 if TYPE_CHECKING:
     from genrescope.evaluation.written import Written
-    from genrescope.results import Evaluation
+    from genrescope.results import Evaluation, MultiLabelEvaluation
 
 
 def add_to(app: typer.Typer) -> None:
@@ -50,9 +50,10 @@ def evaluate(
 ) -> None:
     """Score a model: accuracy, macro F1 and genres with intervals; leave evaluation.json, figures and report.html.
 
-    Tracks and artists of --data that the model was trained on are found and told.
+    Where tracks have several genres: mean average precision and F1. Tracks and artists of --data that the model was
+    trained on are found and told.
     """
-    from genrescope.evaluation.evaluate import evaluate as score
+    from genrescope.evaluation.evaluate import evaluate_any as score
 
     with resumable("Run the same command again."), progress("tracks", quiet=quiet) as bar:
         task = bar.add_task("scoring", total=None, detail="")
@@ -70,7 +71,7 @@ def evaluate(
         raise typer.Exit(1)
 
 
-def _say_rest(done: Written[Evaluation], predictions: Path | None, *, quiet: bool) -> None:
+def _say_rest(done: Written[Evaluation | MultiLabelEvaluation], predictions: Path | None, *, quiet: bool) -> None:
     """Say the notes, what was checked of other audio, and where files lie; write the predictions."""
     from genrescope import results
     from genrescope.files import write_text

@@ -6,22 +6,27 @@ from typing import TYPE_CHECKING
 
 from genrescope.cli.console import out, say, table
 from genrescope.cli.grids import TableFormat, print_grid, show_grid
+from genrescope.cli.label_scores import show_labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from genrescope.results import CrossValidation, Evaluation
+    from genrescope.results import CrossValidation, Evaluation, MultiLabelEvaluation
 
 
-def show_result(result: Evaluation, kind: TableFormat = TableFormat.table, *, quiet: bool = False) -> None:
+def show_result(
+    result: Evaluation | MultiLabelEvaluation, kind: TableFormat = TableFormat.table, *, quiet: bool = False
+) -> None:
     """Print an evaluation or a cross-validation to stdout; in a format for other programs, its table of scores alone.
 
     What a table for the terminal has around it then goes to stderr, unless quiet.
     """
     from genrescope.reports import tables
-    from genrescope.results import CrossValidation
+    from genrescope.results import CrossValidation, MultiLabelEvaluation
 
-    if kind is not TableFormat.table:
+    if isinstance(result, MultiLabelEvaluation):
+        show_labels(result, _title(result), kind, quiet=quiet)
+    elif kind is not TableFormat.table:
         print_grid(tables.scores(result), kind)
         for line in _title(result), *_figures(result):
             say(line, quiet=quiet)
@@ -79,12 +84,10 @@ def _show_rest(result: Evaluation) -> None:
         out().print(line, markup=False)
 
 
-def _title(result: Evaluation) -> str:
+def _title(result: Evaluation | MultiLabelEvaluation) -> str:
     """Say what was scored on what."""
-    from genrescope.results import CrossValidation
-
     data, seed = result.data, result.model.seed
-    if isinstance(result, CrossValidation):
+    if getattr(result, "crossval", None) is not None:
         return f"{result.model.recipe['name']}: {data.split} of {data.name}"
     named = result.model.recipe["name"] + (f", seed {seed}" if seed is not None else "")
     part = f"{data.part} of {data.split}, " if data.part else ""
@@ -94,7 +97,7 @@ def _title(result: Evaluation) -> str:
 def _figures(result: Evaluation) -> Iterator[str]:
     """Yield the intervals over artists, the macro F1, the chance level, and the accuracy on what was not learnt."""
     from genrescope.pages.render import interval, percent
-    from genrescope.reports.tables import chance_told
+    from genrescope.reports.tables import chance_told, negatives_told
 
     by_artists = result.headline.interval_by_groups
     if by_artists is not None:
@@ -103,6 +106,8 @@ def _figures(result: Evaluation) -> Iterator[str]:
     over = f"; over whole artists {interval(wider)}" if wider is not None else ""
     yield f"macro F1 {percent(result.macro_f1)}, 95 % interval {interval(result.macro_f1_interval)}{over}"
     yield chance_told(result.chance)
+    if (its := result.negatives) is not None:
+        yield negatives_told(its)
     if result.audit is not None and (rest := result.audit.untouched) is not None:
         yield (
             f"accuracy over the {rest.total} tracks that no training track touches: {percent(rest.value)}, 95 % "

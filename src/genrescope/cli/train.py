@@ -9,7 +9,7 @@ import typer
 
 from genrescope.cli.console import Device, Quiet, Seed, next_step, resumable, say, typed_again
 from genrescope.cli.recipes import Recipe, located
-from genrescope.cli.scores import show_folds
+from genrescope.cli.scores import show_result
 from genrescope.cli.seeds import experiment_of, refuse_mixed, train_seeds
 from genrescope.cli.splits import find_pairs
 from genrescope.cli.training_bar import begin_fold, showing
@@ -129,11 +129,11 @@ def run_training(job: Job, *, quiet: bool) -> None:
 
 def run_folds(job: Job, *, quiet: bool) -> None:
     """Cross-validate with a progress bar and a line per epoch; show the folds' scores."""
-    from genrescope.evaluation.crossval import cross_validate
+    from genrescope.evaluation.crossval import cross_validate_any as cross_validate
 
     with showing(job.epochs, quiet=quiet) as (bar, watch):
         done = cross_validate(job, watch=watch, on_fold=lambda fold: begin_fold(bar, fold, quiet=quiet))
-    show_folds(done.result)
+    show_result(done.result)
     say(f"report: {done.report}", quiet=quiet)
     say(f"predictions for each track: genrescope evaluate {job.out} --predictions out-of-fold.csv", quiet=quiet)
     next_step("predict", job.out, "SONG", quiet=quiet)

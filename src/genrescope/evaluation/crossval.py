@@ -14,17 +14,28 @@ import dataclasses
 import re
 import statistics
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from genrescope import locks, modelfile, results, splits
 from genrescope.errors import DataError
-from genrescope.evaluation.evaluate import track_rows, verdict_of
+from genrescope.evaluation import negatives
+from genrescope.evaluation.evaluate import header_rows
 from genrescope.evaluation.facts import about_model
+from genrescope.evaluation.multi_label import is_multi_label, label_rows, label_summary, of_fold, verdict_of
 from genrescope.evaluation.sound import sound_for
 from genrescope.evaluation.summary import summary, track_share
-from genrescope.evaluation.written import Written
+from genrescope.evaluation.written import Written, of_one_genre
 from genrescope.inference.scorer import Scorer
-from genrescope.results import CROSSVAL_NAME, AuditFacts, CrossValidation, DataFacts, FoldResult, Folds
+from genrescope.results import (
+    CROSSVAL_NAME,
+    AuditFacts,
+    CrossValidation,
+    DataFacts,
+    FoldResult,
+    Folds,
+    LabelFolds,
+    MultiLabelEvaluation,
+)
 from genrescope.splits import Split, groups
 from genrescope.splits.audit import audit as audit_split
 from genrescope.training.progress import SILENT, Watch
@@ -35,7 +46,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from genrescope.evaluation.sound import Sound
+    from genrescope.evaluation.sound import Scored, Sound
+    from genrescope.modelfile import Header
     from genrescope.results import ModelFacts, TrackRow, Verdict
     from genrescope.splits.duplicates import Pair
     from genrescope.store.store import Store, StoredTrack
@@ -57,12 +69,24 @@ class Fold:
 
 @dataclass(frozen=True)
 class Judged:
-    """The scores of a fold's tracks by the model that was not trained on them."""
+    """The scores of a fold's tracks by the model that was not trained on them.
 
-    rows: list[TrackRow]
-    labels: Sequence[str]
-    verdict: Verdict
+    Attributes:
+        scored: tracks that have a genre, or where some have several, all.
+        header: the model's.
+        unknown: by id, whether a track is called unknown; empty where no track is a negative example.
+        model: how it was made.
+    """
+
+    scored: Scored
+    header: Header
+    unknown: dict[str, bool]
     model: ModelFacts
+
+    @property
+    def rows(self) -> list[TrackRow]:
+        """Its tracks, each with one genre."""
+        return header_rows(self.header, self.scored)
 
 
 def cross_validate(
@@ -91,9 +115,26 @@ def cross_validate(
         The scores of every track by the model that was not trained on its fold, and where they were written.
 
     Raises:
-        DataError: the split is not of folds, or `out` holds something else.
+        DataError: the split is not of folds, `out` holds something else, or tracks have several genres.
         TrainingError: the loss of a fold is no longer finite.
         OutputError: another process writes into `out`, say.
+    """
+    return of_one_genre(cross_validate_any(job, learner=learner, sound=sound, thin=thin, watch=watch, on_fold=on_fold))
+
+
+def cross_validate_any(
+    job: Job,
+    *,
+    learner: Learner | None = None,
+    sound: Sound | None = None,
+    thin: Callable[[Split], Split] = lambda split: split,
+    watch: Watch = SILENT,
+    on_fold: Callable[[Fold], None] = lambda _: None,
+) -> Written[CrossValidation | MultiLabelEvaluation]:
+    """Cross-validate as `cross_validate` does, whether tracks have one genre or several.
+
+    Returns:
+        A `MultiLabelEvaluation` where tracks have several genres.
     """
     with locks.folder(job.out, by="train --folds"):
         return _cross_validated(job, learner, sound, thin=thin, watch=watch, on_fold=on_fold)
@@ -107,8 +148,8 @@ def _cross_validated(
     thin: Callable[[Split], Split],
     watch: Watch,
     on_fold: Callable[[Fold], None],
-) -> Written[CrossValidation]:
-    from genrescope.reports import figures, report
+) -> Written[CrossValidation | MultiLabelEvaluation]:
+    from genrescope.reports import figures, label_page, report
 
     store, split, out = job.store, job.split, job.out
     job = dataclasses.replace(job.on_device(), pairs=job.duplicates())
@@ -126,8 +167,14 @@ def _cross_validated(
         judged[fold.name] = _judge(job, fold, sound)
     tracks = [track for track in store.tracks if track.id in split.parts]
     group_of = groups.join(tracks, job.duplicates()) if any(track.group for track in tracks) else None
-    result = _result(store, split, tracks, folds, judged, pairs=job.duplicates(), group_of=group_of)
+    pairs = job.duplicates()
+    if is_multi_label(judged[folds[-1].name].header, tracks):
+        labelled = _label_result(store, split, tracks, folds, judged, pairs=pairs, group_of=group_of)
+        results.write(labelled, out / CROSSVAL_NAME)
+        return Written(labelled, out, label_page.write(labelled, out))
+    result = _result(store, split, tracks, folds, judged, pairs=pairs, group_of=group_of)
     results.write(result, out / CROSSVAL_NAME)
+    tracks = [track for track in tracks if track.labels]
     drawn = figures.draw(result, store, tracks, [], out / "figures")
     return Written(result, out, report.write(result, drawn, out / "report.html"))
 
@@ -135,12 +182,15 @@ def _cross_validated(
 def _judge(job: Job, fold: Fold, sound: Sound | None) -> Judged:
     """Score the tracks of a fold by the model that was not trained on them."""
     model = modelfile.load(fold.path, device=job.device)
-    tracks = [track for track in job.store.tracks if job.split.parts.get(track.id) == fold.name]
+    whole = [track for track in job.store.tracks if job.split.parts.get(track.id) == fold.name]
+    several = is_multi_label(model.header, [track for track in job.store.tracks if track.id in job.split.parts])
+    tracks = [track for track in whole if track.labels or several]
     scored = (sound or sound_for(model, job.store)).score(Scorer.of(model), tracks)
     for track_id, reason in scored.failed.items():
         raise DataError(f"{track_id} can no longer be used: {reason}; prepare the store again")
-    rows, verdict = track_rows(model, scored), verdict_of(model.header)
-    return Judged(rows, model.header.labels, verdict, about_model(model, fold.path))
+    apart = not several and negatives.tells_unknown(model) and any(not track.labels for track in job.store.tracks)
+    unknown = negatives.unknown_among(model, job.store, whole) if apart else {}
+    return Judged(scored, model.header, unknown, about_model(model, fold.path))
 
 
 def _result(
@@ -154,19 +204,54 @@ def _result(
     group_of: Mapping[str, str] | None,
 ) -> CrossValidation:
     """Count all tracks together, and by fold."""
-    last = judged[folds[-1].name]
-    found = audit_split(store.tracks, split.by_part, pairs)
+    last, verdict = judged[folds[-1].name], verdict_of(judged[folds[-1].name].header)
+    unknown = {track_id: its for each in judged.values() for track_id, its in each.unknown.items()}
     together = sorted((row for each in judged.values() for row in each.rows), key=lambda row: row.id)
     return CrossValidation(
-        model=last.model,
-        data=DataFacts(
-            name=store.data, fingerprint=store.fingerprint, split=split.method, part=None, tracks=len(tracks)
-        ),
-        notes=(*([] if found.clean else [f"audit: {found.summary}"]), *split.notes),
-        audit=AuditFacts(clean=found.clean, summary=found.summary),
-        crossval=_by_fold(folds, judged, last.verdict),
-        **dict(summary(together, last.labels, last.verdict, group_of=group_of)),
+        **_heading(store, split, last.model, len(together), pairs),
+        negatives=negatives.counted(unknown, tracks),
+        crossval=_by_fold(folds, judged, verdict),
+        **dict(summary(together, last.header.labels, verdict, group_of=group_of)),
     )
+
+
+def _label_result(
+    store: Store,
+    split: Split,
+    tracks: Sequence[StoredTrack],
+    folds: Sequence[Fold],
+    judged: Mapping[str, Judged],
+    *,
+    pairs: Sequence[Pair],
+    group_of: Mapping[str, str] | None,
+) -> MultiLabelEvaluation:
+    """Count all tracks together, and by fold, where tracks have several genres."""
+    header = judged[folds[-1].name].header
+    rows = {name: label_rows(each.header, each.scored) for name, each in judged.items()}
+    thresholds = {
+        label: statistics.fmean(each.header.thresholds[label] for each in judged.values()) for label in header.labels
+    }
+    together = sorted((row for each in rows.values() for row in each), key=lambda row: row.id)
+    return MultiLabelEvaluation(
+        **_heading(store, split, judged[folds[-1].name].model, len(tracks), pairs),
+        verdict=verdict_of(header),
+        crossval=LabelFolds(
+            folds=tuple(of_fold(fold.name, fold.path.name, rows[fold.name], header.labels) for fold in folds),
+            seconds=_seconds(folds),
+        ),
+        **label_summary(together, header.labels, thresholds, group_of=group_of),
+    )
+
+
+def _heading(store: Store, split: Split, model: ModelFacts, tracks: int, pairs: Sequence[Pair]) -> dict[str, Any]:
+    """Return what stands above the figures."""
+    found = audit_split(store.tracks, split.by_part, pairs)
+    return {
+        "model": model,
+        "data": DataFacts(name=store.data, fingerprint=store.fingerprint, split=split.method, part=None, tracks=tracks),
+        "notes": (*([] if found.clean else [f"audit: {found.summary}"]), *split.notes),
+        "audit": AuditFacts(clean=found.clean, summary=found.summary),
+    }
 
 
 def _folds(split: Split, out: Path) -> list[Fold]:
@@ -213,5 +298,10 @@ def _by_fold(folds: Sequence[Fold], judged: Mapping[str, Judged], verdict: Verdi
         ),
         mean=statistics.fmean(values),
         deviation=statistics.stdev(values),
-        seconds=round(sum(read_run(fold.path)["seconds"] for fold in folds), 1),
+        seconds=_seconds(folds),
     )
+
+
+def _seconds(folds: Sequence[Fold]) -> float:
+    seconds: list[float] = [read_run(fold.path)["seconds"] for fold in folds]
+    return round(sum(seconds), 1)

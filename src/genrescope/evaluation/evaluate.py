@@ -12,14 +12,15 @@ import torch
 from genrescope import locks, modelfile, results
 from genrescope.devices import choose_device
 from genrescope.errors import DataError
-from genrescope.evaluation import learnt
+from genrescope.evaluation import learnt, multi_label, negatives
 from genrescope.evaluation.cautions import small_part, with_untouched
 from genrescope.evaluation.facts import about_model
 from genrescope.evaluation.learnt import Finding
+from genrescope.evaluation.multi_label import is_multi_label, verdict_of
 from genrescope.evaluation.sound import sound_for
 from genrescope.evaluation.subjects import labelled, own_part
 from genrescope.evaluation.summary import summary
-from genrescope.evaluation.written import Written
+from genrescope.evaluation.written import Written, of_one_genre
 from genrescope.extras import require
 from genrescope.inference.scorer import Scorer, verdicts
 from genrescope.results import (
@@ -29,8 +30,9 @@ from genrescope.results import (
     Evaluation,
     TrackRow,
     evaluation_folder,
-    read_result,
+    read_either,
 )
+from genrescope.sources.labels import NEGATIVE
 from genrescope.training.run_folder import read_history
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
     from genrescope.evaluation.subjects import Subject
     from genrescope.features.windows import Pooling
     from genrescope.modelfile import Header, Model
-    from genrescope.results import ModelFacts, Summary, Verdict
+    from genrescope.results import ModelFacts, MultiLabelEvaluation, NegativeFigures, Summary, Verdict
     from genrescope.store.prepare import Progress
     from genrescope.training.progress import Epoch
 
@@ -81,13 +83,38 @@ def evaluate(
 
     Raises:
         ModelFileError: the model cannot be used.
-        DataError: there is nothing to score it on.
+        DataError: there is nothing to score it on, or its tracks have several genres.
         OutputError: the results cannot be written, or another run is at them.
         MissingPackageError: a package of the extra `train` is not installed.
     """
+    found = evaluate_any(
+        model, part=part, data=data, store=store, out=out, device=device, jobs=jobs, sound=sound, on_track=on_track,
+        on_compared=on_compared,
+    )  # fmt: skip
+    return of_one_genre(found)
+
+
+def evaluate_any(
+    model: str | Path,
+    *,
+    part: str = OWN_PART,
+    data: str | None = None,
+    store: str | Path | None = None,
+    out: str | Path | None = None,
+    device: str = "auto",
+    jobs: int | None = None,
+    sound: Sound | None = None,
+    on_track: Callable[[Progress], None] = lambda _: None,
+    on_compared: Callable[[int, int], None] = lambda *_: None,
+) -> Written[Evaluation | MultiLabelEvaluation]:
+    """Score a model as `evaluate` does, whether tracks have one genre or several.
+
+    Returns:
+        A `MultiLabelEvaluation` where tracks have several genres and the model gives any number of them.
+    """
     require("train", "an evaluation")
     if data is None and (folds := Path(model) / CROSSVAL_NAME).is_file():
-        return Written(read_result(folds.parent), folds.parent, folds.parent / "report.html")
+        return Written(read_either(folds.parent), folds.parent, folds.parent / "report.html")
     loaded = modelfile.load(model, device=choose_device(device))
     home = loaded.path if loaded.path.is_dir() else loaded.path.parent
     with tempfile.TemporaryDirectory(prefix="genrescope-") as scratch:
@@ -105,27 +132,60 @@ def evaluate(
 
 def _scored(
     loaded: Model, subject: Subject, finding: Finding, folder: Path, sound: Sound | None
-) -> Written[Evaluation]:
+) -> Written[Evaluation | MultiLabelEvaluation]:
     """Score the tracks of a subject and write the results; its own part's scores enter the model file too."""
     scored = (sound or sound_for(loaded, subject.store)).score(Scorer.of(loaded), subject.tracks)
+    subject = subject.without(scored.failed)
+    if is_multi_label(loaded.header, subject.store.tracks):
+        return _scored_labels(loaded, subject.audited(finding.audit), scored, folder)
     rows, verdict, run = track_rows(loaded, scored), verdict_of(loaded.header), _run_folder(loaded)
     result = summary(rows, loaded.header.labels, verdict)
-    subject = subject.without(scored.failed)
     if subject.data.part is None:
         audit = with_untouched(finding.audit, rows, finding.touched, verdict)
         subject = dataclasses.replace(subject, audit=audit)
     else:
         subject = subject.noted(*small_part(subject.data.part, result.headline, subject.in_split))
+    if subject.negatives and not negatives.tells_unknown(loaded):
+        subject = subject.noted(f"{len(subject.negatives)} tracks that are {NEGATIVE} left out: the model marks none")
     history = read_history(run) if run is not None and (run / "history.csv").exists() else []
-    evaluation, page = publish(subject, about_model(loaded, run), result, folder, history=history)
+    evaluation, page = publish(
+        subject, about_model(loaded, run), result, folder, history=history, negatives=_negatives(loaded, subject)
+    )
     if subject.data.part is not None:
         scores = result.accuracy.model_dump(mode="json") | {"verdict": result.verdict}
         modelfile.add_scores(loaded.path, {f"{subject.data.split} / {subject.data.part}": scores})
     return Written(evaluation, folder, page, subject.failed)
 
 
+def _scored_labels(
+    loaded: Model, subject: Subject, scored: Scored, folder: Path
+) -> Written[Evaluation | MultiLabelEvaluation]:
+    """Write the results of tracks that have several genres."""
+    header, run = loaded.header, _run_folder(loaded)
+    rows = multi_label.label_rows(header, scored)
+    result, page = multi_label.publish(subject, about_model(loaded, run), rows, header, folder)
+    if subject.data.part is not None:
+        figures = {"mean_average_precision": result.mean_average_precision.model_dump(mode="json")}
+        modelfile.add_scores(loaded.path, {f"{subject.data.split} / {subject.data.part}": figures})
+    return Written(result, folder, page, subject.failed)
+
+
+def _negatives(loaded: Model, subject: Subject) -> NegativeFigures | None:
+    """Count how many negative examples are called unknown, and how many of the tracks that have a genre."""
+    if not subject.negatives or not negatives.tells_unknown(loaded):
+        return None
+    tracks = (*subject.tracks, *subject.negatives)
+    return negatives.counted(negatives.unknown_among(loaded, subject.store, tracks), tracks)
+
+
 def publish(
-    subject: Subject, model: ModelFacts, counted: Summary, folder: Path, *, history: Sequence[Epoch] = ()
+    subject: Subject,
+    model: ModelFacts,
+    counted: Summary,
+    folder: Path,
+    *,
+    history: Sequence[Epoch] = (),
+    negatives: NegativeFigures | None = None,
 ) -> tuple[Evaluation, Path]:
     """Write `evaluation.json`, figures and report; return the content of the first, and the last.
 
@@ -133,10 +193,13 @@ def publish(
         model: what made the model.
         counted: what `summary` returned.
         history: the run's epochs; without any there are no curves.
+        negatives: what became of negative examples.
     """
     from genrescope.reports import figures, report
 
-    result = Evaluation(model=model, data=subject.data, notes=subject.notes, audit=subject.audit, **dict(counted))
+    result = Evaluation(
+        model=model, data=subject.data, notes=subject.notes, audit=subject.audit, negatives=negatives, **dict(counted)
+    )
     results.write(result, folder / EVALUATION_NAME)
     drawn = figures.draw(result, subject.store, subject.tracks, history, folder / "figures")
     return result, report.write(result, drawn, folder / "report.html")
@@ -144,15 +207,14 @@ def publish(
 
 def track_rows(model: Model, scored: Scored) -> list[TrackRow]:
     """Return a row per track that was scored: what it is, whose, what it was taken for, and how confidently."""
-    header = model.header
+    return header_rows(model.header, scored)
+
+
+def header_rows(header: Header, scored: Scored) -> list[TrackRow]:
+    """Return the same by the model's header."""
     return scored_rows(
         scored, header.labels, verdict=verdict_of(header), pooling=header.windows.pooling, exclusive=header.exclusive
     )
-
-
-def verdict_of(header: Header) -> Verdict:
-    """Return what decides a track's genre by a model's recipe."""
-    return "first" if header.verdict == "first" else "vote"
 
 
 def scored_rows(

@@ -98,7 +98,8 @@ def held_out(run: Path, selection: Selection) -> HeldOutTracks:
         if part in facts["parts"]:
             notes.append(f"the model was trained on the part {part}: these scores say nothing about new music")
     opened = open_own_store(next(iter(run_of.values())), selection.store)
-    held = [track for track in opened.tracks if track.id in run_of]
+    opened.refuse_several("a robustness test")
+    held = [track for track in opened.tracks if track.id in run_of and track.labels]
     if most is not None and most < len(held):
         notes.append(f"only {most} of {len(held)} tracks, spread evenly")
         held = [held[place] for place in np.linspace(0, len(held) - 1, most).round().astype(int)]

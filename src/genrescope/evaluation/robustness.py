@@ -22,9 +22,10 @@ from genrescope.errors import DataError
 from genrescope.evaluation import metrics, paired
 from genrescope.evaluation.changed_sound import Work, crashed, worker
 from genrescope.evaluation.conditions import CONDITIONS, UNCHANGED, chosen
-from genrescope.evaluation.evaluate import track_rows, verdict_of
+from genrescope.evaluation.evaluate import track_rows
 from genrescope.evaluation.facts import about_model
 from genrescope.evaluation.held_out import ALL, held_out
+from genrescope.evaluation.multi_label import verdict_of
 from genrescope.evaluation.sound import Scored
 from genrescope.evaluation.written import Written
 from genrescope.extras import require

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from genrescope import splits
 from genrescope.errors import DataError
+from genrescope.evaluation.multi_label import is_multi_label
 from genrescope.features.spec import LogMelSpec
 from genrescope.results import AuditFacts, DataFacts, HeldOutFacts
+from genrescope.sources.labels import NEGATIVE
 from genrescope.splits.leaks import clean_sentence
 from genrescope.store.prepare import prepare
 from genrescope.store.store import STORE_FILE, Store, StoredTrack, index_rows, open_store
@@ -32,6 +34,7 @@ class Subject:
         notes: what a reader should know of them, a sentence each.
         audit: what was found when their split was audited; None where it was not.
         in_split: tracks of all parts of the split, where a part of it is held out; else 0.
+        negatives: tracks that have none of the genres, where the others have one each; they are counted apart.
     """
 
     store: Store
@@ -41,10 +44,15 @@ class Subject:
     failed: tuple[IndexRow, ...] = ()
     audit: AuditFacts | None = None
     in_split: int = 0
+    negatives: tuple[StoredTrack, ...] = ()
 
     def noted(self, *notes: str) -> Subject:
         """Return the subject with further notes."""
         return replace(self, notes=(*self.notes, *notes))
+
+    def audited(self, audit: AuditFacts | None) -> Subject:
+        """Return the subject with what an audit found, where one was made."""
+        return self if audit is None else replace(self, audit=audit)
 
     def without(self, failed: Mapping[str, str]) -> Subject:
         """Return the subject without tracks that could not be used, which are named instead."""
@@ -88,8 +96,13 @@ def own_part(run: Path, part: str, moved: str | Path | None = None) -> Subject:
     """
     facts = read_run(run)
     store = open_own_store(run, moved)
-    wanted = set(splits.read(run / "split.csv").ids(part))
-    tracks = [track for track in store.tracks if track.id in wanted]
+    made = splits.read(run / "split.csv")
+    wanted = set(made.ids(part))
+    several = any(len(track.labels) > 1 for track in store.tracks if track.id in made.parts)
+    tracks = [track for track in store.tracks if track.id in wanted and (track.labels or several)]
+    negatives = tuple(track for track in store.tracks if track.id in wanted and not (track.labels or several))
+    if not tracks:
+        raise DataError(f"all {len(negatives)} tracks of the part {part} are {NEGATIVE}; there is no genre to score")
     notes = list(facts["split"]["notes"])
     audited = _audited(facts, part)
     if audited is not None and not audited.clean:
@@ -100,7 +113,7 @@ def own_part(run: Path, part: str, moved: str | Path | None = None) -> Subject:
         name=facts["data"], fingerprint=store.fingerprint, split=facts["split"]["method"], part=part, tracks=len(tracks)
     )
     in_split = 0 if part in facts["parts"] else sum(facts["split"]["counts"].values())
-    return Subject(store, tracks, data, tuple(notes), audit=audited, in_split=in_split)
+    return Subject(store, tracks, data, tuple(notes), audit=audited, in_split=in_split, negatives=negatives)
 
 
 def _audited(facts: dict[str, Any], part: str) -> AuditFacts | None:
@@ -138,8 +151,9 @@ def labelled(
         spec = own if isinstance(own, LogMelSpec) else None  # figures show log-mels, whatever the model takes
         prepared = prepare(data, scratch / "store", jobs=jobs, spec=spec, on_track=on_track)
         store, failed = prepared.store, list(prepared.failed)
-    tracks = [track for track in store.tracks if track.genre in labels]
-    strange = Counter(track.genre for track in store.tracks if track.genre not in labels)
+    tracks, negatives = _usable(store, labels, several=is_multi_label(loaded.header, store.tracks))
+    used = {track.id for track in (*tracks, *negatives)}
+    strange = Counter(track.genre for track in store.tracks if track.id not in used)
     if not tracks:
         raise DataError(
             f"{data} has no genre that the model knows. It has: {', '.join(sorted(strange))}; "
@@ -148,4 +162,12 @@ def labelled(
     notes = [f"{row.path} could not be used: {row.status}" for row in failed]
     notes += [f"{count} tracks of {genre} left out: the model does not know it" for genre, count in strange.items()]
     facts = DataFacts(name=data, fingerprint=store.fingerprint, split=None, part=None, tracks=len(tracks))
-    return Subject(store, tracks, facts, tuple(notes), tuple(failed))
+    return Subject(store, tracks, facts, tuple(notes), tuple(failed), negatives=tuple(negatives))
+
+
+def _usable(store: Store, labels: set[str], *, several: bool) -> tuple[list[StoredTrack], list[StoredTrack]]:
+    """Return the tracks to score, and negative examples that are counted apart."""
+    if several:
+        return [track for track in store.tracks if not track.labels or labels.intersection(track.labels)], []
+    negatives = [track for track in store.tracks if not track.labels]
+    return [track for track in store.tracks if track.labels and track.genre in labels], negatives

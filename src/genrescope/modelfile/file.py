@@ -183,9 +183,12 @@ def _ensemble(path: Path, models: list[Model]) -> Model:
         temperatures=[model.header.temperature for model in models],
         exclusive=first.exclusive,
     )
-    return Model(
-        first.model_copy(update={"temperature": 1.0, "unknown_above": None, "scores": {}}), network.eval(), path
-    )
+    thresholds = {
+        label: sum(model.header.thresholds.get(label, at) for model in models) / len(models)
+        for label, at in first.thresholds.items()
+    }
+    changed = {"temperature": 1.0, "unknown_above": None, "thresholds": thresholds, "scores": {}}
+    return Model(first.model_copy(update=changed), network.eval(), path)
 
 
 def _fill(network: nn.Module, tensors: dict[str, Tensor], header: Header) -> None:

@@ -45,4 +45,5 @@ def write(result: Evaluation, drawn: Sequence[Drawn], path: Path) -> Path:
         worst=worst_tracks(result, 20),
         headline=result.headline,
         chance=tables.chance_told(result.chance),
+        negatives=None if result.negatives is None else tables.negatives_told(result.negatives),
     )

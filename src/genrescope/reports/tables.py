@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from genrescope.pages.render import percent
+from genrescope.pages.render import interval, percent
 from genrescope.reports.grid import Column, Grid
+from genrescope.sources.labels import NEGATIVE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from genrescope.results import AdjustedDifference, Chance, Comparison, Entry, Evaluation
+    from genrescope.results import AdjustedDifference, Chance, Comparison, Entry, Evaluation, NegativeFigures
 
 _DIFFERENCE = (
     Column("difference", "points", "points"),
@@ -27,6 +28,16 @@ def chance_told(chance: Chance) -> str:
     """Say what the chance level is, and what it means."""
     told = f"the accuracy of always answering {chance.genre}, the most frequent genre"
     return f"chance level {percent(chance.value)}: {told}"
+
+
+def negatives_told(its: NegativeFigures) -> str:
+    """Say how many negative examples are called unknown, and at what price."""
+    caught, lost = its.caught, its.lost
+    return (
+        f"{NEGATIVE}: {caught.correct} of {caught.total} tracks are marked unknown ({percent(caught.value)}, 95 % "
+        f"interval {interval(caught.interval)}); of the {lost.total} tracks with a genre {lost.correct} "
+        f"({percent(lost.value)})"
+    )
 
 
 def by_genre(result: Evaluation) -> Grid:

@@ -125,6 +125,7 @@ def _runs(
     experiment: Experiment, share: float, store: Store, pairs: tuple[Pair, ...], *, beside: Path, out: Path
 ) -> list[Run]:
     """Resolve and check an experiment; return a run for each seed."""
+    store.refuse_several("a study")
     recipe = recipes.load_any(recipes.located(experiment.recipe, beside), experiment.changes)
     if isinstance(recipe, recipes.Recipe) and recipe.kind != "svm":
         frames = recipe.windows.frames

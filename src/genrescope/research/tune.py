@@ -131,6 +131,7 @@ def tune(
     out = Path(out)
     base = recipes.load(search.recipe, search.changes)
     optuna_trials.require_optuna()
+    search.store.refuse_several("a search")
     seen = subset(search.store, search.split)
     method = splits.default_method(seen.tracks)
     made = splits.make(seen.tracks, method, seed=search.seed, folds=search.folds, pairs=search.pairs)

@@ -3,6 +3,7 @@
 ```
 RUN/evaluation.json         Evaluation         evaluate, transfer; other parts and data sets: see `places`
 OUT/crossval.json           CrossValidation    train --folds, transfer --folds
+                            MultiLabelEvaluation in both, where tracks have several genres
 OUT/compare.json            Comparison         compare
 OUT/robustness.json         RobustnessResult   robustness
 ```
@@ -20,7 +21,7 @@ from genrescope.results.comparison import (
     GenreEntry,
     NamedDifference,
 )
-from genrescope.results.evaluation import CrossValidation, Evaluation, FoldResult, Folds, Summary
+from genrescope.results.evaluation import CrossValidation, Evaluation, FoldResult, Folds, NegativeFigures, Summary
 from genrescope.results.facts import AuditFacts, DataFacts, HeldOutFacts, MachineFacts, ModelFacts, TrainingFacts
 from genrescope.results.figures import (
     Accuracies,
@@ -49,7 +50,8 @@ from genrescope.results.files import (
     read_robustness,
     write,
 )
-from genrescope.results.places import OWN_PART, evaluation_folder, read_result, result_file
+from genrescope.results.multi_label import Estimate, LabelFigures, LabelFold, LabelFolds, LabelRow, MultiLabelEvaluation
+from genrescope.results.places import OWN_PART, evaluation_folder, read_either, read_result, result_file
 from genrescope.results.prediction_table import predictions
 from genrescope.results.robustness import ConditionFigures, RobustnessResult, RobustnessRow
 
@@ -57,8 +59,10 @@ __all__ = [
     "COMPARE_NAME", "CROSSVAL_NAME", "EVALUATION_NAME", "OWN_PART", "ROBUSTNESS_NAME", "Accuracies",
     "AdjustedDifference", "AuditFacts", "Bin", "Calibration", "CalibrationError", "Chance", "ComparedGenre",
     "Comparison", "ConditionFigures", "ConfusedPair", "CrossValidation", "DataFacts", "Difference", "Entry",
-    "EntryAccuracy", "Evaluation", "FoldResult", "Folds", "GenreEntry", "GenreFigures", "HeldOutFacts", "Interval",
-    "Level", "MachineFacts", "ModelFacts", "NamedDifference", "RobustnessResult", "RobustnessRow", "Share", "Summary",
-    "TrackRow", "TrackShare", "TrainingFacts", "Verdict", "WindowShare", "evaluation_folder", "predictions",
-    "read_comparison", "read_evaluation", "read_result", "read_robustness", "result_file", "write",
+    "EntryAccuracy", "Estimate", "Evaluation", "FoldResult", "Folds", "GenreEntry", "GenreFigures", "HeldOutFacts",
+    "Interval", "LabelFigures", "LabelFold", "LabelFolds", "LabelRow", "Level", "MachineFacts", "ModelFacts",
+    "MultiLabelEvaluation", "NamedDifference", "NegativeFigures", "RobustnessResult", "RobustnessRow", "Share",
+    "Summary", "TrackRow", "TrackShare", "TrainingFacts", "Verdict", "WindowShare", "evaluation_folder",
+    "predictions", "read_comparison", "read_either", "read_evaluation", "read_result", "read_robustness",
+    "result_file", "write",
 ]  # fmt: skip

@@ -51,7 +51,7 @@ class Summary(Record):
         return Chance.of({genre: its.tracks for genre, its in self.genres.items()})
 
 
-class _Heading(Record):
+class Heading(Record):
     """What stands above the figures of an evaluation."""
 
     format: Format = FORMAT
@@ -64,8 +64,20 @@ class _Heading(Record):
     """Null where the split was not audited, or training tracks themselves were scored."""
 
 
-class Evaluation(Summary, _Heading):
+class NegativeFigures(Record):
+    """Negative examples, and tracks that have a genre."""
+
+    caught: Share
+    """Of tracks that have none of the genres, those that are called unknown."""
+    lost: Share
+    """Of tracks that have one, those that are called unknown."""
+
+
+class Evaluation(Summary, Heading):
     """A model scored on labelled tracks."""
+
+    negatives: NegativeFigures | None = None
+    """Null where no negative examples were among what was scored, or the model calls nothing unknown."""
 
 
 class FoldResult(Record):

@@ -11,6 +11,7 @@ from genrescope.errors import DataError
 from genrescope.files import read_text, write_json
 from genrescope.results.comparison import Comparison
 from genrescope.results.evaluation import Evaluation
+from genrescope.results.multi_label import MultiLabelEvaluation
 from genrescope.results.record import FORMAT, Record
 from genrescope.results.robustness import RobustnessResult
 
@@ -54,12 +55,34 @@ def read_robustness(path: Path) -> RobustnessResult:
     return _read(path, RobustnessResult)
 
 
+def read_scored(path: Path, kind: type[_Tracks]) -> _Tracks | MultiLabelEvaluation:
+    """Read results of one kind, or those of tracks that have several genres; raises as `read_evaluation`."""
+    return _read(path, MultiLabelEvaluation) if _is_multi_label(path) else read_tracks(path, kind)
+
+
 def read_tracks(path: Path, kind: type[_Tracks]) -> _Tracks:
-    """Read results of one kind that hold tracks; raises as `read_evaluation`."""
+    """Read results of one kind that hold tracks; raises as `read_evaluation`.
+
+    Raises:
+        DataError: also where the tracks have several genres.
+    """
+    if _is_multi_label(path):
+        raise DataError(
+            f"{path}: its tracks have several genres each, and this needs one genre a track. See its figures with: "
+            f"genrescope evaluate {path.parent}"
+        )
     result = _read(path, kind)
     if not result.tracks:
         raise DataError(f"{path} holds no tracks")
     return result
+
+
+def _is_multi_label(path: Path) -> bool:
+    """Whether a file holds the results of tracks that have several genres; what cannot be read does not."""
+    try:
+        return "mean_average_precision" in json.loads(read_text(path))
+    except (OSError, ValueError, TypeError, RecursionError):
+        return False
 
 
 def _read(path: Path, kind: type[_Result]) -> _Result:

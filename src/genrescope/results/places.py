@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING
 
 from genrescope.errors import DataError
 from genrescope.results.evaluation import CrossValidation, Evaluation
-from genrescope.results.files import CROSSVAL_NAME, EVALUATION_NAME, read_evaluation, read_tracks
+from genrescope.results.files import CROSSVAL_NAME, EVALUATION_NAME, read_scored, read_tracks
 
 if TYPE_CHECKING:
     from genrescope.results.facts import DataFacts
+    from genrescope.results.multi_label import MultiLabelEvaluation
 
 OWN_PART = "test"
 """The part whose results lie in the run folder itself."""
@@ -61,7 +62,7 @@ def result_file(folder: Path, part: str | None = None) -> Path | None:
         own = folder / EVALUATION_NAME
         return own if own.is_file() else result_file(folder, _STAND_IN)
     files = (folder / EVALUATION_NAME, *sorted(folder.glob(f"evaluation-{_slug(part)}*/{EVALUATION_NAME}")))
-    return next((path for path in files if path.is_file() and read_evaluation(path).data.part == part), None)
+    return next((path for path in files if path.is_file() and read_scored(path, Evaluation).data.part == part), None)
 
 
 def read_result(folder: Path, part: str | None = None) -> Evaluation:
@@ -86,10 +87,15 @@ def read_result(folder: Path, part: str | None = None) -> Evaluation:
     )
 
 
+def read_either(folder: Path) -> Evaluation | MultiLabelEvaluation:
+    """Read what a cross-validation scored, of tracks with one genre or several; raises as `read_evaluation`."""
+    return read_scored(folder / CROSSVAL_NAME, CrossValidation)
+
+
 def _is_of(path: Path, model: str, data: DataFacts) -> bool:
     """Whether results are of this model and data; those that cannot be read are of others."""
     try:
-        before = read_evaluation(path)
+        before = read_scored(path, Evaluation)
     except DataError:
         return False
     same = data.part is not None or data.name == before.data.name or data.fingerprint == before.data.fingerprint

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from genrescope.files import write_text
 from genrescope.results.comparison import Comparison
 from genrescope.results.evaluation import CrossValidation, Evaluation
+from genrescope.results.multi_label import MultiLabelEvaluation
 from genrescope.results.robustness import RobustnessResult
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 KINDS: dict[str, type[Record]] = {
     "evaluation": Evaluation,
     "crossval": CrossValidation,
+    "multi-label": MultiLabelEvaluation,
     "compare": Comparison,
     "robustness": RobustnessResult,
 }

@@ -10,6 +10,7 @@ from genrescope import audio
 from genrescope.errors import DataError, DataNotFoundError, nearest
 from genrescope.sources import cards, corrections, genre_map, genre_names, labels, tagged_library
 from genrescope.sources.folders import left_out, list_folder
+from genrescope.sources.library_database import is_database, list_database
 from genrescope.sources.listing import Listing
 from genrescope.sources.playlist_folder import list_playlists
 from genrescope.sources.track import Track
@@ -39,8 +40,8 @@ def list_data(
 
     Args:
         data: a folder of genre folders; a CSV or TSV file with the columns `path`, `genre` and, if wanted, `group`;
-            `card:folder`, as `gtzan:/music/gtzan`; `playlists:folder`, whose playlists are the genres; or
-            `library:folder`, a folder of tagged music.
+            `card:folder`, as `gtzan:/music/gtzan`; `playlists:folder`, whose playlists are the genres;
+            `library:folder`, a folder of tagged music; or a `library.db`.
         normalise_genres: join genres whose names differ in case, blanks or Unicode form only.
         several_genres: keep all genres that tags name; else a tagged song has the first.
         corrected: a CSV or TSV file with the columns `path` and `genre`, whose genres stand in place of those in DATA.
@@ -100,13 +101,16 @@ def _listed(data: str, *, several_genres: bool) -> Listing:
         return list_playlists(_existing_folder(Path(folder)))
     if Path(data).is_dir():
         return list_folder(Path(data))
+    if is_database(Path(data)):
+        return list_database(Path(data), several_genres=several_genres)
     if Path(data).is_file():
         return list_table(Path(data))
     if colon and len(name) > 1 and "/" not in name:  # one letter is a drive of Windows
         raise DataError(f'no data set card called "{name}"; {nearest(name, cards.names())}')
     raise DataNotFoundError(
         f"{data}: no such folder or file. DATA is a folder of genre folders, a CSV or TSV file with the columns "
-        "path and genre, card:folder (as gtzan:/music/gtzan), library:folder (tagged music), or playlists:folder"
+        "path and genre, card:folder (as gtzan:/music/gtzan), library:folder (tagged music), playlists:folder, or a "
+        "library.db"
     )
 
 

@@ -111,6 +111,15 @@ class Store:
         """Whether any of its usable tracks has several genres."""
         return any(len(track.labels) > 1 for track in self.tracks)
 
+    def refuse_several(self, what: str) -> None:
+        """Refuse tracks of several genres, for what counts tracks that are right or wrong.
+
+        Raises:
+            DataError: there are some.
+        """
+        if self.multi_label:
+            raise DataError(f"{what} wants one genre a track, and tracks of {self.path} have several")
+
     @property
     def has_groups(self) -> bool:
         """Whether any track's group is known."""
