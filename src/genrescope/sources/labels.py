@@ -25,9 +25,7 @@ def labels_of(text: str) -> tuple[str, ...]:
         >>> labels_of("blues; jazz"), labels_of("jazz"), labels_of("not-mine")
         (('blues', 'jazz'), ('jazz',), ())
     """
-    if _SEPARATOR not in text:
-        return () if text == NEGATIVE else (text,)
-    return tuple(label.strip() for label in text.split(_SEPARATOR) if label.strip())
+    return () if text == NEGATIVE else _parts(text)
 
 
 def joined(labels: Iterable[str]) -> str:
@@ -57,7 +55,13 @@ def normal(text: str) -> str:
         >>> normal("rock;jazz"), normal("Rock "), normal("not_mine")
         ('jazz; rock', 'Rock ', 'not-mine')
     """
-    return joined(labels_of(text)) if _SEPARATOR in text or is_negative(text) else text
+    return joined(_parts(text)) if _SEPARATOR in text or is_negative(text) else text
+
+
+def _parts(text: str) -> tuple[str, ...]:
+    if _SEPARATOR not in text:
+        return (text,)
+    return tuple(label.strip() for label in text.split(_SEPARATOR) if label.strip())
 
 
 def is_negative(label: str) -> bool:

@@ -17,6 +17,7 @@ from genrescope.training.learner import Learnt
 from genrescope.training.progress import Epoch
 from genrescope.training.tag_head import (
     Points,
+    away_odds,
     error_of,
     far_from_training,
     fit,
@@ -218,7 +219,7 @@ def _fill(network: Listener, head: Head, rotation: Floats, view: _View) -> None:
     weights, bias, genres = (rotation.T @ head.weights).T, head.bias, len(view.prior)
     values = vars(view) | {"scale": np.array(head.scale), "weights": weights[:genres], "bias": bias[:genres]}
     if network.head.negatives:
-        values |= {"away": weights[genres], "away_bias": bias[genres]}
+        values |= {"away": weights[genres], "away_bias": bias[genres] + away_odds(genres)}
     with torch.no_grad():
         for name, value in values.items():
             if not np.size(value):  # there are no rivals

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
@@ -103,7 +104,8 @@ class LeftOut:
     @property
     def unknown_above(self) -> float:
         """The novelty that 95 % of the tracks with a genre stay below."""
-        outputs = torch.from_numpy(np.concatenate([self.logits, self.rivals], axis=1)[self.known])
+        own, away = self.logits[:, : self.genres], self.logits[:, self.genres :] + away_odds(self.genres)
+        outputs = torch.from_numpy(np.concatenate([own, away, self.rivals], axis=1)[self.known])
         return float(np.quantile([novelty_of(row, self.genres) for row in outputs], _KEPT))
 
     @property
@@ -111,6 +113,15 @@ class LeftOut:
         """The score of each genre, (genres,), from which it counts: that with the highest F1."""
         scores = torch.from_numpy(self.logits / self.temperature).sigmoid().numpy()
         return best_thresholds(scores, np.asarray(self.truth, dtype=np.float64))
+
+
+def away_odds(genres: int) -> float:
+    """Return what is added to the output of negative examples where songs of none of the genres are looked for.
+
+    The head is fitted with all classes balanced, so that negative examples are one of `genres + 1`. Songs of none of
+    the genres are taken to be as frequent as all others together.
+    """
+    return math.log(genres)
 
 
 def fit(points: Points, penalties: Floats) -> Head:
