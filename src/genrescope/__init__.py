@@ -24,8 +24,8 @@ if TYPE_CHECKING:
         RecipeError,
         TrainingError,
     )
-    from genrescope.evaluation.crossval import cross_validate
-    from genrescope.evaluation.evaluate import evaluate
+    from genrescope.evaluation.crossval import cross_validate, cross_validate_any
+    from genrescope.evaluation.evaluate import evaluate, evaluate_any
     from genrescope.features.logmel import LogMel
     from genrescope.features.spec import LogMelSpec
     from genrescope.inference.arrow import to_arrow, to_pandas
@@ -60,8 +60,10 @@ _HOMES = {
     "Watch": "training.progress",
     "WindowScores": "inference.prediction",
     "cross_validate": "evaluation.crossval",
+    "cross_validate_any": "evaluation.crossval",
     "decode": "audio",
     "evaluate": "evaluation.evaluate",
+    "evaluate_any": "evaluation.evaluate",
     "load": "inference.classifier",
     "load_recipe": "training.recipe:load_any",
     "open_store": "store.store",
@@ -91,8 +93,10 @@ __all__ = [
     "Watch",
     "WindowScores",
     "cross_validate",
+    "cross_validate_any",
     "decode",
     "evaluate",
+    "evaluate_any",
     "load",
     "load_recipe",
     "open_store",
