@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import mmap
+import os
 from typing import IO, TYPE_CHECKING, Any, Literal, TypeVar
 
 from genrescope.errors import DataError
@@ -85,6 +86,7 @@ class RecordWriter:
 
     Args:
         path: the file; it and its folder are made if need be.
+        durable: whether a record is on the disk too when `add` returns, so that no power loss can take it.
 
     Example:
         >>> import pathlib, tempfile
@@ -97,8 +99,8 @@ class RecordWriter:
         [{'id': 1}, {'id': 3}]
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, *, durable: bool = False) -> None:
+        self._path, self._durable = path, durable
         self._file: IO[bytes] | None = None
 
     def __enter__(self) -> RecordWriter:
@@ -128,6 +130,8 @@ class RecordWriter:
                 self._file = self._path.open("ab")
             self._file.write(text.encode("utf-8", "surrogateescape"))
             self._file.flush()
+            if self._durable:
+                os.fsync(self._file.fileno())
 
     def close(self) -> None:
         """Close the file; a full disk was reported by the `add` that met it."""

@@ -28,6 +28,7 @@ from genrescope.cli import (
     splits,
     streams,
     study,
+    tag,
     train,
     transfer,
     tune,
@@ -46,11 +47,8 @@ app = typer.Typer(
 )
 app.callback()(version)
 commands = (
-    demo, datasets, library, check, data, splits, train, evaluate, models, predict, compare, robustness, study, recipes,
-    tune,
-    transfer,
-    similar,
-    correct,
+    demo, datasets, library, similar, correct, tag, check, data, splits, train, evaluate, models, predict, compare,
+    robustness, study, recipes, tune, transfer,
 )  # fmt: skip
 for module in commands:
     module.add_to(app)

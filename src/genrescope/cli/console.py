@@ -61,14 +61,14 @@ def version(
     """Music genre classification that can be trusted."""
 
 
-def template(name: str) -> Any:
-    """Return the type of an option `--template`, which prints a file of the package to stdout and ends."""
+def template(name: str, package: str = "genrescope.research") -> Any:
+    """Return the type of an option `--template`, which prints a file of a package to stdout and ends."""
 
     def show(wanted: bool) -> None:
         if wanted:
             from importlib.resources import files
 
-            print(files("genrescope.research").joinpath(name).read_text(encoding="utf-8"), end="")
+            print(files(package).joinpath(name).read_text(encoding="utf-8"), end="")
             raise typer.Exit
 
     told = "Print a file to start from, with comments, and end."

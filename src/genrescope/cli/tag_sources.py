@@ -1,0 +1,112 @@
+"""Where the command tag has its songs and predictions from: a model, or a file that predict has written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from genrescope.cli.console import report_unreadable, say
+from genrescope.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from genrescope.inference.classifier import Classifier
+    from genrescope.tags.plan import Scored
+    from genrescope.tags.tagging import Classify
+
+
+@dataclass(frozen=True)
+class Source:
+    """Songs, and what says which genre they have.
+
+    Attributes:
+        songs: files, each once.
+        classify: yields for songs what a model makes of them, or why it cannot.
+        model: what provenance says of the model; empty where nothing is known.
+        labels: labels that the model may give.
+        has_unreadable: whether there was something that could not be looked into.
+    """
+
+    songs: list[Path]
+    classify: Classify
+    model: str
+    labels: frozenset[str]
+    has_unreadable: bool = False
+
+
+def from_file(path: Path, given: Sequence[Path], *, quiet: bool) -> Source:
+    """Return the songs of a file of predictions; where paths are given, those among them.
+
+    Raises:
+        DataError: it is no such file, or has none of the songs.
+    """
+    from genrescope.inference.songs import find_songs
+    from genrescope.tags import predictions, tagging
+
+    held = predictions.read(path)
+    found = find_songs(given) if given else None
+    songs = tagging.unique(found.files if found is not None else held.songs)
+    if found is not None:
+        report_unreadable(found.unreadable)
+    if not any(held.of(song) for song in songs):
+        raise DataError(
+            f"{path} has predictions of other songs; classify these with: genrescope predict PATH --out FILE"
+        )
+    if not held.thresholds:
+        say(
+            f"note: {path} has no thresholds of a model, so that only the highest score counts; --min-confidence sets "
+            "a lowest one",
+            quiet=quiet,
+        )
+
+    def classify(wanted: Sequence[Path]) -> Iterator[tuple[Path, Scored | str]]:
+        for song in wanted:
+            yield song, held.of(song) or f"not in {path}"
+
+    labels = frozenset(label for scored in held.songs.values() for label in scored.scores)
+    return Source(songs, classify, ", ".join(sorted(held.models)), labels, bool(found and found.unreadable))
+
+
+def from_model(given: Sequence[Path], *, device: str, quiet: bool) -> Source:
+    """Return songs, and a model to classify them, which is loaded when the first is to be.
+
+    Raises:
+        DataError: there is no song.
+    """
+    from genrescope.cli import predict
+    from genrescope.inference.songs import find_songs
+    from genrescope.sources.folders import left_out
+    from genrescope.tags import tagging
+
+    if not given:
+        raise DataError("no song was given; give songs, as genrescope tag song.mp3, or --predictions FILE")
+    chosen, paths = predict._model_and_paths(given[0], list(given[1:]))
+    found = find_songs(paths)
+    report_unreadable(found.unreadable)
+    if found.left_out:
+        say(f"note: {left_out(found.left_out)}", quiet=quiet)
+    model = chosen if chosen is not None else predict._default(quiet=quiet)
+    from genrescope.inference.classifier import load
+
+    classifier = load(model, device=device)
+    name = f"{chosen.name if chosen is not None else model.stem} {classifier.fingerprint}"
+    songs = tagging.unique(found.files)
+    return Source(songs, _by(classifier), name, frozenset(classifier.genres), bool(found.unreadable))
+
+
+def _by(classifier: Classifier) -> Classify:
+    from genrescope.inference.prediction import Failure
+    from genrescope.tags.plan import Scored
+
+    has_thresholds = bool(classifier.header.thresholds)
+
+    def classify(wanted: Sequence[Path]) -> Iterator[tuple[Path, Scored | str]]:
+        for song, found in zip(wanted, classifier.predict_many(wanted) if wanted else (), strict=True):
+            if isinstance(found, Failure):
+                yield song, found.reason
+            else:
+                yield song, Scored(found.scores, found.labels if has_thresholds else None, found.unknown)
+
+    return classify
