@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -74,8 +75,8 @@ def tag(
     place = _journal_at(journal) if write else None
     rows = _run(source, rules, style, place, every=all_, quiet=quiet)
     tag_table.show(rows, format_, every=all_)
-    tag_table.report(rows, write=write, quiet=quiet)
-    _end(rows, source, given, predictions, place, quiet=quiet)
+    tag_table.report(rows, source.without_threshold if not min_confidence else (), write=write, quiet=quiet)
+    _end(rows, source, given, place, quiet=quiet)
 
 
 def _run(source: Source, rules: Rules, style: Style, place: Path | None, *, every: bool, quiet: bool) -> list[Row]:
@@ -125,15 +126,7 @@ def _note_strangers(rules: Rules, source: Source, map_: Path | None, *, quiet: b
         say(f"note: {map_} names labels that the model does not have: {', '.join(strangers)}", quiet=quiet)
 
 
-def _end(
-    rows: Sequence[Row],
-    source: Source,
-    given: Sequence[Path],
-    predictions: Path | None,
-    place: Path | None,
-    *,
-    quiet: bool,
-) -> None:
+def _end(rows: Sequence[Row], source: Source, given: Sequence[Path], place: Path | None, *, quiet: bool) -> None:
     """Say what comes next, and end with the code that fits."""
     refused = sum(row.decision.action == "refuse" for row in rows)
     if place is not None and place.exists():
@@ -143,8 +136,7 @@ def _end(
     if place is not None and any(row.written for row in rows):
         next_step("untag", place, quiet=quiet)
     elif place is None and any(row.decision.action == "write" for row in rows):
-        named = given if len(given) <= _NAMED else ["PATH"]
-        next_step("tag", *named, *(("--predictions", predictions) if predictions else ()), "--write", quiet=quiet)
+        next_step(*sys.argv[1:], "--write", quiet=quiet)
     else:
         next_step("tag", *(given if 0 < len(given) <= _NAMED else ["PATH"]), "--all", quiet=quiet)
     if refused or source.has_unreadable:

@@ -26,6 +26,7 @@ class Source:
         classify: yields for songs what a model makes of them, or why it cannot.
         model: what provenance says of the model; empty where nothing is known.
         labels: labels that the model may give.
+        without_threshold: those that count only where `--min-confidence` gives them one.
         has_unreadable: whether there was something that could not be looked into.
     """
 
@@ -33,6 +34,7 @@ class Source:
     classify: Classify
     model: str
     labels: frozenset[str]
+    without_threshold: tuple[str, ...] = ()
     has_unreadable: bool = False
 
 
@@ -66,7 +68,7 @@ def from_file(path: Path, given: Sequence[Path], *, quiet: bool) -> Source:
             yield song, held.of(song) or f"not in {path}"
 
     labels = frozenset(label for scored in held.songs.values() for label in scored.scores)
-    return Source(songs, classify, ", ".join(sorted(held.models)), labels, bool(found and found.unreadable))
+    return Source(songs, classify, ", ".join(sorted(held.models)), labels, (), bool(found and found.unreadable))
 
 
 def from_model(given: Sequence[Path], *, device: str, quiet: bool) -> Source:
@@ -92,8 +94,10 @@ def from_model(given: Sequence[Path], *, device: str, quiet: bool) -> Source:
 
     classifier = load(model, device=device)
     name = f"{chosen.name if chosen is not None else model.stem} {classifier.fingerprint}"
+    thresholds = classifier.header.thresholds
+    missing = tuple(label for label in classifier.genres if thresholds and label not in thresholds)
     songs = tagging.unique(found.files)
-    return Source(songs, _by(classifier), name, frozenset(classifier.genres), bool(found.unreadable))
+    return Source(songs, _by(classifier), name, frozenset(classifier.genres), missing, bool(found.unreadable))
 
 
 def _by(classifier: Classifier) -> Classify:

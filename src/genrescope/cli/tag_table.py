@@ -53,10 +53,13 @@ def _action(row: Row) -> str:
     return "written" if row.written else row.decision.action
 
 
-def report(rows: Sequence[Row], *, write: bool, quiet: bool) -> None:
-    """Say how many songs there are of each kind."""
+def report(rows: Sequence[Row], without_threshold: Sequence[str], *, write: bool, quiet: bool) -> None:
+    """Say how many songs there are of each kind, and which labels could not count."""
     counts = Counter("written" if row.written else _WORDS[row.decision.action] for row in rows)
     parts = [f"{counts[name]:,} {name}" for name in ("written", *_WORDS.values()) if counts[name]]
     say(f"{len(rows):,} {'song' if len(rows) == 1 else 'songs'}: {', '.join(parts) or 'none'}", quiet=quiet)
+    if without_threshold and counts[_WORDS["skip"]]:
+        labels = ", ".join(without_threshold)
+        say(f"note: the model has no thresholds for {labels}: they count with --min-confidence only", quiet=quiet)
     if not write:
         say("nothing was changed: this was a dry run", quiet=quiet)

@@ -20,12 +20,12 @@ _SYNC_WITHIN = 4096  # bytes before the first frame of an mp3 that has no tag
 _WITH_APE = (b"wvpk", b"MP+", b"MPCK", b"MAC ", b"tBaK", b"OFR ")
 _IFF = ((b"RIFF", b"WAVE"), (b"FORM", b"AIFF"), (b"FORM", b"AIFC"))
 _REFUSED = {
-    b"\x1aE\xdf\xa3": "it is Matroska or WebM, whose tags no library here can write",
-    b"RF64": "it is RF64, whose tags cannot be written",
-    b"BW64": "it is BW64, whose tags cannot be written",
-    b"riff": "it is Wave64, whose tags cannot be written",
-    b"caff": "it is CAF, whose tags cannot be written",
-    b".snd": "it is AU, which has no tags",
+    b"\x1aE\xdf\xa3": "tags of Matroska and WebM cannot be written",
+    b"RF64": "tags of RF64 cannot be written",
+    b"BW64": "tags of BW64 cannot be written",
+    b"riff": "tags of Wave64 cannot be written",
+    b"caff": "tags of CAF cannot be written",
+    b".snd": "AU files have no tags",
 }
 _CLEAR = (
     "accepted are mp3, AAC, FLAC, Ogg Vorbis, Opus, MP4, WMA, WAV, AIFF, DSF, WavPack, Musepack, Monkey's Audio and TTA"
@@ -69,7 +69,7 @@ def edits_of(data: Data, change: Change) -> list[Edit]:
         if mark.startswith(known):
             raise TagError(reason)
     if (found := _by_mark(data, start, mark, change)) is None:
-        if not (_is_mpeg(data, start) or mark.startswith(b"TTA1")):
+        if not (is_mpeg(data, start) or mark.startswith(b"TTA1")):
             raise TagError(f"it is of no format whose tags can be written; {_CLEAR}")
         found = id3.at_start(data, change, create=True) + ape.edits_of(data, change, create=False)
         found += id3v1.edits_of(data, change)
@@ -99,7 +99,7 @@ def _container(data: Data, mark: bytes, change: Change) -> list[Edit] | None:
     return asf.edits_of(data, change) if asf.is_asf(data, 0) else None
 
 
-def _is_mpeg(data: Data, start: int) -> bool:
+def is_mpeg(data: Data, start: int) -> bool:
     """Whether MPEG audio or AAC (ADTS) begins here, perhaps behind some bytes of nothing."""
     head = data[start : start + _SYNC_WITHIN]
     place = len(head) - len(head.lstrip(b"\0"))

@@ -1,7 +1,7 @@
 """MP4 (m4a): single atoms of the list of tags are replaced, all others stay as they are to the byte.
 
 The list lies in `moov.udta.meta.ilst`. Free space beside it takes up what is added. Where there is not enough, what
-lies behind moves, and the tables that say where the sound is (`stco`, `co64`, `tfhd`) are changed to match.
+lies behind moves, and the tables that say where the sound is (`stco`, `co64`, `tfhd`, `tfra`) are changed to match.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _GENRE, _NUMBER, _FREE_FORM = b"\xa9gen", b"gnre", b"----"
 _OWNER = b"com.apple.iTunes"
 _HANDLER = bytes(8) + b"mdirappl" + bytes(9)
 _ROOM = 1024  # bytes of free space beside a new list
-_PARENTS = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"moof", b"traf")
+_PARENTS = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"moof", b"traf", b"mfra")
 _HAS_BASE = 1  # flag of a fragment's header that says where its sound begins
 
 
@@ -54,8 +54,6 @@ def edits_of(data: Data, change: Change) -> list[Edit]:
     edits = _in_list(data, parents, change)
     edits += _from_free(_free(data, parents, top), growth(edits))
     edits += [resized for atom in parents if (resized := _resized(atom, edits)) is not None]
-    if growth(edits) and _first(top, b"mfra") is not None:
-        raise TagError("it is MP4 in fragments with an index of them, and has no free space for tags")
     return edits + list(_moved(data, top, _shift(edits)))
 
 
@@ -188,6 +186,8 @@ def _moved(data: Data, atoms: Sequence[_Atom], shift: Callable[[int], int]) -> I
             yield _table(data, atom, shift, width=4 if atom.name == b"stco" else 8)
         elif atom.name == b"tfhd" and data[atom.body + 3 : atom.body + 4][0] & _HAS_BASE:
             yield _numbers(data, atom.body + 8, atom.body + 16, shift, width=8)
+        elif atom.name == b"tfra":
+            yield from _fragments(data, atom, shift)
 
 
 def _table(data: Data, atom: _Atom, shift: Callable[[int], int], *, width: int) -> Edit:
@@ -196,6 +196,18 @@ def _table(data: Data, atom: _Atom, shift: Callable[[int], int], *, width: int) 
     if end > atom.end:
         raise TagError("its table of where the sound is is damaged")
     return _numbers(data, start, end, shift, width=width)
+
+
+def _fragments(data: Data, atom: _Atom, shift: Callable[[int], int]) -> Iterator[Edit]:
+    """Yield the edits of an index of fragments: of each a time, a place, and three numbers of one to four bytes."""
+    head = data[atom.body : atom.body + 16]
+    width = 8 if head[0] else 4
+    sizes = sum(1 + (head[11] >> place & 3) for place in (0, 2, 4))
+    start, count = atom.body + 16, int.from_bytes(head[12:], "big")
+    if start + count * (2 * width + sizes) > atom.end:
+        raise TagError("its index of fragments is damaged")
+    for place in range(start, start + count * (2 * width + sizes), 2 * width + sizes):
+        yield _numbers(data, place + width, place + 2 * width, shift, width=width)
 
 
 def _numbers(data: Data, start: int, end: int, shift: Callable[[int], int], *, width: int) -> Edit:

@@ -115,7 +115,7 @@ def proposed(scored: Scored, rules: Rules) -> tuple[tuple[str, ...], tuple[float
     labels = _counted(scored, rules)
     if not labels:
         label, score = next(iter(scored.scores.items()), ("none", 0.0))
-        return (), (), f"below its threshold: {label} {score:.2f}"
+        return (), (), f"none reaches its threshold ({label} {score:.2f})"
     found: dict[str, float] = {}
     for label in labels:
         for word in rules.map.get(label, (label,)):

@@ -1,4 +1,4 @@
-"""Tags: what a music file says about itself, whatever its format. Files are read, never written.
+"""Tags: what a music file says about itself, whatever its format.
 
 mutagen reads ID3 (all versions, in mp3, wav and aiff, several in a row, and before other formats), APEv2, Vorbis
 comments, MP4 atoms and ASF; FFmpeg, through PyAV, the INFO chunks of wav, QuickTime's own tags, and the formats that
@@ -120,7 +120,7 @@ def _by_mutagen(path: Path) -> _Fields:
     try:
         file = mutagen.File(path)
     except mutagen.MutagenError:
-        if fields := _bare(path):  # tags before sound that mutagen does not know, as in AAC with ID3
+        if (fields := _bare(path)) is not None:  # tags before sound that mutagen does not know, as in AAC with ID3
             return fields
         raise
     if file is None:
@@ -154,8 +154,10 @@ def _of_mpeg(path: Path, id3: Any) -> _Fields:
     return _texts(id3) | ape | _texts(_id3(path, load_v1=False)) if ape else _texts(id3)
 
 
-def _bare(path: Path) -> _Fields:
-    return _of_mpeg(path, _id3(path))
+def _bare(path: Path) -> _Fields | None:
+    """Return what ID3 and APEv2 say, whatever the sound; None where there is neither."""
+    id3 = _id3(path)
+    return _of_mpeg(path, id3) or (None if id3 is None else {})
 
 
 def _id3(path: Path | io.BytesIO, *, load_v1: bool = True) -> Any:

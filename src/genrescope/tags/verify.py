@@ -16,7 +16,7 @@ from genrescope import audio
 from genrescope.errors import reason_of
 from genrescope.tags import id3, id3v1
 from genrescope.tags.edits import TagError
-from genrescope.tags.formats import opened
+from genrescope.tags.formats import is_mpeg, opened
 from genrescope.tags.read import read
 
 if TYPE_CHECKING:
@@ -109,10 +109,10 @@ def values_of(path: Path, field: str) -> tuple[str, ...]:
     """Return the values of a custom field; none where it is missing, or the tags cannot be read."""
     wanted = field.casefold()
     with contextlib.suppress(Exception), opened(path) as data:
-        for tags in _tags(path, data):
-            for name, value in _items(tags):
-                if name.casefold() in _spelt(wanted):
-                    return tuple(_texts(value))
+        for _, tags in _tags(path, data):
+            values = [value for name, value in _items(tags) if name.casefold() in _spelt(wanted)]
+            if values:
+                return tuple(text for value in values for text in _texts(value))
     return ()
 
 
@@ -140,8 +140,7 @@ def _hashed(text: str) -> str:
 
 def _all(path: Path, data: Data) -> Iterator[tuple[str, str]]:
     """Yield `<tag> <name>` of each field with what identifies its value."""
-    for number, tags in enumerate(_tags(path, data)):
-        label = f"{type(tags).__name__}{number}"
+    for label, tags in _tags(path, data):
         for name, value in _items(tags):
             extra = f"{getattr(value, 'language', '')}{getattr(value, 'stream', '')}"
             yield f"{label} {name}", f"{value!r}{extra}"
@@ -151,24 +150,36 @@ def _all(path: Path, data: Data) -> Iterator[tuple[str, str]]:
         yield "ID3v1 all", repr(data[start : start + 127])
 
 
-def _tags(path: Path, data: Data) -> Iterator[Any]:
-    """Yield the tags of a file: its own, those at its beginning, and APEv2 at its end."""
-    import mutagen
+def _tags(path: Path, data: Data) -> Iterator[tuple[str, Any]]:
+    """Yield the tags of a file, each with a label: ID3v2 at its beginning, APEv2 at its end, and its format's own."""
     from mutagen.apev2 import APENoHeaderError, APEv2
     from mutagen.id3 import ID3
 
-    library: Any = mutagen  # it has no types
+    id3_of: Any = ID3  # it has no types
+    ape_of: Any = APEv2
+    places = id3.stacked(data)
+    for number, (start, end) in enumerate(places):
+        yield f"ID3v2-{number}", id3_of(io.BytesIO(data[start:end]), translate=False, load_v1=False)
+    with contextlib.suppress(APENoHeaderError):
+        yield "APEv2", ape_of(path)
+    if not is_mpeg(data, places[-1][1] if places else 0):
+        yield from _own(path)
+
+
+def _own(path: Path) -> Iterator[tuple[str, Any]]:
+    import mutagen
+    from mutagen.apev2 import APEv2File
+    from mutagen.id3 import ID3FileType
+
+    library: Any = mutagen
     file = library.File(path)
     if file is None:
         raise TagError("its tags cannot be verified: mutagen does not know its format")
-    yield file.tags
-    yield from (part for name in ("pictures", "cuesheet", "seektable") if (part := getattr(file, name, None)))
-    reader: Any = ID3
-    for start, end in id3.stacked(data):
-        yield reader(io.BytesIO(data[start:end]), translate=False, load_v1=False)
-    ape: Any = APEv2
-    with contextlib.suppress(APENoHeaderError):
-        yield ape(path)
+    if not isinstance(file, ID3FileType | APEv2File):
+        yield "own", file.tags
+        yield from (
+            (name, part) for name in ("pictures", "cuesheet", "seektable") if (part := getattr(file, name, None))
+        )
 
 
 def _items(tags: Any) -> Iterator[tuple[str, Any]]:
