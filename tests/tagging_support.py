@@ -27,14 +27,14 @@ TEXTS = {
     "album": "Débüt",
     "compilation": True,
 }
-ID3: Any = mutagen.id3  # it has no types
+LIBRARY: Any = mutagen  # it has no types
+ID3 = LIBRARY.id3
 
 
 def rich(path: Path, **texts: Any) -> Path:
     """Write a song with texts, a picture, and fields that few programs know."""
     tagged(path, genre=["Other"], **TEXTS, **texts)
-    library: Any = mutagen
-    file = library.File(path)
+    file = LIBRARY.File(path)
     if path.suffix in (".mp3", ".wav", ".aiff"):
         version = texts.get("version", 4)
         file.tags.add(ID3.APIC(encoding=0, mime="image/png", type=3, desc="cover", data=PICTURE))
@@ -45,17 +45,17 @@ def rich(path: Path, **texts: Any) -> Path:
         file.tags.add(ID3.POPM(email="a@b.c", rating=196, count=7))
         file.save(v2_version=version, v1=0) if path.suffix == ".mp3" else file.save(v2_version=version)
     elif path.suffix == ".m4a":
-        file["covr"] = [mutagen.mp4.MP4Cover(PICTURE, 14)]
+        file["covr"] = [LIBRARY.mp4.MP4Cover(PICTURE, 14)]
         file["----:com.apple.iTunes:INITIALKEY"] = [b"8A"]
         file["trkn"], file["tmpo"] = [(3, 12)], [120]
         file.save()
     elif path.suffix == ".wma":
-        file["WM/Picture"] = mutagen.asf.ASFByteArrayAttribute(PICTURE)
+        file["WM/Picture"] = LIBRARY.asf.ASFByteArrayAttribute(PICTURE)
         file["WM/Year"], file["Rating"] = ["1993"], [True]
         file.save()
     else:
         if path.suffix == ".flac":
-            cover = mutagen.flac.Picture()
+            cover = LIBRARY.flac.Picture()
             cover.data, cover.mime, cover.type = PICTURE, "image/png", 3
             file.add_picture(cover)
         file["replaygain_track_gain"], file["comment"] = ["-3.2 dB"], ["one", "two\nlines"]
@@ -70,7 +70,7 @@ def with_ape(path: Path) -> Path:
     opener: Any = mutagen.apev2.APEv2
     tags = opener()
     tags["Genre"], tags["Artist"], tags["Lyrics"] = ["Other"], ["A", "B"], "la\nla"
-    tags["Cover Art (Front)"] = mutagen.apev2.APEValue(b"cover.png\0" + PICTURE, mutagen.apev2.BINARY)
+    tags["Cover Art (Front)"] = LIBRARY.apev2.APEValue(b"cover.png\0" + PICTURE, LIBRARY.apev2.BINARY)
     tags.save(path)
     return path
 
@@ -174,7 +174,13 @@ def predictions(path: Path, songs: Iterable[Path], scores: dict[str, float] | No
     """Write a file of predictions as predict does."""
     scores = scores or {"hiphop": 0.9, "pop": 0.6, "rock": 0.1}
     best = max(scores, key=lambda label: scores[label])
-    row = {"genre": best, "confidence": scores[best], "unknown": False, "labels": ["hiphop", "pop"], "scores": scores}
+    row = {
+        "genre": best,
+        "confidence": scores[best],
+        "unknown": False,
+        "labels": [label for label in scores if scores[label] >= 0.5],
+        "scores": scores,
+    }
     lines = (json.dumps({"path": str(each), **row, "model": "0123456789abcdef", **facts}) for each in songs)
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     return path

@@ -26,6 +26,7 @@ _STREAMS = {b"\x01vorbis": 7, b"OpusHead": 8, b"\x7fFLAC": _BLOCK, b"Speex   ": 
 
 _CONTINUED, _NOWHERE = 1, b"\xff" * 8  # flag of a page that begins inside a packet; position where none ends
 _PIECES = 255  # of a page
+_SPARE = 2  # pages that headers may have beyond those that they need, so that later ones keep their numbers
 _SWAPPED = bytes(int(f"{number:08b}"[::-1], 2) for number in range(256))
 
 
@@ -113,9 +114,10 @@ def _headers(data: Data, serial: bytes, pages: Iterator[_Page]) -> tuple[list[_P
 
 
 def _paged(packets: list[bytes], serial: bytes, number: int, wanted: int) -> list[bytes]:
-    """Return packets as pages, as many as before if they fit."""
+    """Return packets as pages, as many as before if that fits."""
     lacing = b"".join(b"\xff" * (len(packet) // 255) + bytes([len(packet) % 255]) for packet in packets)
-    count = min(max(wanted, -(-len(lacing) // _PIECES)), len(lacing))
+    needed = -(-len(lacing) // _PIECES)
+    count = min(wanted, len(lacing)) if needed <= wanted <= needed + _SPARE else needed
     ends = [min(_PIECES * (each + 1), len(lacing) - (count - each - 1)) for each in range(count)]
     body, made, place = b"".join(packets), [], 0
     for each, (begin, end) in enumerate(pairwise([0, *ends])):
