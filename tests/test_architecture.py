@@ -56,7 +56,8 @@ MODULES_FOR_A_PREDICTION = 52
 """Modules of genrescope in a process that only classifies a song; a further one is looked at before it is let in."""
 
 HEAVY = (
-    "av", "filelock", "jinja2", "lightning_fabric", "matplotlib", "mutagen", "numpy", "pydantic", "requests",
+    "av", "filelock", "jinja2", "lightning_fabric", "matplotlib", "mutagen", "numpy", "pandas",
+    "pyarrow", "pydantic", "requests",
     "safetensors", "scipy", "sklearn", "soundfile", "soxr", "tensorboardX", "torch",
     "transformers",
 )  # fmt: skip

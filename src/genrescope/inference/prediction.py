@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -81,7 +81,8 @@ class Prediction:
 
         Windows of one genre are joined, and changes that are too short or too slight are smoothed away, as
         `inference.segments.find` says. Use it on predictions of all windows (`windows="all"`): with ten windows spread
-        over a song, a segment's edges are as coarse as the distances between them.
+        over a song, a segment's edges are as coarse as the distances between them. A song of one segment has the genre
+        and the confidence of the prediction.
 
         Args:
             shortest: shortest segment in seconds; the whole song may be shorter.
@@ -94,11 +95,14 @@ class Prediction:
         from genrescope.inference import segments
 
         labels = list(self.scores)
-        return segments.find(
+        found = segments.find(
             np.array([[window.scores[label] for label in labels] for window in self.windows]),
             [(window.start, window.end) for window in self.windows], [window.silent for window in self.windows],
             labels=labels, seconds=self.seconds, shortest=shortest,
         )  # fmt: skip
+        if len(found) == 1:
+            return (replace(found[0], genre=self.genre, confidence=self.confidence),)
+        return found
 
     def to_dict(self) -> dict[str, Any]:
         """Return the prediction as JSON-like values, scores rounded to six places."""

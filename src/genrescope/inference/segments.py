@@ -51,7 +51,7 @@ def find(
     change of genre costs something, and no segment has fewer windows than fit into `shortest` seconds. So a passage
     becomes a segment of its own if it is long enough and its genre scores 0.2 higher there, on average, than that of
     its surroundings; a longer passage needs less. Shorter changes are smoothed away. Silent windows belong to what is
-    around them. A song of one segment gets the genre that soft voting over its windows gives.
+    around them.
 
     Args:
         scores: (windows, labels), in [0, 1].
