@@ -76,8 +76,8 @@ def cut(entry: Entry, clip: Clip, folder: Path, *, kind: str = "flac") -> Path:
 
     wave = audio.decode(entry.song.path, rate=RATE, offset=clip.start, duration=clip.end - clip.start)
     path = folder / f"{_name(entry, clip)}.{kind}"
-    with replacing(path) as temporary:
-        soundfile.write(str(temporary), wave.clip(-1, 1), RATE, format=kind.upper(), subtype="PCM_16")
+    with replacing(path) as temporary, temporary.open("wb") as file:  # libsndfile takes no name that is not UTF-8
+        soundfile.write(file, wave.clip(-1, 1), RATE, format=kind.upper(), subtype="PCM_16")
     return path
 
 

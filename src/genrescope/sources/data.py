@@ -117,7 +117,7 @@ def _listed(data: str, *, several_genres: bool) -> Listing:
 def list_library(root: Path, *, several_genres: bool = False) -> Listing:
     """List the songs of a folder of tagged music whose genre the default genre map knows.
 
-    Others are left out; the command `genrescope library` tells which, and takes a map of one's own.
+    Others are left out; the command `genrescope library dataset` tells which, and takes a map of one's own.
 
     Args:
         root: the folder.

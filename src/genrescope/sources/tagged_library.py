@@ -139,7 +139,7 @@ def nothing_found(folder: Path, found: Library) -> str:
     return (
         f"{folder}: none of its {found.files} files has a genre that the map knows: {found.without_genre} have none in "
         f"their tags, {found.without_match} one that the map does not know, {len(found.failed)} no tags that can be "
-        "read. Add the words to a map with: genrescope library FOLDER --map genres.toml --out songs.csv"
+        "read. Add the words to a map with: genrescope library dataset FOLDER --map genres.toml --out songs.csv"
     )
 
 

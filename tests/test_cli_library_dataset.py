@@ -87,7 +87,7 @@ def told(done: Done) -> str:
 def test_a_library_becomes_a_data_set(music: Path, tmp_path: Path) -> None:
     before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in music.rglob("*") if path.is_file()}
     songs, words, lines = tmp_path / "songs.csv", tmp_path / "genres.toml", tmp_path / "unmapped.txt"
-    done = genrescope("library", music, "--map", words, "--out", songs, "--unmapped", lines)
+    done = genrescope("library", "dataset", music, "--map", words, "--out", songs, "--unmapped", lines)
 
     assert done.code == 1, done.err
     assert {
@@ -121,7 +121,7 @@ def test_a_library_becomes_a_data_set(music: Path, tmp_path: Path) -> None:
 
 def test_what_was_unmapped_maps_once_its_line_is_pasted(music: Path, tmp_path: Path) -> None:
     songs, words, lines = tmp_path / "songs.csv", tmp_path / "genres.toml", tmp_path / "unmapped.txt"
-    arguments = ("library", music, "--map", words, "--out", songs, "--unmapped", lines)
+    arguments = ("library", "dataset", music, "--map", words, "--out", songs, "--unmapped", lines)
     assert "genres.toml written" in told(here(*arguments))
     pasted = "[genres]\npolka = [\n" + lines.read_text(encoding="utf-8") + "]\n"
     words.write_text(pasted, encoding="utf-8")
@@ -141,7 +141,7 @@ def test_a_library_is_data_by_itself(music: Path) -> None:
 
 
 def test_without_a_map_the_default_is_used_and_nothing_else_is_written(music: Path, tmp_path: Path) -> None:
-    done = here("library", music, "--out", tmp_path / "songs.csv", "--quiet")
+    done = here("library", "dataset", music, "--out", tmp_path / "songs.csv", "--quiet")
     assert [line for line in done.messages if not line.startswith("skipped")] == []
     assert len(rows_of(tmp_path / "songs.csv")) == len(EXPECTED)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["music", "songs.csv"]
@@ -149,7 +149,7 @@ def test_without_a_map_the_default_is_used_and_nothing_else_is_written(music: Pa
 
 def test_all_is_well_where_every_file_can_be_read(tmp_path: Path) -> None:
     tagged(tmp_path / "music" / "a.flac", genre="Rock", artist="A")
-    done = here("library", tmp_path / "music", "--out", tmp_path / "songs.csv")
+    done = here("library", "dataset", tmp_path / "music", "--out", tmp_path / "songs.csv")
     assert (done.code, leftovers(tmp_path)) == (0, [])
     assert "not in the map" not in done.out
 
@@ -159,16 +159,16 @@ def test_all_is_well_where_every_file_can_be_read(tmp_path: Path) -> None:
 
 def test_paths_outside_the_table_s_folder_are_absolute(music: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "lists" / "deep" / "songs.csv"
-    here("library", music, "--out", elsewhere)
+    here("library", "dataset", music, "--out", elsewhere)
     tracks = list_tracks(elsewhere)
     assert len(tracks) == len(EXPECTED)
     assert all(Path(track.id).is_absolute() and track.path.is_file() for track in tracks)
 
 
 def test_a_relative_folder_gives_the_same_table(music: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    here("library", music, "--out", tmp_path / "one.csv")
+    here("library", "dataset", music, "--out", tmp_path / "one.csv")
     monkeypatch.chdir(music / "a")
-    here("library", "..", "--out", "../../two.csv")
+    here("library", "dataset", "..", "--out", "../../two.csv")
     assert (tmp_path / "one.csv").read_bytes() == (tmp_path / "two.csv").read_bytes()
 
 
@@ -180,7 +180,7 @@ def test_odd_names_come_through_to_the_store(tmp_path: Path) -> None:
     ]  # fmt: skip
     for number, name in enumerate(names):
         tagged(tmp_path / name, genre="Rock", artist=f"A {number}", hz=200 + 10 * number)
-    done = genrescope("library", tmp_path, "--out", tmp_path / "songs.csv")
+    done = genrescope("library", "dataset", tmp_path, "--out", tmp_path / "songs.csv")
     assert done.code == 0, done.err
     tracks = list_tracks(tmp_path / "songs.csv")
     assert sorted(os.fsencode(track.path) for track in tracks) == sorted(os.fsencode(tmp_path / name) for name in names)
@@ -206,21 +206,22 @@ def test_a_folder_that_is_not_there_or_has_no_audio_is_refused(tmp_path: Path) -
     (tmp_path / "empty").mkdir()
     for folder, word in (("nowhere", "no such folder"), ("empty", "no audio found")):
         assert_refused(
-            here("library", tmp_path / folder, "--map", tmp_path / "m.toml", "--out", tmp_path / "s.csv"), word
+            here("library", "dataset", tmp_path / folder, "--map", tmp_path / "m.toml", "--out", tmp_path / "s.csv"),
+            word,
         )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["empty"]
 
 
 def test_a_faulty_map_is_refused_and_nothing_written(music: Path, tmp_path: Path) -> None:
     (tmp_path / "m.toml").write_text('[genres]\nrock = ["Hard Rock"]\nmetal = ["hard-rock"]\n', encoding="utf-8")
-    done = here("library", music, "--map", tmp_path / "m.toml", "--out", tmp_path / "s.csv")
+    done = here("library", "dataset", music, "--map", tmp_path / "m.toml", "--out", tmp_path / "s.csv")
     assert_refused(done, '"hard-rock"', '"rock"', '"metal"')
     assert not (tmp_path / "s.csv").exists()
 
 
 def test_a_library_without_a_known_genre_is_refused_with_its_words_listed(tmp_path: Path) -> None:
     tagged(tmp_path / "music" / "a.mp3", genre="Skronk")
-    done = here("library", tmp_path / "music", "--out", tmp_path / "s.csv", "--unmapped", tmp_path / "u.txt")
+    done = here("library", "dataset", tmp_path / "music", "--out", tmp_path / "s.csv", "--unmapped", tmp_path / "u.txt")
     assert done.code == 2
     assert done.messages[-1].startswith("error: ")
     assert "none of its 1 files has a genre that the map knows" in told(done)
@@ -245,23 +246,23 @@ def test_nothing_of_the_user_s_is_written_over(music: Path, tmp_path: Path) -> N
         ("--out", tmp_path / "s.csv", "--map", tmp_path / "new.flac"),
         ("--out", music),
     ):
-        assert_refused(here("library", music, *arguments), "name")
+        assert_refused(here("library", "dataset", music, *arguments), "name")
     assert song.read_bytes() == before
     assert (tmp_path / "thesis.csv").read_text() == (tmp_path / "u.txt").read_text() == "mine"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["music", "thesis.csv", "u.txt"]
 
 
 def test_a_table_of_songs_may_be_written_again(music: Path, tmp_path: Path) -> None:
-    here("library", music, "--out", tmp_path / "s.csv")
+    here("library", "dataset", music, "--out", tmp_path / "s.csv")
     before = (tmp_path / "s.csv").read_bytes()
-    assert here("library", music, "--out", tmp_path / "s.csv").code == 1
+    assert here("library", "dataset", music, "--out", tmp_path / "s.csv").code == 1
     assert (tmp_path / "s.csv").read_bytes() == before
 
 
 def test_many_unmapped_words_are_shown_in_part(tmp_path: Path) -> None:
     tagged(tmp_path / "music" / "rock.mp3", genre="Rock")
     tagged(tmp_path / "music" / "many.mp3", genre=[f"Foo{number}" for number in range(30)])
-    done = here("library", tmp_path / "music", "--out", tmp_path / "s.csv", "--unmapped", tmp_path / "u.txt")
+    done = here("library", "dataset", tmp_path / "music", "--out", tmp_path / "s.csv", "--unmapped", tmp_path / "u.txt")
     assert done.out.count("Foo") == 20
     assert "10 more" in done.out
     assert (tmp_path / "u.txt").read_text().count("Foo") == 30
@@ -280,7 +281,7 @@ def test_every_file_is_counted_once(music: Path) -> None:
 
 def test_prepare_takes_groups_from_where_it_is_told(music: Path, tmp_path: Path) -> None:
     songs, store = tmp_path / "songs.csv", tmp_path / "store"
-    here("library", music, "--out", songs)
+    here("library", "dataset", music, "--out", songs)
     for source, group in (("path:*/{group}/*", "a"), ("tags", "roots"), ("none", "")):
         done = here("prepare", songs, "--out", store, "--groups", source, "--jobs", 1)
         assert done.code == 0, done.err
