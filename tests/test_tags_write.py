@@ -133,6 +133,20 @@ def test_all_tags_of_a_file_say_the_same(tmp_path: Path, journal: Journal) -> No
     assert MUTAGEN.apev2.APEv2(path)["Genre"] == "Jazz"
 
 
+def test_a_genre_in_a_custom_field_goes_with_the_old_one(tmp_path: Path, journal: Journal) -> None:
+    for name in ("rich.mp3", "rich.m4a"):
+        path = song(name, tmp_path)
+        file = MUTAGEN.File(path)
+        if path.suffix == ".mp3":
+            file.tags.add(MUTAGEN.id3.TXXX(encoding=3, desc="Genre", text=["Stale"]))
+        else:
+            file["----:com.apple.iTunes:GENRE"] = [b"Stale"]
+        file.save()
+        write(path, CHANGE, journal)
+        assert b"Stale" not in path.read_bytes()
+        assert read(path).genres == GENRES
+
+
 def test_id3v1_has_no_number_for_a_genre_that_is_not_on_its_list(tmp_path: Path, journal: Journal) -> None:
     path = id3_1(tmp_path / "song.mp3", genre=12, artist="A")
     write(path, Change(("Zeuhl",)), journal)
@@ -173,7 +187,7 @@ def test_a_custom_field_leaves_the_genre_alone(tmp_path: Path, journal: Journal)
         (b"", "empty"),
         (b"\x1aE\xdf\xa3" + bytes(90), "Matroska"),
         (b"RF64" + bytes(90), "RF64"),
-        (b"hello" * 30, "no format"),
+        (b"hello" * 30, "cannot be written, as those"),
         (b"fLaC\x00\x00\xff\xff" + bytes(10), "damaged"),
         (b"OggS" + bytes(60), "without Vorbis"),
         (b"OggS", "damaged at byte 0"),
@@ -181,7 +195,10 @@ def test_a_custom_field_leaves_the_genre_alone(tmp_path: Path, journal: Journal)
         (b"\x00\x00\x00\x14ftypM4A " + bytes(8) + b"\x00\x00\x10\x00moov" + bytes(20), "damaged at byte"),
         (b"RIFF\x10\x00\x00\x00WAVEfmt \x00\x00\x00\x00" + bytes(40), "header counts 24 bytes, and the file has 60"),
         (b"ID3\x04\x00\x00\x00\x00\x00\x14TCON\x00\x00\x00\x7f" + bytes(12) + b"\xff\xfb\x90\x00" * 40, "damaged"),
-        (b"ID3\x03\x00\x00\x00\x00\x00\x14TCON\x00\x00\x00\x04" + bytes(12) + b"no sound at all", "no format"),
+        (
+            b"ID3\x03\x00\x00\x00\x00\x00\x14TCON\x00\x00\x00\x04" + bytes(12) + b"no sound at all",
+            "cannot be written, as those",
+        ),
     ],
 )
 def test_what_cannot_be_written_is_refused_and_stays(

@@ -27,9 +27,7 @@ _REFUSED = {
     b"caff": "tags of CAF cannot be written",
     b".snd": "AU files have no tags",
 }
-_CLEAR = (
-    "accepted are mp3, AAC, FLAC, Ogg Vorbis, Opus, MP4, WMA, WAV, AIFF, DSF, WavPack, Musepack, Monkey's Audio and TTA"
-)
+_CLEAR = "its tags cannot be written, as those of mp3, AAC, FLAC, Ogg, MP4, WMA, WAV, AIFF, DSF and APEv2 can"
 
 
 @contextlib.contextmanager
@@ -70,7 +68,7 @@ def edits_of(data: Data, change: Change) -> list[Edit]:
             raise TagError(reason)
     if (found := _by_mark(data, start, mark, change)) is None:
         if not (is_mpeg(data, start) or mark.startswith(b"TTA1")):
-            raise TagError(f"it is of no format whose tags can be written; {_CLEAR}")
+            raise TagError(_CLEAR)
         found = id3.at_start(data, change, create=True) + ape.edits_of(data, change, create=False)
         found += id3v1.edits_of(data, change)
     return tidy(data, found)

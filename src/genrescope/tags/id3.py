@@ -167,6 +167,8 @@ def _is_replaced(frame: Frame, change: Change, version: int) -> bool:
     if frame.name not in ("TXXX", "TXX") or not frame.body:
         return False
     name = decoded(frame.body, version)[0].casefold()
+    if name == "genre":  # which some programs write beside the frame for it
+        return change.genres is not None
     return name in (field.casefold() for field in change.fields)
 
 

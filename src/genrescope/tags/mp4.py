@@ -120,6 +120,8 @@ def _is_replaced(data: Data, atom: _Atom, change: Change) -> bool:
         return False
     parts = {each.name: data[each.body + 4 : each.end] for each in _atoms(data, atom.body, atom.end)}
     name = parts.get(b"name", b"").decode("utf-8", "replace").casefold()
+    if name == "genre":  # which some programs write beside the atom for it
+        return change.genres is not None
     return parts.get(b"mean") == _OWNER and name in (field.casefold() for field in change.fields)
 
 

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from genrescope.tags.change import Change
     from genrescope.tags.edits import Data
 
-_GENRES = frozenset(["tcon", "tco", "\xa9gen", "gnre", "genre", "wm/genre", "wm/genreid", "txxx:genre"])
+_GENRES = frozenset(
+    ["tcon", "tco", "\xa9gen", "gnre", "genre", "wm/genre", "wm/genreid", "txxx:genre", "----:com.apple.itunes:genre"]
+)
 _RATE = 44_100  # at which sound is compared where that is asked for
 
 Fields = dict[str, list[str]]
