@@ -6,7 +6,7 @@ import contextlib
 import mmap
 from typing import TYPE_CHECKING
 
-from genrescope.tags import ape, asf, chunks, id3, id3v1, mp4, ogg, vorbis
+from genrescope.tags import ape, asf, chunks, id3, id3_tag, id3v1, mp4, ogg, vorbis
 from genrescope.tags.edits import TagError, tidy
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def edits_of(data: Data, change: Change) -> list[Edit]:
     Raises:
         TagError: the format cannot have tags, or its tags are damaged.
     """
-    places = id3.stacked(data)
+    places = id3_tag.stacked(data)
     start = places[-1][1] if places else 0
     mark = data[start : start + 12]
     for known, reason in _REFUSED.items():

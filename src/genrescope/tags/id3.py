@@ -1,85 +1,32 @@
 """ID3v2 in all its versions: single frames are replaced, all others stay as they are to the byte.
 
-The structure of ID3v2.2, 2.3 and 2.4 is that of the documents at id3.org. A tag keeps its version. Padding takes up
+A tag keeps its version. Padding takes up
 what is added, so that the sound seldom moves.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from genrescope.tags.edits import Edit, TagError, growth
+from genrescope.tags.edits import Edit, growth
+from genrescope.tags.id3_tag import (
+    EXTENDED,
+    FOOTER,
+    UNSYNCHRONISED,
+    decoded,
+    header,
+    in_sevens,
+    parsed,
+    stacked,
+    unstuffed,
+)
 
 if TYPE_CHECKING:
     from genrescope.tags.change import Change
     from genrescope.tags.edits import Data
+    from genrescope.tags.id3_tag import Frame, Tag
 
 _PADDING = 1024  # bytes that a tag gets when it grows, so that the next change finds room
-_LARGEST = (1 << 28) - 1  # bytes: what four times seven bits can count
-_STACKED = 8  # tags in a row that are looked at
-
-_UNSYNCHRONISED, _EXTENDED, _FOOTER = 0x80, 0x40, 0x10  # flags of the header
-_LENGTH, _FRAME_UNSYNCHRONISED = 0x01, 0x02  # flags of a frame of 2.4 that leave its text legible
-
-
-@dataclass(frozen=True)
-class Frame:
-    """A frame: its name, where it stands, and its content."""
-
-    name: str
-    start: int
-    end: int
-    body: bytes | None
-    """The content; None where it is compressed or encrypted."""
-
-
-@dataclass(frozen=True)
-class Tag:
-    """A tag as it stands in a file.
-
-    Attributes:
-        start: of its header.
-        end: behind its padding or footer.
-        version: 2, 3 or 4.
-        flags: of its header.
-        first: where its frames begin.
-        used: where they end.
-        frames: its frames.
-        crc: where an extended header with a checksum stands, which goes when the tag changes.
-    """
-
-    start: int
-    end: int
-    version: int
-    flags: int
-    first: int
-    used: int
-    frames: tuple[Frame, ...]
-    crc: tuple[int, int] | None = None
-
-    @property
-    def limit(self) -> int:
-        """Where its frames and padding must end."""
-        return self.end - 10 if self.flags & _FOOTER else self.end
-
-
-def size_at(data: Data, start: int, end: int) -> int | None:
-    """Return the bytes of a tag that begins here, header and footer counted; None where none does."""
-    head = data[start : min(start + 10, end)]
-    if len(head) < 10 or not head.startswith(b"ID3") or max(head[6:]) > 127 or head[3] not in (2, 3, 4):
-        return None
-    return 10 + _from_sevens(head[6:]) + (10 if head[5] & _FOOTER and head[3] == 4 else 0)
-
-
-def stacked(data: Data, start: int = 0) -> list[tuple[int, int]]:
-    """Return where the tags at the beginning of a file begin and end."""
-    found: list[tuple[int, int]] = []
-    while len(found) < _STACKED and (size := size_at(data, start, len(data))) is not None:
-        found.append((start, start + size))
-        start += size
-    return found
 
 
 def at_start(data: Data, change: Change, *, create: bool) -> list[Edit]:
@@ -110,7 +57,7 @@ def at_start(data: Data, change: Change, *, create: bool) -> list[Edit]:
 def made(change: Change) -> bytes:
     """Return a new tag, ID3v2.4."""
     body = _frames(change, 4)
-    return _header(4, 0, len(body) + _PADDING) + body + bytes(_PADDING)
+    return header(4, 0, len(body) + _PADDING) + body + bytes(_PADDING)
 
 
 def edited(data: Data, start: int, end: int, change: Change) -> list[Edit]:
@@ -120,15 +67,15 @@ def edited(data: Data, start: int, end: int, change: Change) -> list[Edit]:
         TagError: the tag is damaged, or would become too large.
     """
     tag = parsed(data, start, end)
-    if tag.flags & _UNSYNCHRONISED and tag.version < 4:
+    if tag.flags & UNSYNCHRONISED and tag.version < 4:
         return [Edit(start, tag.end, _plain(data, tag, change))]
     return _of_frames(data, tag, change)
 
 
 def _plain(data: Data, tag: Tag, change: Change) -> bytes:
     """Return a tag of 2.2 or 2.3 whose bytes are no longer stuffed, changed."""
-    body = _unstuffed(data[tag.start + 10 : tag.end])
-    whole = _header(tag.version, tag.flags & ~_UNSYNCHRONISED, len(body)) + body
+    body = unstuffed(data[tag.start + 10 : tag.end])
+    whole = header(tag.version, tag.flags & ~UNSYNCHRONISED, len(body)) + body
     edits = sorted(_of_frames(whole, parsed(whole, 0, len(whole)), change), key=lambda edit: edit.start)
     done, place = b"", 0
     for edit in edits:
@@ -142,18 +89,18 @@ def _of_frames(data: Data, tag: Tag, change: Change) -> list[Edit]:
     flags = tag.flags
     if tag.crc is not None:
         edits.append(Edit(*tag.crc, b""))
-        flags &= ~_EXTENDED
+        flags &= ~EXTENDED
     edits.append(Edit(tag.used, tag.used, _frames(change, tag.version)))
     padding = tag.limit - tag.used - growth(edits)
-    if tag.flags & _FOOTER:  # which is not allowed beside padding
+    if tag.flags & FOOTER:  # which is not allowed beside padding
         padding = 0
     elif padding < 0:
         padding = _PADDING
     edits[-1] = Edit(tag.used, tag.limit, edits[-1].new + bytes(padding))
-    header = _header(tag.version, flags, tag.limit - tag.start - 10 + growth(edits))
-    edits.append(Edit(tag.start, tag.start + 10, header))
-    if tag.flags & _FOOTER:
-        edits.append(Edit(tag.limit, tag.end, b"3DI" + header[3:]))
+    head = header(tag.version, flags, tag.limit - tag.start - 10 + growth(edits))
+    edits.append(Edit(tag.start, tag.start + 10, head))
+    if tag.flags & FOOTER:
+        edits.append(Edit(tag.limit, tag.end, b"3DI" + head[3:]))
     return edits
 
 
@@ -170,29 +117,6 @@ def _is_replaced(frame: Frame, change: Change, version: int) -> bool:
     if name == "genre":  # which some programs write beside the frame for it
         return change.genres is not None
     return name in (field.casefold() for field in change.fields)
-
-
-def decoded(body: bytes, version: int) -> list[str]:
-    """Return the texts of a text frame; those of a custom field begin with its name."""
-    coding = {0: "latin-1", 1: "utf-16", 2: "utf-16-be"}.get(body[0], "utf-8")
-    if coding == "latin-1" and version == 4:
-        return body[1:].decode(coding).split("\0")
-    texts, mark = [], body[1:3]
-    for part in _split(body[1:], wide=coding.startswith("utf-16")):
-        own = part if coding != "utf-16" or part[:2] in (b"\xff\xfe", b"\xfe\xff") else mark + part
-        texts.append(own.decode(coding, "replace"))
-    return texts
-
-
-def _split(body: bytes, *, wide: bool) -> list[bytes]:
-    if not wide:
-        return body.split(b"\0")
-    found, begun = [], 0
-    for place in range(0, len(body) - 1, 2):
-        if body[place : place + 2] == b"\0\0":
-            found.append(body[begun:place])
-            begun = place + 2
-    return [*found, body[begun:]]
 
 
 def _frames(change: Change, version: int) -> bytes:
@@ -222,112 +146,5 @@ def _text(values: tuple[str, ...], version: int) -> bytes:
 def _frame(name: str, body: bytes, version: int) -> bytes:
     if version == 2:
         return name.encode() + len(body).to_bytes(3, "big") + body
-    size = _in_sevens(len(body)) if version == 4 else len(body).to_bytes(4, "big")
+    size = in_sevens(len(body)) if version == 4 else len(body).to_bytes(4, "big")
     return name.encode() + size + b"\0\0" + body
-
-
-def _header(version: int, flags: int, size: int) -> bytes:
-    if size > _LARGEST:
-        raise TagError("its ID3v2 tag would be larger than 256 MB")
-    return b"ID3" + bytes([version, 0, flags]) + _in_sevens(size)
-
-
-def _in_sevens(number: int) -> bytes:
-    return bytes(number >> shift & 127 for shift in (21, 14, 7, 0))
-
-
-def _from_sevens(data: bytes) -> int:
-    return sum(byte << shift for byte, shift in zip(data, (21, 14, 7, 0), strict=True))
-
-
-# -- reading ------------------------------------------------------------------------------------------------------
-
-
-def parsed(data: Data, start: int, end: int) -> Tag:
-    """Read the tag that begins at `start`; `end` is where it must end at the latest.
-
-    Raises:
-        TagError: there is none, it is damaged, or of a kind that cannot be changed.
-    """
-    size = size_at(data, start, end)
-    if size is None or start + size > end:
-        raise TagError("its ID3v2 tag is cut short, or damaged")
-    version, flags = data[start + 3 : start + 4][0], data[start + 5 : start + 6][0]
-    if version == 2 and flags & _EXTENDED:
-        raise TagError("its ID3v2.2 tag is compressed, in a way that was never defined")
-    if flags & _UNSYNCHRONISED and version < 4:
-        return Tag(start, start + size, version, flags, start + 10, start + 10, _unstuffed_frames(data, start, size))
-    first, crc = _behind_extended(data, start, version, flags)
-    limit = start + size - (10 if version == 4 and flags & _FOOTER else 0)
-    frames, used = _walk(data, first, limit, version)
-    return Tag(start, start + size, version, flags, first, used, frames, crc)
-
-
-def _unstuffed_frames(data: Data, start: int, size: int) -> tuple[Frame, ...]:
-    """Return the frames of a stuffed tag; their places are those in the tag once it is no longer stuffed."""
-    body = _unstuffed(data[start + 10 : start + size])
-    head = data[start : start + 10]
-    whole = _header(head[3], head[5] & ~_UNSYNCHRONISED, len(body)) + body
-    return parsed(whole, 0, len(whole)).frames
-
-
-def _unstuffed(data: bytes) -> bytes:
-    return data.replace(b"\xff\x00", b"\xff")
-
-
-def _behind_extended(data: Data, start: int, version: int, flags: int) -> tuple[int, tuple[int, int] | None]:
-    """Return where frames begin, and where an extended header with a checksum stands."""
-    first = start + 10
-    if not flags & _EXTENDED or version == 2:
-        return first, None
-    head = data[first : first + 6]
-    if version == 3:
-        size = 4 + int.from_bytes(head[:4], "big")
-        checked = bool(head[4:5] and head[4] & 0x80)
-    else:
-        size = _from_sevens(head[:4])
-        checked = bool(head[5:6] and head[5] & 0x20)
-    if not 6 <= size <= 64:
-        raise TagError("the extended header of its ID3v2 tag is damaged")
-    return first + size, (first, first + size) if checked else None
-
-
-def _walk(data: Data, first: int, limit: int, version: int) -> tuple[tuple[Frame, ...], int]:
-    """Return the frames of a tag, and where they end.
-
-    Old versions of iTunes wrote sizes in tags of 2.4 as 2.3 has them; what leads to a whole tag is right.
-    """
-    try:
-        return _walked(data, first, limit, version, sevens=version == 4)
-    except TagError:
-        if version != 4:
-            raise
-        return _walked(data, first, limit, version, sevens=False)
-
-
-def _walked(data: Data, place: int, limit: int, version: int, *, sevens: bool) -> tuple[tuple[Frame, ...], int]:
-    frames = []
-    long = 3 if version == 2 else 4
-    head = 6 if version == 2 else 10
-    while place + head <= limit and (name := data[place : place + long]) != bytes(long):
-        size = data[place + long : place + 2 * long]
-        if not re.fullmatch(rb"[A-Z][A-Z0-9]{%d}[A-Z0-9 ]" % (long - 2), name) or (sevens and max(size) > 127):
-            raise TagError(f"its ID3v2 tag is damaged at byte {place}")
-        end = place + head + (_from_sevens(size) if sevens else int.from_bytes(size, "big"))
-        if end > limit:
-            raise TagError(f"its ID3v2 tag is damaged: the frame at byte {place} is longer than the tag")
-        flags = data[place + 9 : place + 10][0] if version > 2 else 0
-        frames.append(Frame(name.decode(), place, end, _body(data[place + head : end], flags, version)))
-        place = end
-    if any(data[place:limit]):
-        raise TagError(f"its ID3v2 tag is damaged at byte {place}: no frame begins there")
-    return tuple(frames), place
-
-
-def _body(body: bytes, flags: int, version: int) -> bytes | None:
-    if version == 4:
-        if flags & ~(_LENGTH | _FRAME_UNSYNCHRONISED):
-            return None
-        body = body[4:] if flags & _LENGTH else body
-        return _unstuffed(body) if flags & _FRAME_UNSYNCHRONISED else body
-    return None if flags else body

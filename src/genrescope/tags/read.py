@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from genrescope import audio
 from genrescope.errors import AudioError
+from genrescope.tags import id3_tag
 from genrescope.tags.artists import main_artist
 
 if TYPE_CHECKING:
@@ -38,9 +39,6 @@ _NAMES = {
 _FIELD_OF = {name: (field, rank) for field, names in _NAMES.items() for rank, name in enumerate(names)}
 
 _NO_SOUND = {"probesize": "4096", "analyzeduration": "1"}  # FFmpeg would decode some of it to know more than tags
-
-_STACKED = 8  # ID3v2 tags in a row that are looked at
-_FOOTER = 0x10  # the bit of ID3v2's flags
 
 _Fields = dict[str, list[str]]
 """The values of those fields of `Tags` that a file has."""
@@ -130,21 +128,17 @@ def _by_mutagen(path: Path) -> _Fields:
 
 
 def _leading_id3(path: Path) -> _Fields:
-    """Return what the ID3v2 tags at a file's beginning say, whatever the format; of several the first counts.
-
-    Each begins with ten bytes, of which the last four are its length, seven bits in each (ID3v2.4, section 3.1).
-    """
+    """Return what the ID3v2 tags at a file's beginning say, whatever the format; of several the first counts."""
     fields: _Fields = {}
     with path.open("rb") as file:
-        for _ in range(_STACKED):
+        for _ in range(id3_tag.STACKED):
             start = file.tell()
             head = file.read(10)
-            if len(head) < 10 or not head.startswith(b"ID3") or max(head[6:]) > 127:
+            size = id3_tag.size_at(head, 0, len(head))
+            if size is None:
                 break
-            size = sum(byte << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=True))
-            size += 10 if head[5] & _FOOTER else 0
-            fields = _texts(_id3(io.BytesIO(head + file.read(size)))) | fields
-            file.seek(start + 10 + size)
+            fields = _texts(_id3(io.BytesIO(head + file.read(size - 10)))) | fields
+            file.seek(start + size)
     return fields
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from genrescope import audio
 from genrescope.errors import reason_of
-from genrescope.tags import id3, id3v1
+from genrescope.tags import id3_tag, id3v1
 from genrescope.tags.edits import TagError
 from genrescope.tags.formats import is_mpeg, opened
 from genrescope.tags.read import read
@@ -159,7 +159,7 @@ def _tags(path: Path, data: Data) -> Iterator[tuple[str, Any]]:
 
     id3_of: Any = ID3  # it has no types
     ape_of: Any = APEv2
-    places = id3.stacked(data)
+    places = id3_tag.stacked(data)
     for number, (start, end) in enumerate(places):
         yield f"ID3v2-{number}", id3_of(io.BytesIO(data[start:end]), translate=False, load_v1=False)
     with contextlib.suppress(APENoHeaderError):
