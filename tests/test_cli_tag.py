@@ -249,6 +249,17 @@ def test_a_killed_run_damages_nothing_and_the_next_goes_on(tmp_path: Path) -> No
     assert contents(songs) == before
 
 
+def test_an_interrupted_run_names_its_journal(tmp_path: Path) -> None:
+    songs = [tagged(tmp_path / "music" / f"{n:02d}.flac", genre="Other") for n in range(60)]
+    journal = tmp_path / "journal.jsonl"
+    command = ("tag", "--predictions", predictions(tmp_path / "p.jsonl", songs), "--write", "--journal", journal)
+    done = interrupted(*command, when=lambda: lines_of(journal) >= 5)
+    assert done.code == 130
+    assert f"So far: genrescope untag {journal}" in done.err
+    assert not list(songs[0].parent.glob(".*"))
+    assert all(entry.ended for entry in journals.read(journal)[:-1])
+
+
 def test_a_killed_untag_goes_on(tmp_path: Path) -> None:
     songs = [tagged(tmp_path / "music" / f"{n:02d}.flac", genre="Other") for n in range(30)]
     before, journal = contents(songs), tmp_path / "journal.jsonl"

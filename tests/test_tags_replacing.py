@@ -17,6 +17,7 @@ from genrescope.tags import journal as journals
 from genrescope.tags import replacing, verify
 from genrescope.tags.change import Change
 from genrescope.tags.edits import TagError
+from genrescope.tags.formats import opened
 from genrescope.tags.journal import Journal
 from genrescope.tags.read import read
 from genrescope.tags.undo import undo
@@ -208,6 +209,16 @@ def test_names_as_long_as_the_system_allows_are_no_problem(tmp_path: Path, journ
         assert read(path).genres == GENRES
     assert [entry.path.name for entry in journals.read(journal.path)][-1] == "caf\udce9.flac"
     assert all(undo(entry) == "restored" for entry in journals.read(journal.path))
+
+
+def test_a_file_that_is_cut_while_it_is_read_is_an_error_and_no_crash(tmp_path: Path) -> None:
+    path = untagged(tmp_path / "song.wav")
+    with opened(path) as data:
+        assert data[0:4] == b"RIFF"
+        os.truncate(path, 10_000)
+        assert len(data) > 20_000
+        with pytest.raises(OSError, match="shorter"):
+            _ = data[5_000:20_000]
 
 
 # -- the journal --------------------------------------------------------------------------------------------------

@@ -85,10 +85,12 @@ def _run(source: Source, rules: Rules, style: Style, place: Path | None, *, ever
 
     rows: list[Row] = []
     with (
-        resumable("Run the same command again to go on."),
+        resumable("Run the same command again to go on." + (f" So far: genrescope untag {place}" if place else "")),
         _journal(place, source) as journal,
         progress("songs", quiet=quiet) as bar,
     ):
+        if journal is not None:
+            say(f"journal: {place}", quiet=quiet)
         if journal is not None and (gone := tagging.clean(source.songs)):
             say(f"{len(gone)} half-written copies of an interrupted run removed", quiet=quiet)
         task = bar.add_task("writing" if journal else "reading", total=len(source.songs))
@@ -129,8 +131,6 @@ def _note_strangers(rules: Rules, source: Source, map_: Path | None, *, quiet: b
 def _end(rows: Sequence[Row], source: Source, given: Sequence[Path], place: Path | None, *, quiet: bool) -> None:
     """Say what comes next, and end with the code that fits."""
     refused = sum(row.decision.action == "refuse" for row in rows)
-    if place is not None and place.exists():
-        say(f"journal: {place}", quiet=quiet)
     if rows and refused == len(rows):
         raise typer.Exit(2)
     if place is not None and any(row.written for row in rows):

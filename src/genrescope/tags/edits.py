@@ -23,7 +23,7 @@ class TagError(GenrescopeError):
 
 
 class Data(Protocol):
-    """The bytes of a file: `bytes`, or a memory map."""
+    """The bytes of a file: `bytes`, or what reads a file as it is asked for (`tags.formats`)."""
 
     def __len__(self) -> int: ...
 

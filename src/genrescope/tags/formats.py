@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import mmap
-from typing import TYPE_CHECKING
+import errno
+import os
+from typing import TYPE_CHECKING, BinaryIO
 
 from genrescope.tags import ape, asf, chunks, id3, id3_tag, id3v1, mp4, ogg, vorbis
 from genrescope.tags.edits import TagError, tidy
@@ -30,21 +31,44 @@ _REFUSED = {
 _CLEAR = "its tags cannot be written, as those of mp3, AAC, FLAC, Ogg, MP4, WMA, WAV, AIFF, DSF and APEv2 can"
 
 
+class FileData:
+    """The bytes of an open file, read as they are asked for: no map into memory, whose file may be cut meanwhile.
+
+    Args:
+        file: an open binary file.
+
+    Raises:
+        OSError: from reading, also where the file has become shorter.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self._size = file, os.fstat(file.fileno()).st_size
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __getitem__(self, where: slice) -> bytes:
+        start, end, _ = where.indices(self._size)
+        self._file.seek(start)
+        found = self._file.read(max(end - start, 0))
+        if len(found) < end - start:
+            raise OSError(errno.EIO, "it has become shorter while it was read")
+        return found
+
+
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[Data]:
-    """Give the bytes of a file, mapped into memory.
+    """Give the bytes of a file.
 
     Raises:
         OSError: it cannot be read.
         TagError: it is empty.
     """
     with path.open("rb") as file:
-        try:
-            held = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        except ValueError as error:
-            raise TagError("it is empty") from error
-        with held:
-            yield held
+        data = FileData(file)
+        if not len(data):
+            raise TagError("it is empty")
+        yield data
 
 
 def edits_of(data: Data, change: Change) -> list[Edit]:
