@@ -91,7 +91,8 @@ def _with_negatives(store: Store, mine: Sequence[str]) -> None:
             other = np.array([found[id_] for id_ in judged])
             caught[name] |= {id_: found[id_] > np.quantile(known, KEPT) for id_ in judged}
             told = f"AUROC {_auroc(known, other):.3f}, at the own threshold caught {np.mean(other > 0):.1%}"
-            print(f"{name} ({len(judged)} strangers): {told}, kept {np.mean(known <= 0):.1%}", flush=True)
+            whose = f" {without[0]}" if number > 1 else ""
+            print(f"{name}{whose} ({len(judged)} strangers): {told}, kept {np.mean(known <= 0):.1%}", flush=True)
     artists = [track.group for track in store.tracks if track.id in genre_of]
     values = {name: np.array([float(its[id_]) for id_ in genre_of]) for name, its in caught.items()}
     for name, its in values.items():

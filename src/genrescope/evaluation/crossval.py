@@ -21,8 +21,9 @@ from genrescope.errors import DataError
 from genrescope.evaluation import negatives
 from genrescope.evaluation.evaluate import header_rows
 from genrescope.evaluation.facts import about_model
-from genrescope.evaluation.multi_label import is_multi_label, label_rows, label_summary, of_fold, verdict_of
+from genrescope.evaluation.multi_label import label_rows, label_summary, of_fold, verdict_of
 from genrescope.evaluation.sound import sound_for
+from genrescope.evaluation.subjects import is_multi_label
 from genrescope.evaluation.summary import summary, track_share
 from genrescope.evaluation.written import Written, of_one_genre
 from genrescope.inference.scorer import Scorer

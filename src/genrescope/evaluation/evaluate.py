@@ -16,9 +16,9 @@ from genrescope.evaluation import learnt, multi_label, negatives
 from genrescope.evaluation.cautions import small_part, with_untouched
 from genrescope.evaluation.facts import about_model
 from genrescope.evaluation.learnt import Finding
-from genrescope.evaluation.multi_label import is_multi_label, verdict_of
+from genrescope.evaluation.multi_label import verdict_of
 from genrescope.evaluation.sound import sound_for
-from genrescope.evaluation.subjects import labelled, own_part
+from genrescope.evaluation.subjects import is_multi_label, labelled, own_part
 from genrescope.evaluation.summary import summary
 from genrescope.evaluation.written import Written, of_one_genre
 from genrescope.extras import require

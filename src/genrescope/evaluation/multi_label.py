@@ -30,12 +30,6 @@ if TYPE_CHECKING:
     from genrescope.evaluation.subjects import Subject
     from genrescope.modelfile import Header
     from genrescope.results import ModelFacts, Verdict
-    from genrescope.store.store import StoredTrack
-
-
-def is_multi_label(header: Header, tracks: Sequence[StoredTrack]) -> bool:
-    """Whether a model is scored label by label: it gives any number of them, and a track has several."""
-    return not header.exclusive and any(len(track.labels) > 1 for track in tracks)
 
 
 def label_rows(header: Header, scored: Scored, thresholds: Mapping[str, float] | None = None) -> list[LabelRow]:

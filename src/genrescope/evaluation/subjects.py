@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from genrescope import splits
 from genrescope.errors import DataError
-from genrescope.evaluation.multi_label import is_multi_label
 from genrescope.features.spec import LogMelSpec
 from genrescope.results import AuditFacts, DataFacts, HeldOutFacts
 from genrescope.sources.labels import NEGATIVE
@@ -19,9 +18,9 @@ from genrescope.store.store import STORE_FILE, Store, StoredTrack, index_rows, o
 from genrescope.training.run_folder import read_run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
-    from genrescope.modelfile import Model
+    from genrescope.modelfile import Header, Model
     from genrescope.store.index import IndexRow
     from genrescope.store.prepare import Progress
 
@@ -64,6 +63,11 @@ class Subject:
         notes = tuple(f"{row.path} could not be used: {row.status}" for row in lost)
         data = self.data.model_copy(update={"tracks": len(tracks)})
         return replace(self, tracks=tracks, data=data, notes=(*self.notes, *notes), failed=(*self.failed, *lost))
+
+
+def is_multi_label(header: Header, tracks: Sequence[StoredTrack]) -> bool:
+    """Whether a model is scored label by label: it gives any number of them, and a track has several."""
+    return not header.exclusive and any(len(track.labels) > 1 for track in tracks)
 
 
 def open_own_store(run: Path, moved: str | Path | None = None) -> Store:
