@@ -116,7 +116,8 @@ def own_part(run: Path, part: str, moved: str | Path | None = None) -> Subject:
     data = DataFacts(
         name=facts["data"], fingerprint=store.fingerprint, split=facts["split"]["method"], part=part, tracks=len(tracks)
     )
-    in_split = 0 if part in facts["parts"] else sum(facts["split"]["counts"].values())
+    apart = 0 if several else sum(track.id in made.parts and not track.labels for track in store.tracks)
+    in_split = 0 if part in facts["parts"] else sum(facts["split"]["counts"].values()) - apart
     return Subject(store, tracks, data, tuple(notes), audit=audited, in_split=in_split, negatives=negatives)
 
 
