@@ -15,7 +15,7 @@ import genrescope
 from genrescope import modelfile, splits
 from genrescope.errors import DataError
 from genrescope.evaluation import metrics
-from genrescope.evaluation.crossval import Fold, cross_validate
+from genrescope.evaluation.crossval import cross_validate
 from genrescope.evaluation.evaluate import evaluate
 from genrescope.modelfile import TrainingData
 from genrescope.results import read_result
@@ -31,6 +31,7 @@ from genrescope.training.train import train
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from genrescope.evaluation.folds import Fold
     from genrescope.evaluation.written import Written
     from genrescope.results import CrossValidation
     from genrescope.splits import Split

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from rich.progress import Progress
 
-    from genrescope.evaluation.crossval import Fold
+    from genrescope.evaluation.folds import Fold
     from genrescope.store.audio_cache import CacheProgress
     from genrescope.training.progress import Epoch, Stage, Step, Watch
 

@@ -11,7 +11,6 @@ OUT/figures/  OUT/report.html
 from __future__ import annotations
 
 import dataclasses
-import re
 import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -21,6 +20,7 @@ from genrescope.errors import DataError
 from genrescope.evaluation import negatives
 from genrescope.evaluation.evaluate import header_rows
 from genrescope.evaluation.facts import about_model
+from genrescope.evaluation.folds import SPLIT_FILE, Fold, folds_of, held_out, refuse_other
 from genrescope.evaluation.multi_label import label_rows, label_summary, of_fold, verdict_of
 from genrescope.evaluation.sound import sound_for
 from genrescope.evaluation.subjects import is_multi_label
@@ -45,7 +45,6 @@ from genrescope.training.train import train
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
     from genrescope.evaluation.sound import Scored, Sound
     from genrescope.modelfile import Header
@@ -54,18 +53,6 @@ if TYPE_CHECKING:
     from genrescope.store.store import Store, StoredTrack
     from genrescope.training.job import Job
     from genrescope.training.learner import Learner
-
-SPLIT_FILE = "split.csv"
-
-
-@dataclass(frozen=True)
-class Fold:
-    """A fold whose turn it is to be held out: its part in the split, its number (from 1), and its run folder."""
-
-    name: str
-    number: int
-    folds: int
-    path: Path
 
 
 @dataclass(frozen=True)
@@ -154,15 +141,15 @@ def _cross_validated(
 
     store, split, out = job.store, job.split, job.out
     job = dataclasses.replace(job.on_device(), pairs=job.duplicates())
-    folds = _folds(split, out)
-    _refuse_other(out, split, folds, resume=job.resume)
+    folds = folds_of(split, out)
+    refuse_other(out, split, folds, resume=job.resume)
     splits.write(dataclasses.replace(split, data=store.fingerprint), out / SPLIT_FILE)
     judged: dict[str, Judged] = {}
     for fold in folds:
         on_fold(fold)
-        held_out = thin(_held_out(split, fold.name))
+        learnt = thin(held_out(split, fold.name))
         train(
-            dataclasses.replace(job, split=held_out, out=fold.path, parts=("train",), resume=True),
+            dataclasses.replace(job, split=learnt, out=fold.path, parts=("train",), resume=True),
             learner=learner, watch=watch,
         )  # fmt: skip
         judged[fold.name] = _judge(job, fold, sound)
@@ -253,40 +240,6 @@ def _heading(store: Store, split: Split, model: ModelFacts, tracks: int, pairs: 
         "notes": (*([] if found.clean else [f"audit: {found.summary}"]), *split.notes),
         "audit": AuditFacts(clean=found.clean, summary=found.summary),
     }
-
-
-def _folds(split: Split, out: Path) -> list[Fold]:
-    """Return the folds in order, each with a run folder of its own."""
-    parts = list(split.counts)
-    if len(parts) < 2 or set(parts) & set(splits.PARTS):
-        raise DataError(
-            f"the split {split.method} has the parts {', '.join(parts)}, which are no folds; make folds with: "
-            "genrescope split make STORE --folds 5 --out folds.csv"
-        )
-    names = [re.sub(r"\W+", "-", part.casefold().removeprefix("fold")).strip("-_") for part in parts]
-    if len(set(names)) < len(names) or "" in names:
-        names = [str(number) for number in range(1, len(parts) + 1)]
-    return [
-        Fold(part, number, len(parts), out / f"fold-{name}")
-        for number, (part, name) in enumerate(zip(parts, names, strict=True), start=1)
-    ]
-
-
-def _refuse_other(out: Path, split: Split, folds: Sequence[Fold], *, resume: bool) -> None:
-    """Never train into a folder that holds another run, or folds of another split."""
-    if (out / "run.json").exists():
-        raise DataError(f"{out} holds a run; choose another --out for the cross-validation")
-    begun = any((fold.path / "run.json").exists() for fold in folds) or (out / CROSSVAL_NAME).exists()
-    if begun and not resume:
-        raise DataError(f"{out} holds a cross-validation already; go on with it by --resume, or choose another --out")
-    if begun and (out / SPLIT_FILE).exists() and splits.read(out / SPLIT_FILE).fingerprint != split.fingerprint:
-        raise DataError(f"{out} holds a cross-validation over other folds; choose another --out")
-
-
-def _held_out(split: Split, fold: str) -> Split:
-    """Return the split whose test part is one fold, and whose training part is all others."""
-    parts = {track_id: "test" if part == fold else "train" for track_id, part in split.parts.items()}
-    return Split(parts, f"{split.method}, fold {fold.removeprefix('fold').strip()}", split.notes)
 
 
 def _by_fold(folds: Sequence[Fold], judged: Mapping[str, Judged], verdict: Verdict) -> Folds:

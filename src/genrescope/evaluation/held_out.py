@@ -9,7 +9,7 @@ import numpy as np
 
 from genrescope import splits
 from genrescope.errors import DataError
-from genrescope.evaluation.crossval import SPLIT_FILE
+from genrescope.evaluation.folds import SPLIT_FILE
 from genrescope.evaluation.subjects import open_own_store
 from genrescope.results import CROSSVAL_NAME, CrossValidation, read_result
 from genrescope.sources.data import read_data

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from genrescope.evaluation.crossval import Fold
+    from genrescope.evaluation.folds import Fold
     from genrescope.evaluation.sound import Sound
     from genrescope.evaluation.written import Written
     from genrescope.models.published import Body

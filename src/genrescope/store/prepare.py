@@ -83,16 +83,13 @@ def prepare(
         on_track: called after every track.
 
     Returns:
-        The finished store, and what was done for it. Tracks that cannot be decoded are left out of it, and named.
+        The finished store, and what was done for it. Tracks that cannot be decoded are left out, and named.
 
     Raises:
-        DataError: `data` has no tracks, none of them can be used, `groups` knows no group of any, or `out` holds
-            something else.
-        OutputError: the store cannot be written, or another run is at it; the tracks finished so far are kept for the
-            next run.
+        DataError: `data` has no tracks, none can be used, `groups` knows none, or `out` holds something else.
+        OutputError: the store cannot be written, or another run is at it; finished tracks are kept.
     """
-    begun = time.monotonic()
-    out, spec = Path(out), spec or LogMelSpec()
+    begun, out, spec = time.monotonic(), Path(out), spec or LogMelSpec()
     listing = list_data(data, normalise_genres=normalise_genres, several_genres=several_genres, corrected=corrections)
     on_listing(listing)
     root, tracks = listing.root, select_genres(listing.tracks, genres)
