@@ -71,7 +71,7 @@ def clip(data: str, number: str, wheel: str = "", tensorflow: str = "") -> dict[
     from genrescope import modelfile
     from genrescope.features.front_end import make, stored
     from genrescope.inference.scorer import Scorer
-    from genrescope.models.musicnn import _has_bfloat16
+    from genrescope.models.largest_response import has_bfloat16
     from genrescope.sources.data import read_data
 
     torch.set_num_threads(1)
@@ -96,7 +96,7 @@ def clip(data: str, number: str, wheel: str = "", tensorflow: str = "") -> dict[
         "seconds": {name: compared.median(name) for name in compared.seconds},
         "ratios": {name: statistics.median(compared.ratios(name)) for name in compared.seconds},
         "difference": float((functions["genrescope"]() - functions["convolutions"]()).abs().max()),
-        "bfloat16": _has_bfloat16(),
+        "bfloat16": has_bfloat16(),
     }
 
 
@@ -104,19 +104,19 @@ def _by_convolutions(network: nn.Module, frames: torch.Tensor) -> torch.Tensor:
     """Score patch by patch, the way the layers are written down."""
     import torch
 
-    from genrescope.models import musicnn
+    from genrescope.models import largest_response, musicnn
 
     def plain(padded: torch.Tensor, layer: nn.Conv2d) -> torch.Tensor:
         return cast("torch.Tensor", layer(padded).amax(dim=3))
 
-    products, musicnn._largest_by_products = musicnn._largest_by_products, plain
+    products, largest_response.compute = largest_response.compute, plain
     try:
         with torch.inference_mode():
             starts = range(0, len(frames) - musicnn.FRAMES + 1, musicnn.FRAMES)
             patches = [frames[start : start + musicnn.FRAMES].T[None, None] for start in starts]
             return torch.cat([network(patch).sigmoid() for patch in patches])
     finally:
-        musicnn._largest_by_products = products
+        largest_response.compute = products
 
 
 class _Original:

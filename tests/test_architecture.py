@@ -31,9 +31,9 @@ PACKAGE = "genrescope"
 
 LAYERS = (
     {"errors"},
-    {"extras", "files", "progress", "worker"},
-    {"locks", "playlists", "records", "tables", "workers"},
-    {"devices", "threads"},
+    {"extras", "files", "memory", "progress"},
+    {"locks", "playlists", "records", "tables", "worker"},
+    {"devices", "threads", "workers"},
     {"audio", "pages"},
     {"features", "synth", "tags"},
     {"models"},

@@ -86,16 +86,16 @@ def test_a_wave_shorter_than_a_frame_is_filled_with_silence(samples: int) -> Non
     found = ours(wave)
     assert found.shape == (1, 128)
     np.testing.assert_array_equal(found, ours(np.pad(wave, (0, 400 - samples))))
-    np.testing.assert_allclose(torch.cat(list(kaldi().stream([wave]))).numpy(), found, atol=1e-5)
+    np.testing.assert_allclose(np.concatenate(list(kaldi().stream([wave]))), found, atol=1e-5)
 
 
 @given(sizes=st.lists(st.integers(0, 1500), min_size=1, max_size=12), seed=st.integers(0, 99))
 def test_a_stream_equals_the_whole_whatever_its_pieces(sizes: list[int], seed: int) -> None:
     total = sum(sizes) or 1
     wave = noise(total / RATE, rate=RATE, seed=seed)
-    joined = torch.cat(list(kaldi().stream(np.split(wave, np.cumsum(sizes)[:-1]))))
+    joined = np.concatenate(list(kaldi().stream(np.split(wave, np.cumsum(sizes)[:-1]))))
     assert joined.shape == (KaldiSpec().frames(total), 128)
-    np.testing.assert_allclose(joined.numpy(), ours(wave), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(joined, ours(wave), rtol=0, atol=1e-5)
 
 
 def test_filters_are_triangles_of_height_one_on_the_mel_scale() -> None:

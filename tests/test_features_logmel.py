@@ -1,4 +1,4 @@
-"""The log-mel is librosa's: within 1e-3 for music and noise, within 5e-3 for any signal, in batches and in pieces."""
+"""The log-mel is librosa's: within 1e-3 for any signal, in batches and in pieces."""
 
 from __future__ import annotations
 
@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-MUSIC = 1e-3
-"""Largest difference for music and noise."""
-ANY = 5e-3
+CLOSE = 1e-3
 """Largest difference for any signal up to full scale."""
 
 
@@ -114,14 +112,14 @@ SPECS = {
 @pytest.mark.parametrize("window", ["hamming", "hann"])
 def test_log_mel_of_any_signal_equals_librosa(window: str, name: str) -> None:
     spec = LogMelSpec(window=window)
-    np.testing.assert_allclose(computed(SOUNDS[name], spec), librosas(SOUNDS[name], spec), rtol=0, atol=ANY)
+    np.testing.assert_allclose(computed(SOUNDS[name], spec), librosas(SOUNDS[name], spec), rtol=0, atol=CLOSE)
 
 
 @pytest.mark.parametrize("name", SPECS)
 def test_log_mel_of_noise_equals_librosa(name: str) -> None:
     for level in (0.3, 1e-3):
         wave = noise(3, rate=SPECS[name].sample_rate, level=level)
-        np.testing.assert_allclose(computed(wave, SPECS[name]), librosas(wave, SPECS[name]), rtol=0, atol=MUSIC)
+        np.testing.assert_allclose(computed(wave, SPECS[name]), librosas(wave, SPECS[name]), rtol=0, atol=CLOSE)
 
 
 @pytest.mark.real
@@ -132,7 +130,7 @@ def test_log_mel_of_real_clips_equals_librosa(name: str, real_clips: Path) -> No
     spec = SPECS[name]
     for path in paths:
         wave = audio.decode(path, rate=spec.sample_rate)
-        np.testing.assert_allclose(computed(wave, spec), librosas(wave, spec), rtol=0, atol=MUSIC, err_msg=path.name)
+        np.testing.assert_allclose(computed(wave, spec), librosas(wave, spec), rtol=0, atol=CLOSE, err_msg=path.name)
 
 
 @given(
@@ -147,16 +145,16 @@ def test_any_wave_of_any_length_equals_librosa(
     *, seed: int, samples: int, level: float, hz: float, strength: float, spec: LogMelSpec
 ) -> None:
     wave = noise(samples / RATE, seed=seed, level=level) + tone(hz, seconds=samples / RATE, level=strength)
-    np.testing.assert_allclose(computed(wave, spec), librosas(wave, spec), rtol=0, atol=ANY)
+    np.testing.assert_allclose(computed(wave, spec), librosas(wave, spec), rtol=0, atol=CLOSE)
 
 
 @pytest.mark.parametrize("window", ["hamming", "hann"])
 def test_a_loud_treble_tone_leaves_the_quiet_bass_alone(window: str) -> None:
-    """The last stage of a real transform mirrors a tone's rounding into the bass: 7e-3 without the smoothing."""
+    """The last stage of a real transform may mirror a tone's rounding into the bass, by 7e-3 in some libraries."""
     spec, generator = LogMelSpec(window=window), np.random.default_rng(0)
     for hz in generator.uniform(9900, 11_025, 60):
         wave = tone(float(hz), level=1.0)
-        np.testing.assert_allclose(computed(wave, spec), librosas(wave, spec), rtol=0, atol=ANY, err_msg=f"{hz} Hz")
+        np.testing.assert_allclose(computed(wave, spec), librosas(wave, spec), rtol=0, atol=CLOSE, err_msg=f"{hz} Hz")
 
 
 @pytest.mark.parametrize("options", [{}, {"n_mels": 40}, {"n_fft": 1024, "hop": 256}, {"f_min": 30.0, "f_max": 7600.0}])
@@ -189,20 +187,20 @@ def test_a_stream_equals_the_whole_whatever_its_pieces(sizes: list[int], seed: i
     total = sum(sizes) or 1
     wave = noise(total / RATE, seed=seed)
     pieces = np.split(wave, np.cumsum(sizes)[:-1])
-    joined = torch.cat(list(log_mel().stream(pieces)))
+    joined = np.concatenate(list(log_mel().stream(pieces)))
     assert joined.shape == (LogMelSpec().frames(total), 128)
-    np.testing.assert_allclose(joined.numpy(), ours(wave), rtol=0, atol=2e-5)
+    np.testing.assert_allclose(joined, ours(wave), rtol=0, atol=2e-5)
 
 
 def test_a_stream_of_single_samples_equals_the_whole() -> None:
     wave = noise(1500 / RATE)
-    joined = torch.cat(list(log_mel().stream(np.split(wave, len(wave)))))
-    np.testing.assert_allclose(joined.numpy(), ours(wave), rtol=0, atol=2e-5)
+    joined = np.concatenate(list(log_mel().stream(np.split(wave, len(wave)))))
+    np.testing.assert_allclose(joined, ours(wave), rtol=0, atol=2e-5)
 
 
 def test_a_long_wave_is_worked_through_in_blocks_without_seams() -> None:
     wave = sweep(seconds=60)  # many blocks of frames
-    np.testing.assert_allclose(ours(wave), librosas(wave), rtol=0, atol=ANY)
+    np.testing.assert_allclose(ours(wave), librosas(wave), rtol=0, atol=CLOSE)
 
 
 @pytest.mark.parametrize("samples", [1, 2, 100, 511, 512, 513, 1024, 2047, 2048, 2049])
@@ -210,7 +208,7 @@ def test_a_wave_shorter_than_a_frame_has_all_its_frames(samples: int) -> None:
     wave = noise(samples / RATE)
     found = ours(wave)
     assert found.shape == (LogMelSpec().frames(samples), 128)
-    np.testing.assert_allclose(found, librosas(wave), rtol=0, atol=ANY)
+    np.testing.assert_allclose(found, librosas(wave), rtol=0, atol=CLOSE)
 
 
 def test_double_precision_waves_give_single_precision_images() -> None:
@@ -245,10 +243,14 @@ def test_every_device_of_this_machine_agrees() -> None:
         pytest.skip("this machine has no device but the CPU")
     wave = SOUNDS["bass under quiet treble"]
     for name in names:
-        found = LogMel().to(name)(torch.from_numpy(wave).to(name)[None])[0].cpu().numpy()
-        np.testing.assert_allclose(found, librosas(wave), rtol=0, atol=ANY)
+        on_device = log_mel()(torch.from_numpy(wave).to(name)[None])
+        assert on_device.device.type == name
+        found = on_device[0].cpu().numpy()
+        np.testing.assert_allclose(found, librosas(wave), rtol=0, atol=CLOSE)
 
 
-def test_no_weights_are_learnt_or_saved() -> None:
-    assert list(log_mel().parameters()) == []
-    assert log_mel().state_dict() == {}
+def test_an_array_and_a_tensor_have_the_same_images() -> None:
+    wave = noise(1)[None]
+    found = log_mel()(wave)
+    assert isinstance(found, np.ndarray)
+    np.testing.assert_array_equal(found, log_mel()(torch.from_numpy(wave)).numpy())

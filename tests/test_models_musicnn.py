@@ -19,7 +19,7 @@ from genrescope import audio
 from genrescope.errors import ModelFileError
 from genrescope.features.front_end import frames_of, make
 from genrescope.modelfile import load, shelf
-from genrescope.models import musicnn
+from genrescope.models import largest_response
 from genrescope.models.musicnn import BANDS, FRAMES, FRONT_END, POOLED, Musicnn, from_tensorflow
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def plain(network: Musicnn, images: Tensor) -> Tensor:
 @pytest.fixture
 def single(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the processor have no bfloat16."""
-    monkeypatch.setattr(musicnn, "_has_bfloat16", lambda: False)
+    monkeypatch.setattr(largest_response, "has_bfloat16", lambda: False)
 
 
 # -- shapes -----------------------------------------------------------------------------------------------------------
@@ -110,17 +110,17 @@ def test_products_are_the_convolution(length: int, width: int, count: int, batch
     with torch.random.fork_rng(), torch.inference_mode():
         torch.manual_seed(seed)
         layer, padded = nn.Conv2d(1, 5, (length, width)), torch.rand(batch, 1, count + length - 1, BANDS)
-        found = musicnn._largest_by_products(padded, layer)
+        found = largest_response.compute(padded, layer)
         torch.testing.assert_close(found, layer(padded).amax(dim=3), rtol=0, atol=1e-5)
 
 
 def test_in_bfloat16_a_response_is_off_by_its_rounding_only(network: Musicnn, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(musicnn, "_has_bfloat16", lambda: True)
+    monkeypatch.setattr(largest_response, "has_bfloat16", lambda: True)
     layer = network.front[0]
     assert isinstance(layer, nn.Conv2d)
     padded = windows(1, 40).transpose(2, 3).contiguous()
     with torch.inference_mode():
-        found, exact = musicnn._largest_by_products(padded, layer), layer(padded).amax(dim=3)
+        found, exact = largest_response.compute(padded, layer), layer(padded).amax(dim=3)
     assert float((found - exact).abs().max()) < 2e-2 * float(exact.abs().max())
     assert not torch.equal(found, exact)  # it was bfloat16
 
@@ -180,7 +180,7 @@ def test_the_reference_is_complete() -> None:
 def test_tags_of_real_clips_are_those_of_tensorflow(
     name: str, bfloat16: bool, published: dict[str, Model], real_clips: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(musicnn, "_has_bfloat16", lambda: bfloat16)
+    monkeypatch.setattr(largest_response, "has_bfloat16", lambda: bfloat16)
     model = published[name]
     assert model.header.front_end == FRONT_END
     frames: dict[str, Any] = {}

@@ -16,11 +16,13 @@ from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Any
 
 from genrescope.errors import GenrescopeError
+from genrescope.memory import keep_freed_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from multiprocessing.connection import Connection
 
+_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")
 CRASHED = "the decoder crashed; the file is probably damaged"
 
 
@@ -52,7 +54,7 @@ class Worker:
         self._deadline = float("inf")
         self.pipe, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, make, guard), daemon=guard is not None)
-        with _interrupt_held(), _without_main():
+        with _interrupt_held(), _without_main(), _one_thread(guard):
             self._process.start()
         theirs.close()
 
@@ -130,6 +132,21 @@ def _without_main() -> Iterator[None]:
         sys.modules["__main__"] = main
 
 
+@contextlib.contextmanager
+def _one_thread(guard: Guard | None) -> Iterator[None]:
+    """Let a worker that decodes compute with one thread: every core has a worker of its own."""
+    before = {name: os.environ.get(name) for name in _THREADS} if guard is not None else {}
+    os.environ.update(dict.fromkeys(before, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
 # -- in a worker ------------------------------------------------------------------------------------------------
 
 
@@ -140,6 +157,7 @@ def _serve(pipe: Connection, make: Callable[[], Callable[[Any], Any]], guard: Gu
     work = make()
     if guard is not None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        keep_freed_memory()  # what is decoded passes through blocks of megabytes
         _limit_memory(guard.memory)
     with contextlib.suppress(EOFError, OSError):
         while True:

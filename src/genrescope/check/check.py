@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import time
 from functools import partial
 from pathlib import Path
@@ -95,12 +94,8 @@ def _same_recordings(measurements: Sequence[FileMeasurements], spec: LogMelSpec)
 
 def _worker(spec: LogMelSpec) -> Callable[[Track], FileMeasurements]:
     """Make the front end, once in each worker."""
-    import torch
-
     from genrescope.features.logmel import LogMel
 
-    if multiprocessing.parent_process() is not None:
-        torch.set_num_threads(1)  # every core has a worker of its own
     return partial(listen, log_mel=LogMel(spec))
 
 

@@ -10,8 +10,7 @@ import numpy as np
 from genrescope import audio, files
 from genrescope.errors import reason_of
 from genrescope.evaluation.conditions import CONDITIONS
-from genrescope.features.front_end import stored
-from genrescope.store.prepare import front_end
+from genrescope.features.front_end import make, stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +44,7 @@ class ChangedSound:
 
 def worker(spec: Spec) -> Callable[[Work], ChangedSound]:
     """Return what makes the sounds of a file; it is called once in each worker."""
-    transform = front_end(spec)
+    transform = make(spec)
     return lambda work: _compute(work, transform)
 
 

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     import numpy.typing as npt
-    from torch import Tensor
+
+    from genrescope.features.filterbank import Floats, Waves
 
     Frames = npt.NDArray[Any]  # float16 or float32 of shape (frames, width)
 
@@ -25,10 +26,10 @@ class FrontEnd(Protocol):
     def spec(self) -> Spec:
         """The numbers."""
 
-    def forward(self, waves: Tensor, /) -> Tensor:
+    def forward(self, waves: Waves, /) -> Waves:
         """Return float32 of shape (batch, frames, width) from waveforms of shape (batch, samples)."""
 
-    def stream(self, pieces: Iterable[npt.NDArray[np.float32]]) -> Iterator[Tensor]:
+    def stream(self, pieces: Iterable[Floats]) -> Iterator[Floats]:
         """Yield float32 of shape (frames, width) of one waveform that comes in pieces of any size."""
 
 
@@ -72,7 +73,7 @@ def frames_of(source: audio.Source, front_end: FrontEnd) -> tuple[Frames, int]:
     return frames, samples
 
 
-def stored(pieces: Iterable[npt.NDArray[np.float32]], front_end: FrontEnd) -> Frames:
+def stored(pieces: Iterable[Floats], front_end: FrontEnd) -> Frames:
     """Return the frames of one waveform as a store holds them: of shape (frames, width), in `spec.dtype`.
 
     Args:
@@ -82,10 +83,7 @@ def stored(pieces: Iterable[npt.NDArray[np.float32]], front_end: FrontEnd) -> Fr
     return np.concatenate([np.empty((0, spec.width), spec.dtype), *parts(pieces, front_end)])
 
 
-def parts(pieces: Iterable[npt.NDArray[np.float32]], front_end: FrontEnd) -> Iterator[Frames]:
+def parts(pieces: Iterable[Floats], front_end: FrontEnd) -> Iterator[Frames]:
     """Yield what `stored` returns, a part at a time, in memory that does not grow with the waveform."""
-    import torch
-
-    kept = torch.float16 if front_end.spec.dtype == "float16" else torch.float32
     for part in front_end.stream(pieces):
-        yield part.to(kept).cpu().numpy()
+        yield part.astype(front_end.spec.dtype, copy=False)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from genrescope.features.filterbank import Filterbank
 from genrescope.features.spec import KaldiSpec
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-    from torch import Tensor
+
+    from genrescope.features.filterbank import Floats
 
 
 class Kaldi(Filterbank):
@@ -26,9 +26,8 @@ class Kaldi(Filterbank):
         spec: the numbers; the default is AST's.
 
     Example:
-        >>> import torch
-        >>> Kaldi()(torch.zeros(1, 16_000)).shape
-        torch.Size([1, 98, 128])
+        >>> Kaldi()(np.zeros((1, 16_000))).shape
+        (1, 98, 128)
     """
 
     def __init__(self, spec: KaldiSpec | None = None) -> None:
@@ -36,17 +35,22 @@ class Kaldi(Filterbank):
         length = spec.win_length
         super().__init__(kaldi_filters(spec), length=length, hop=spec.hop, n_fft=spec.n_fft, padding=0)
         self.spec = spec
-        self._keep("window", torch.hann_window(length, periodic=False, dtype=torch.float64))
+        self._window = np.hanning(length).astype(np.float32)
 
-    def _weighted(self, frames: Tensor, out: Tensor) -> None:
-        a = self.spec.pre_emphasis
-        torch.sub(frames[:, 1:], frames[:, :-1], alpha=a, out=out[:, 1:])
+    def _weighted(self, frames: Floats, out: Floats) -> None:
+        a = np.float32(self.spec.pre_emphasis)
+        np.multiply(frames[:, :-1], -a, out=out[:, 1:])
+        out[:, 1:] += frames[:, 1:]
         out[:, 0] = (1 - a) * frames[:, 0]  # the first sample stands for the one before it
         # With m the frame's mean, (x[n] - m) - a (x[n - 1] - m) is x[n] - a x[n - 1] - (1 - a) m.
-        out.sub_(frames.mean(dim=1, keepdim=True), alpha=1 - a).mul_(self.get_buffer("window"))
+        out -= (1 - a) * frames.mean(axis=1, keepdims=True)
+        out *= self._window
 
-    def _compressed(self, power: Tensor) -> None:
-        power.clamp_(min=self.spec.floor).log_().sub_(self.spec.mean).div_(2 * self.spec.std)
+    def _compressed(self, power: Floats) -> None:
+        np.maximum(power, np.float32(self.spec.floor), out=power)
+        np.log(power, out=power)
+        power -= np.float32(self.spec.mean)
+        power /= np.float32(2 * self.spec.std)
 
 
 def kaldi_filters(spec: KaldiSpec) -> npt.NDArray[np.float64]:

@@ -1,22 +1,20 @@
-"""The log-mel spectrogram: librosa's, in single precision, on any device."""
+"""The log-mel spectrogram: librosa's, in single precision."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from genrescope.features.filterbank import Filterbank
 from genrescope.features.spec import LogMelSpec
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-    from torch import Tensor
 
-_WINDOWS = {"hamming": torch.hamming_window, "hann": torch.hann_window}
+    from genrescope.features.filterbank import Floats
 
-_SMOOTHING = 0.4
+_COSINE = {"hamming": 0.46, "hann": 0.5}  # its share in a window; the rest is constant
 
 
 class LogMel(Filterbank):
@@ -24,46 +22,35 @@ class LogMel(Filterbank):
 
     The power spectrum of centred, zero-padded, windowed frames is gathered into triangular bands that are evenly
     spaced on Slaney's mel scale and of equal area ("slaney" norm), as librosa computes it. Values differ from librosa's
-    by less than 1e-3 for music and noise, and by less than 5e-3 for any signal up to full scale; a store rounds to
-    float16, by up to 4e-3.
-
-    A transform of real numbers joins bin k to bin N/2 - k in its last stage, and leaves a rounding of the one in the
-    other. A loud treble tone thus disturbs a quiet bass, where the filters weigh most: by 7e-3, if nothing is done. So
-    each frame f is smoothed in a circle before, `g[n] = f[n] + a f[n + 1]`, which takes the weight off the treble. For
-    a circular shift this is undone exactly by the filters: `|G[k]|^2 = |F[k]|^2 (1 + 2 a cos(2 pi k / N) + a^2)`.
+    by less than 1e-3 for any signal up to full scale; a store rounds to float16, by up to 4e-3.
 
     Args:
         spec: the numbers; the default is what the networks of genrescope are trained on.
 
     Example:
-        >>> import torch
-        >>> LogMel()(torch.zeros(1, 22050)).shape
-        torch.Size([1, 44, 128])
+        >>> LogMel()(np.zeros((1, 22050))).shape
+        (1, 44, 128)
     """
 
     def __init__(self, spec: LogMelSpec | None = None) -> None:
         spec = spec or LogMelSpec()
-        n_fft = spec.n_fft
-        angle = 2 * np.pi * np.arange(n_fft // 2 + 1) / n_fft
-        filters = mel_filters(spec) / (1 + 2 * _SMOOTHING * np.cos(angle) + _SMOOTHING**2)
-        super().__init__(filters, length=n_fft, hop=spec.hop, n_fft=n_fft, padding=n_fft // 2)
+        super().__init__(mel_filters(spec), length=spec.n_fft, hop=spec.hop, n_fft=spec.n_fft, padding=spec.n_fft // 2)
         self.spec = spec
         # Periodic: one sample of a window of n_fft + 1 is left out. Computed in double, rounded once.
-        window = _WINDOWS[spec.window](n_fft, periodic=True, dtype=torch.float64)
-        self._keep("window", window)
-        self._keep("next_window", _SMOOTHING * window.roll(-1))
+        angle, share = 2 * np.pi * np.arange(spec.n_fft) / spec.n_fft, _COSINE[spec.window]
+        self._window = (1 - share - share * np.cos(angle)).astype(np.float32)
 
-    def _weighted(self, frames: Tensor, out: Tensor) -> None:
-        window = self.get_buffer("next_window")
-        torch.mul(frames, self.get_buffer("window"), out=out)
-        out[:, :-1].addcmul_(frames[:, 1:], window[:-1])
-        out[:, -1].addcmul_(frames[:, 0], window[-1])  # the circle closes
+    def _weighted(self, frames: Floats, out: Floats) -> None:
+        np.multiply(frames, self._window, out=out)
 
-    def _compressed(self, power: Tensor) -> None:
+    def _compressed(self, power: Floats) -> None:
         if self.spec.compression == "log":
-            power.add_(self.spec.floor).log_()
+            power += np.float32(self.spec.floor)
+            np.log(power, out=power)
         else:
-            power.mul_(self.spec.gain).add_(1).log10_()
+            power *= np.float32(self.spec.gain)
+            power += 1
+            np.log10(power, out=power)
 
 
 def hz_to_mel(hz: npt.ArrayLike) -> npt.NDArray[np.float64]:

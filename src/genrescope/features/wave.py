@@ -4,45 +4,40 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor, nn
+import numpy as np
 
-from genrescope.features.filterbank import refuse_other_shapes
+from genrescope.features.filterbank import Floats, arrays_of, like
 from genrescope.features.spec import WaveSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    import numpy as np
-    import numpy.typing as npt
+    from genrescope.features.filterbank import Waves
 
 
-class Wave(nn.Module):
+class Wave:
     """The waveform itself: every sample is a frame with one feature.
 
     Args:
         spec: the rate.
 
     Example:
-        >>> import torch
-        >>> Wave()(torch.zeros(2, 16_000)).shape
-        torch.Size([2, 16000, 1])
+        >>> Wave().forward(np.zeros((2, 16_000))).shape
+        (2, 16000, 1)
     """
 
     def __init__(self, spec: WaveSpec | None = None) -> None:
-        super().__init__()
         self.spec = spec or WaveSpec()
 
-    def forward(self, waves: Tensor) -> Tensor:
+    def forward(self, waves: Waves) -> Waves:
         """Return waveforms of shape (batch, samples) as float32 of shape (batch, samples, 1).
 
         Raises:
             ValueError: the shape is not (batch, samples).
         """
-        refuse_other_shapes(waves)
-        return waves.float()[..., None]
+        return like(waves, arrays_of(waves)[..., None])
 
-    def stream(self, pieces: Iterable[npt.NDArray[np.float32]]) -> Iterator[Tensor]:
+    def stream(self, pieces: Iterable[Floats]) -> Iterator[Floats]:
         """Yield each piece of shape (samples,) as float32 of shape (samples, 1)."""
         for piece in pieces:
-            yield torch.from_numpy(piece).float()[:, None]
+            yield piece.astype(np.float32, copy=False)[:, None]

@@ -16,7 +16,6 @@ architecture is that of J. Pons et al., End-to-end learning for music audio tagg
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING, cast
 
 import torch
@@ -24,6 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from genrescope.features.spec import LogMelSpec
+from genrescope.models import largest_response
 from genrescope.models.registry import register
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 FRONT_END = LogMelSpec(16_000, 512, 256, 96, f_max=8000, window="hann", compression="log10")
 BANDS, FRAMES = FRONT_END.n_mels, 187
-_BLOCK = 64  # frames whose patches and responses stay in the cache
 _EPSILON = 1e-3  # of batch norm, as TensorFlow has it
 _TIMBRE, _TIME = ((7, 38), (7, 67)), (128, 64, 32)
 _TIMBRES, _TIMES, _MIDDLE, _EMBEDDING = 204, 51, 64, 200
@@ -112,44 +111,8 @@ class Musicnn(nn.Module):
         before = (length - 1) // 2
         padded = F.pad(image.transpose(2, 3), (0, 0, before, length - 1 - before))
         fast = padded.device.type == "cpu" and not torch.is_grad_enabled()
-        largest = _largest_by_products(padded, layer) if fast else layer(padded).amax(dim=3)
+        largest = largest_response.compute(padded, layer) if fast else layer(padded).amax(dim=3)
         return torch.relu(largest * self.get_buffer(f"signs{number}")[:, None])
-
-
-def _largest_by_products(padded: Tensor, layer: nn.Conv2d) -> Tensor:
-    """Do what `layer(padded).amax(dim=3)` does, as matrix products over a few frames at a time.
-
-    A convolution with one input channel leaves a processor's vector units half empty, and writes responses of all bands
-    to memory only to keep the largest. Laid out as rows of a matrix, a block of frames stays in the cache from its
-    patches to its maximum. Each place along the bands has its rows one after the other, so that a patch, which is
-    `length` rows, lies in one piece; the frames' patches overlap. Where the processor multiplies bfloat16, the products
-    are done in it: half the time, for an error of 0.2 % of a response.
-
-    Args:
-        padded: shape (batch, 1, frames + length - 1, bands).
-        layer: with one input channel.
-    """
-    length, width = layer.kernel_size
-    kind = torch.bfloat16 if _has_bfloat16() else padded.dtype
-    weights = layer.weight.flatten(1).T.to(kind).contiguous()
-    count, places = padded.shape[2] - length + 1, padded.shape[3] - width + 1
-    result = padded.new_empty(len(padded), layer.out_channels, count)
-    for image, out in zip(padded[:, 0].to(kind), result, strict=True):
-        rows = image.unfold(1, width, 1).transpose(0, 1).contiguous()  # (places, frames + length - 1, width)
-        for start in range(0, count, _BLOCK):
-            frames = min(_BLOCK, count - start)
-            begin = rows.storage_offset() + start * width
-            patches = rows.as_strided((places, frames, length * width), (rows.stride(0), width, 1), begin)
-            responses = patches.reshape(places * frames, length * width) @ weights
-            out[:, start : start + frames] = responses.view(places, frames, -1).amax(dim=0).T
-    return result + (layer.bias if layer.bias is not None else 0.0)[:, None]  # type: ignore[index]
-
-
-@functools.cache
-def _has_bfloat16() -> bool:
-    """Whether this processor multiplies matrices of bfloat16 by itself."""
-    capable = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
-    return bool(capable and capable())
 
 
 def from_tensorflow(tensors: dict[str, npt.NDArray[np.float32]]) -> Musicnn:

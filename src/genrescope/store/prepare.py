@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import time
 from dataclasses import dataclass
 from functools import partial
@@ -150,17 +149,8 @@ class _Result:
 
 
 def _worker(spec: Spec) -> Callable[[Track], _Result]:
-    transform = front_end(spec)
+    transform = make(spec)
     return lambda track: _compute(track, transform)
-
-
-def front_end(spec: Spec) -> FrontEnd:
-    """Make the front end, once in each worker."""
-    import torch
-
-    if multiprocessing.parent_process() is not None:
-        torch.set_num_threads(1)  # every core has a worker of its own
-    return make(spec)
 
 
 def _compute(track: Track, transform: FrontEnd) -> _Result:

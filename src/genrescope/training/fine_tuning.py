@@ -20,10 +20,10 @@ from genrescope.errors import DataError
 from genrescope.features.front_end import make, stored
 from genrescope.features.windows import chunks
 from genrescope.inference.scorer import Scorer, joined
+from genrescope.memory import keep_freed_memory
 from genrescope.models.published import Published, described, transformer_layers
 from genrescope.training import loop
 from genrescope.training.batches import generator_for
-from genrescope.training.memory import keep_freed_memory
 from genrescope.training.published import learnt, network_section
 from genrescope.training.recipe_sections import TuningSection
 from genrescope.training.recipe_transfer import TuningRecipe

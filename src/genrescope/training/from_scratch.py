@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from genrescope.features.windows import FrameBank
+from genrescope.memory import keep_freed_memory
 from genrescope.models import registry
 from genrescope.models.ensemble import NetworkAndSVM
 from genrescope.models.inputs import Normalise
 from genrescope.training import loop, pooled_svm
 from genrescope.training.batches import Batches
 from genrescope.training.learner import Learnt
-from genrescope.training.memory import keep_freed_memory
 from genrescope.training.validation import Validation
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Keep freed memory, so that a training step does not pay for its pages again and again."""
+"""Keep freed memory, so that a training step or a decoder does not pay for its pages again and again."""
 
 from __future__ import annotations
 

@@ -7,11 +7,11 @@ import sys
 
 import pytest
 
-from genrescope.training.memory import keep_freed_memory
+from genrescope.memory import keep_freed_memory
 
 FAULTS = """
 import resource, torch
-from genrescope.training.memory import keep_freed_memory
+from genrescope.memory import keep_freed_memory
 def touch(times):
     for _ in range(times):
         torch.zeros(64 << 20, dtype=torch.uint8)
