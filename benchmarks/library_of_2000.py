@@ -14,6 +14,7 @@ import os
 import random
 import shutil
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -65,12 +66,16 @@ class Library:
 
 @dataclass(frozen=True)
 class Ran:
-    """How a process ended: its code, its messages, its seconds, and the most memory in MB that it and its own took."""
+    """How a process ended: its code, its messages, its seconds, and the memory in MB that it and its workers took.
+
+    A worker that a broken file has ended stands beside its successor for a moment: that is in the peak.
+    """
 
     code: int
     messages: str
     seconds: float
     peak: float
+    median: float
 
 
 def make(root: Path, files: int, *, seconds: float = 3.0, seed: int = 0) -> Library:
@@ -142,14 +147,14 @@ def run(
     """
     import psutil
 
-    begun, peak, family = time.monotonic(), 0.0, dict[int, Any]()
+    begun, taken, family = time.monotonic(), [0.0], dict[int, Any]()
     with (
         tempfile.TemporaryFile() as messages,
         subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=messages, stdin=subprocess.DEVNULL) as process,
     ):
         main = psutil.Process(process.pid)
         while process.poll() is None:
-            peak = max(peak, _memory(main, family))
+            taken.append(_memory(main, family))
             if kill_when is not None and kill_when():
                 process.send_signal(signal.SIGSTOP)
                 before()
@@ -160,7 +165,7 @@ def run(
         _, alive = psutil.wait_procs(list(family.values()), timeout=30)
         assert not alive, f"workers outlive their process: {alive}"
         messages.seek(0)
-        return Ran(process.returncode, os.fsdecode(messages.read()), seconds, peak)
+        return Ran(process.returncode, os.fsdecode(messages.read()), seconds, max(taken), statistics.median(taken))
 
 
 def _memory(main: Any, family: dict[int, Any]) -> float:
@@ -248,7 +253,8 @@ def main() -> None:
         for library, done in zip((few, many), runs, strict=True):
             check(library, library.root.parent / "genres.csv")
             count = len(library.good) + len(library.bad)
-            print(f"{count} files: {done.seconds:.1f} s, {count / done.seconds:.1f} a second, peak {done.peak:.0f} MB")
+            print(f"{count} files: {done.seconds:.1f} s, {count / done.seconds:.1f} a second")
+            print(f"    memory: peak {done.peak:.0f} MB, median {done.median:.0f} MB")
         print(f"peak of all files against a tenth of them: {100 * (runs[1].peak / runs[0].peak - 1):+.1f} %")
         torn, again = killed_and_gone_on_with(many, place / "torn.csv", chosen.model)
         print(f"killed halfway after {torn.seconds:.1f} s; the rest took {again.seconds:.1f} s, {again.peak:.0f} MB")
