@@ -269,3 +269,18 @@ def test_a_killed_scan_goes_on_where_it_was(made: World, tmp_path: Path) -> None
     assert query(place, "SELECT count(*), count(DISTINCT song) FROM predictions") == [(40, 40)]
     assert query(place, "SELECT count(*) FROM songs") == [(40,)]
     assert query(place, "PRAGMA integrity_check") == [("ok",)]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+def test_a_full_disk_is_said_and_what_was_done_before_is_kept(made: World, tmp_path: Path) -> None:
+    for number in range(12):
+        song(tmp_path / "music" / f"{number:02d}.flac", "hiss", 700 + number)
+    place = tmp_path / "library.db"
+    full = genrescope(
+        "library", "scan", tmp_path / "music", "--model", made.run, "--library", place, largest_file=250_000
+    )
+    assert_refused(full, f"cannot write {place}", "What was written before is kept")
+    [(before,)] = query(place, "SELECT count(*) FROM predictions")
+    assert 0 < before < 12
+    done = scan(tmp_path, made)
+    assert (done.code, f"{12 - before} songs classified" in done.err) == (0, True), done.err

@@ -111,3 +111,15 @@ def test_a_model_is_found_by_name_and_fingerprint_or_the_nearest_is_named(made: 
         assert library.model(str(made.run)) == library.model(model.fingerprint[:6]) == model
         with pytest.raises(DataError, match=r"gneres: no model of .*; one of: "):
             library.model("gneres")
+
+
+def test_the_example_of_the_page_runs(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(folder)
+    names: dict[str, object] = {}
+    exec(PAGE.read_text(encoding="utf-8").partition("```python\n")[2].partition("```")[0], names)
+    assert capsys.readouterr().out.splitlines()[0].startswith("The Drones Drone 0 ")
+    nearest = names["nearest"]
+    assert isinstance(nearest, list)
+    assert nearest[0][1] == pytest.approx(1, abs=1e-5), "a song is nearest to itself"

@@ -19,12 +19,12 @@ ModelOption = Annotated[
 
 
 def load_model(model: Path | None, *, device: str = "auto", quiet: bool) -> tuple[Classifier, str]:
-    """Return a classifier and what it is called; the default model is fetched the first time."""
+    """Return a classifier and its name, or where it lies; the default model is fetched the first time."""
     from genrescope.inference.classifier import load
     from genrescope.modelfile import shelf
 
     if model is not None:
-        return load(model, device=device), str(model)
+        return load(model, device=device), str(model.absolute() if model.exists() else model)
     new, path = shelf.get(shelf.DEFAULT, on_step=lambda step: say(step, quiet=quiet))
     if new:
         say(f"fetched {', '.join(new)}. Terms: genrescope models show {shelf.DEFAULT}", quiet=quiet)

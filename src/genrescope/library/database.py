@@ -105,7 +105,7 @@ class Library:
         return [to_model(row) for row in self.rows("SELECT * FROM models ORDER BY used DESC, id DESC")]
 
     def model(self, name: str | None = None) -> StoredModel:
-        """Return a model by its name or the beginning of its fingerprint; by default the one last used.
+        """Return a model by its name, its path or the beginning of its fingerprint; by default the one last used.
 
         Raises:
             DataError: there is none.
@@ -113,9 +113,12 @@ class Library:
         known = self.models()
         if not known:
             raise DataError(f"{self.path} has no predictions yet; classify songs with: genrescope library scan FOLDER")
-        fits = [each for each in known if name in (None, each.name) or each.fingerprint.startswith(str(name))]
+        if name is None:
+            return known[0]
+        names = (name, str(Path(name).absolute()))
+        fits = [each for each in known if each.name in names or each.fingerprint.startswith(name)]
         if not fits:
-            raise DataError(f"{name}: no model of {self.path}; {nearest(str(name), [each.name for each in known])}")
+            raise DataError(f"{name}: no model of {self.path}; {nearest(name, [each.name for each in known])}")
         return fits[0]
 
     def songs(self, where: str = "1", values: Sequence[object] = ()) -> list[Song]:

@@ -29,7 +29,8 @@ EXACT = 100_000
 
 _SAMPLE = 200  # songs whose neighbours are found both ways
 _DEPTH = 10  # neighbours that are compared
-_EXPANSION = 128  # candidates that a search keeps: more find more, and take longer
+_LINKS = 64  # of each song to others: with 16 songs in tight clusters are not found
+_ADDING, _SEARCHING = 128, 256  # candidates that are kept: more find more, and take longer
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,9 @@ def ranking_of(library: Library, model: StoredModel, *, on_note: Callable[[str],
 def _empty(width: int) -> Any:
     from usearch.index import Index as Hnsw
 
-    return Hnsw(ndim=width, metric="cos", dtype="f16", expansion_add=_EXPANSION, expansion_search=_EXPANSION)
+    return Hnsw(
+        ndim=width, metric="cos", dtype="f16", connectivity=_LINKS, expansion_add=_ADDING, expansion_search=_SEARCHING
+    )
 
 
 def _stamp(library: Library, model: StoredModel) -> tuple[int, ...]:
