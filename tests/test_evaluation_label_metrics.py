@@ -10,7 +10,7 @@ from genrescope.errors import DataError
 from genrescope.evaluation.label_metrics import figures, interval, resampled
 from genrescope.evaluation.multi_label import label_summary
 from genrescope.results import LabelRow
-from genrescope.training.thresholds import best_thresholds
+from genrescope.training.thresholds import LEAST, best_thresholds
 
 
 def made(tracks: int = 60, *, signal: float = 1.0, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -88,9 +88,15 @@ def test_no_other_threshold_has_a_higher_f1(seed: int) -> None:
     found = best_thresholds(scores, truth)
     for label, threshold in enumerate(found):
         at_best = f1_score(truth[:, label], scores[:, label] >= threshold)
-        others = [f1_score(truth[:, label], scores[:, label] >= at) for at in np.linspace(0, 1, 101)]
+        others = [f1_score(truth[:, label], scores[:, label] >= at) for at in np.linspace(LEAST, 1, 91)]
         assert at_best >= max(others) - 1e-12
 
 
 def test_a_label_that_no_track_has_keeps_one_half() -> None:
     assert best_thresholds(np.array([[0.2], [0.9]]), np.zeros((2, 1))).tolist() == [0.5]
+
+
+def test_a_label_that_cannot_be_told_is_not_given_to_all() -> None:
+    scores, truth = np.linspace(0.01, 0.09, 9)[:, None], np.eye(9)[:, :1]
+    assert best_thresholds(scores, truth).tolist() == [LEAST]
+    assert best_thresholds(np.array([[0.2], [0.3]]), np.ones((2, 1))).tolist() == [LEAST]

@@ -92,8 +92,7 @@ def prepare(
     listing = list_data(data, normalise_genres=normalise_genres, several_genres=several_genres, corrected=corrections)
     on_listing(listing)
     root, tracks = listing.root, select_genres(listing.tracks, genres)
-    ours = (store.STORE_FILE, store.FRAMES_FILE, JOURNAL_FILE, PARTIAL_FILE)
-    files.refuse_foreign(out, ours, what="the store")
+    files.refuse_foreign(out, (store.STORE_FILE, store.FRAMES_FILE, JOURNAL_FILE, PARTIAL_FILE), what="the store")
     if groups is not None:
         tracks = assign(tracks, root, groups, table=Path(data) if Path(data).is_file() else None)
     with locks.folder(out, by="prepare"), Journal(out, spec) as journal:
