@@ -38,7 +38,7 @@ def commands(group: Any, prefix: str = "") -> dict[str, Any]:
 
 
 COMMANDS = commands(typer.main.get_command(cli.app))
-WITHOUT_MESSAGES = {"datasets", "datasets list", "datasets show", "models", "models show", "split"}
+WITHOUT_MESSAGES = {"datasets", "datasets list", "datasets show", "models", "models show", "library", "split"}
 
 
 @pytest.fixture(scope="session")
