@@ -23,10 +23,10 @@ from torch import nn
 
 import genrescope
 from genrescope import audio, modelfile, results, workers
-from genrescope.audio import processes
 from genrescope.cli import predict as predict_command
 from genrescope.errors import AudioError, ModelFileError, TrainingError
-from genrescope.features import frame_file
+from genrescope.features import frame_file, hearing
+from genrescope.features.front_end import make
 from genrescope.features.windows import WindowSpec
 from genrescope.inference.classifier import Classifier
 from genrescope.inference.prediction import Failure, Prediction
@@ -272,7 +272,8 @@ def test_silence_is_said_to_be(classifier: Classifier) -> None:
 
 
 @pytest.mark.parametrize("quiet", [np.zeros(60 * RATE, np.float32), 1e-4 * noise(60.0) / 0.1])
-def test_silence_does_not_vote(classifier: Classifier, quiet: npt.NDArray[np.float32]) -> None:
+def test_silence_does_not_vote(made: World, quiet: npt.NDArray[np.float32]) -> None:
+    classifier = genrescope.load(made.run, device="cpu", windows="all")
     window = round(classifier.info.window_seconds * RATE)
     song = sweep(seconds=30)[: 10 * window]
     alone = classifier.predict(song, sample_rate=RATE)
@@ -288,9 +289,11 @@ def test_silence_does_not_vote(classifier: Classifier, quiet: npt.NDArray[np.flo
     assert followed.to_dict()["silent_windows"] == followed.silent_windows
 
 
+@pytest.mark.parametrize("windows", [10, "all"])
 def test_memory_of_a_prediction_does_not_grow_with_the_song(
-    classifier: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    made: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, windows: Any
 ) -> None:
+    classifier = genrescope.load(made.run, device="cpu", windows=windows)
     monkeypatch.setattr(frame_file, "_IN_MEMORY", 1 << 16)
     peaks = []
     for minutes in (1, 8):
@@ -391,26 +394,26 @@ def test_decoding_runs_ahead_but_not_away(classifier: Classifier, made: World) -
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("decode")]
 
 
-def failing_decoder(error: Exception | None, bad: Path, rate: int) -> Callable[[audio.Wanted], Iterator[audio.Wave]]:
+def failing_decoder(error: Exception | None, bad: Path, wanted: hearing.Wanted) -> Callable[[audio.Source], Any]:
     """Decode in a worker, and fail, or crash where there is no error, at `bad`."""
+    front_end = make(wanted.spec)
 
-    def decoded(wanted: audio.Wanted) -> Iterator[audio.Wave]:
-        source, _ = wanted
+    def heard(source: audio.Source) -> Iterator[Any]:
         if source in (bad, b"bad"):
             if error is None:
                 os.kill(os.getpid(), signal.SIGSEGV)
             else:
                 raise error
-        yield from audio.blocks(source, rate=rate)
+        yield from hearing._sent(wanted, front_end, source)
 
-    return decoded
+    return heard
 
 
 def test_a_crash_of_a_decoder_is_one_songs_failure(
     classifier: Classifier, made: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     good, bad = made.songs()[0], made.songs()[1]
-    monkeypatch.setattr(processes, "_decoder", partial(failing_decoder, None, bad))
+    monkeypatch.setattr(hearing, "_hearer", partial(failing_decoder, None, bad))
     songs = [good, bad, good, bad, bad, good]
     found = list(classifier.predict_many(songs))
     assert [isinstance(each, Failure) for each in found] == [song == bad for song in songs]
@@ -443,7 +446,7 @@ def test_whatever_a_decoder_raises_is_a_failure(
     classifier: Classifier, made: World, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     good, bad = made.songs()[0], made.songs()[1]
-    monkeypatch.setattr(processes, "_decoder", partial(failing_decoder, error, bad))
+    monkeypatch.setattr(hearing, "_hearer", partial(failing_decoder, error, bad))
     one, failed, held, two = classifier.predict_many([good, bad, b"bad", str(good)])
     assert isinstance(one, Prediction)
     assert one == two

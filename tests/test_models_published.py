@@ -18,7 +18,6 @@ from genrescope import audio
 from genrescope.errors import DataError, ModelFileError
 from genrescope.extras import MissingPackageError
 from genrescope.features.front_end import make, stored
-from genrescope.features.windows import Span
 from genrescope.inference.scorer import Scorer
 from genrescope.models import published_loading, registry
 from genrescope.models.published import KINDS as ARCHITECTURES
@@ -51,7 +50,7 @@ def features(body: Body, wave: audio.Wave) -> torch.Tensor:
 def cut(body: Body, wave: audio.Wave) -> list[audio.Wave]:
     """Cut the pieces of a wave that the windows are made of: where frames begin."""
     spec = body.spec
-    starts = spec.windows.place([Span(0, spec.spec.frames(len(wave)))]).starts.tolist()
+    starts = spec.windows.starts(spec.spec.frames(len(wave)))
     return [wave[start * spec.spec.hop :][: spec.spec.samples(spec.frames)] for start in starts]
 
 

@@ -45,9 +45,9 @@ def used(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     found: list[int] = []
     track = Scorer.track
 
-    def spied(self: Scorer, frames: Any) -> Any:
+    def spied(self: Scorer, frames: Any, **options: Any) -> Any:
         found.append(torch.get_num_threads())
-        return track(self, frames)
+        return track(self, frames, **options)
 
     monkeypatch.setattr(Scorer, "track", spied)
     return found
@@ -72,11 +72,11 @@ def test_one_song_takes_one_thread_unless_told(made: World, used: list[int]) -> 
 
 
 @pytest.mark.usefixtures("two_threads")
-def test_many_songs_take_what_torch_takes_unless_told(made: World, used: list[int]) -> None:
+def test_many_songs_take_one_thread_each_unless_told(made: World, used: list[int]) -> None:
     songs = made.songs()[:2]
     assert len(list(load(made.run, device="cpu").predict_many(songs))) == 2
-    assert len(list(load(made.run, device="cpu", threads=1).predict_many(songs))) == 2
-    assert used == [2, 2, 1, 1]
+    assert len(list(load(made.run, device="cpu", threads=2).predict_many(songs))) == 2
+    assert used == [1, 1, 2, 2]
     assert (torch.get_num_threads(), in_new_thread()) == (2, 2)
 
 
@@ -100,7 +100,7 @@ def test_fewer_than_one_thread_is_refused(made: World, count: int) -> None:
 @pytest.mark.usefixtures("two_threads")
 def test_the_command_takes_one_thread_for_one_song_unless_told(made: World, used: list[int]) -> None:
     one, two = made.songs()[:1], made.songs()[:2]
-    for songs, options, expected in ((one, (), [1]), (two, (), [2, 2]), (one, (2,), [2]), (two, (1,), [1, 1])):
+    for songs, options, expected in ((one, (), [1]), (two, (), [1, 1]), (one, (2,), [2]), (two, (2,), [2, 2])):
         done = here("predict", made.run, *songs, *(("--threads", *options) if options else ()))
         assert done.code == 0, done.err
         assert used == expected

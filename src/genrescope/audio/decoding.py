@@ -85,7 +85,7 @@ def blocks(
     """
     attempts: list[tuple[str, str]] = []
     fault = _FILE_FAULT
-    for opener in _decoders(source, attempts):
+    for opener in decoders_of(source, attempts):
         begun = False
         try:
             with opener(source) as reader:
@@ -179,7 +179,7 @@ def _by_first_able(source: Source, use: Callable[[Reader], _T]) -> _T:
     """Return what `use` makes of the file with the first decoder that can read it."""
     attempts: list[tuple[str, str]] = []
     fault = _FILE_FAULT
-    for opener in _decoders(source, attempts):
+    for opener in decoders_of(source, attempts):
         try:
             with opener(source) as reader:
                 return use(reader)
@@ -191,7 +191,7 @@ def _by_first_able(source: Source, use: Callable[[Reader], _T]) -> _T:
     raise _failed(source, attempts, fault)
 
 
-def _decoders(source: Source, attempts: list[tuple[str, str]]) -> Iterator[type[SoundFileReader | FFmpegReader]]:
+def decoders_of(source: Source, attempts: list[tuple[str, str]]) -> Iterator[type[SoundFileReader | FFmpegReader]]:
     """Yield the decoders in the order to try them, or none, with the reason in `attempts`."""
     problem = problem_with(source)
     if problem is not None:

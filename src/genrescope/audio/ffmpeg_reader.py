@@ -39,6 +39,9 @@ _STATED = ("ape", "asf", "flac", "matroska", "mov", "mpc", "tak", "tta", "wv", "
 _CLOCKED = ("asf", "matroska")
 """Whose packets carry times, and lie one behind the other."""
 _AVI_SHARE = 0.9  # an avi counts whole packets as if all were equally long
+_LEAD = {"mov": 1.0, "flac": 0.2, "ogg": 0.5}
+"""Seconds that are decoded before an excerpt, of formats whose times are exact; of Ogg, this is Opus, which needs 80 ms
+until it is right (RFC 7845, section 4.6)."""
 _SELF_SYNCING = ("aac", "ac3", "dts", "eac3", "loas", "mp3", "mpeg", "mpegts", "truehd")
 """Whose decoders look for the next frame by themselves: tags and junk between frames are no damage."""
 _OTHER_BYTES = 1500  # of an mp3's claim: the frame that holds it, and a tag
@@ -88,6 +91,9 @@ class FFmpegReader:
             context.options = {"err_detect": "crccheck+explode"}
         name = f"{self._container.format.name} {context.codec.canonical_name}"
         self.info = AudioInfo(self._seconds(), self.rate, context.channels, name)
+        exact = self._format in _LEAD and (self._format != "ogg" or name.endswith("opus"))
+        self.seeks = exact and not math.isnan(self.info.seconds)
+        self.damaged, self.end_is_known = False, self._format == "ogg"
 
     def _is_encrypted(self, context: Any) -> bool:
         if self._format == "asf":
@@ -145,6 +151,12 @@ class FFmpegReader:
         if fault is not None:
             raise fault
 
+    def is_whole(self) -> bool:
+        """Whether the file is whole, by the pages of an Ogg file and the size of a file of chunks."""
+        if self._format == "ogg":
+            return ogg.is_whole(self._file)
+        return self._chunk is None or self._chunk.share == 1
+
     def packets(self) -> Iterator[bytes]:
         """Yield what the stream is, then its coded packets; nothing is decoded, and damage ends it."""
         yield f"{self.info.codec} {self.rate} {self.info.channels}".encode()
@@ -153,22 +165,21 @@ class FFmpegReader:
                 yield bytes(packet)
 
     def _frames(self, start: int, noticed: Noticed) -> Iterator[Any]:
-        """Yield the decoded frames; note what could not be decoded.
-
-        Only the mov family has timestamps that are exact to the sample; all others are decoded from the start.
-        """
+        """Yield the decoded frames; note what could not be decoded. Only formats with exact times are sought in."""
         self._sought = 0
-        seek = start > 0 and self._format == "mov"
+        seek = start > 0 and self.seeks
         base, tick = self._stream.start_time or 0, float(self._stream.time_base or 1)
         try:
             if seek:
-                self._container.seek(max(0, int((start / self.rate - 1.0) * 1e6)))
+                begin = max(0.0, start / self.rate - _LEAD[self._format])
+                self._container.seek(int(begin / tick) + base, stream=self._stream)
             for packet in self._container.demux(self._stream):
                 position, size = packet.pos, packet.size
                 try:
                     frames = packet.decode()
                 except self._errors as error:
                     noticed.failed(_reason(error))
+                    self.damaged = True
                     continue
                 for frame in frames:
                     at = None if frame.pts is None else (frame.pts - base) * tick
@@ -179,6 +190,7 @@ class FFmpegReader:
                     yield frame
         except self._errors as error:
             noticed.failed(_reason(error))
+            self.damaged = True
 
     def _at_own_rate(self, form: _Form, blocks: Iterable[Samples]) -> Iterator[Samples]:
         """Yield blocks at the file's rate, in the file's number of channels."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import zlib
 from typing import TYPE_CHECKING, BinaryIO
@@ -45,6 +46,14 @@ def damage(file: BinaryIO, seconds: float) -> UnreadableError | None:
     if not fault:
         return None
     return UnreadableError(f"{fault}: {told}; {seconds:.2f} s could be read", final=True, fault=fault)
+
+
+def is_whole(file: BinaryIO) -> bool:
+    """Whether an Ogg file is whole; the file stands where it stood, for a decoder that reads on."""
+    place = file.seek(0, os.SEEK_CUR)
+    fault, _ = _looked_through(file)
+    file.seek(place)
+    return not fault
 
 
 def _looked_through(file: BinaryIO) -> tuple[str, str]:

@@ -53,10 +53,25 @@ class UnreadableError(Exception):
 
 
 class Reader(Protocol):
-    """A file that one decoder has opened."""
+    """A file that one decoder has opened.
+
+    Attributes:
+        rate: samples per second of the file.
+        info: what its header says.
+        seeks: whether `chunks` can begin anywhere without decoding all that lies before, and the header's length is
+            exact.
+        damaged: whether something could not be decoded so far.
+        end_is_known: whether `is_whole` shows that the end of the file is there.
+    """
 
     rate: int
     info: AudioInfo
+    seeks: bool
+    damaged: bool
+    end_is_known: bool
+
+    def is_whole(self) -> bool:
+        """Whether the file is whole, as far as can be seen without decoding it."""
 
     def chunks(self, start: int, count: int | None) -> Iterator[Samples]:
         """Yield (frames, channels) from frame `start` on, `count` frames or all; each is valid until the next.
@@ -69,10 +84,16 @@ class Reader(Protocol):
 class ArrayReader:
     """Samples in memory, with a reader's face."""
 
+    seeks, damaged, end_is_known = True, False, True
+
     def __init__(self, samples: Samples, rate: int) -> None:
         refuse_impossible(rate, samples.shape[1])
         self._samples, self.rate = samples, rate
         self.info = AudioInfo(len(samples) / rate, rate, samples.shape[1], "array")
+
+    def is_whole(self) -> bool:
+        """Samples in memory are all there."""
+        return True
 
     def chunks(self, start: int, count: int | None) -> Iterator[Samples]:
         """Yield the samples."""

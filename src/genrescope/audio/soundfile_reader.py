@@ -28,6 +28,7 @@ class SoundFileReader:
     """A file opened by libsndfile."""
 
     decoder = "libsndfile"
+    damaged = False  # what cannot be decoded is raised
 
     def __init__(self, source: Source) -> None:
         import soundfile
@@ -54,6 +55,8 @@ class SoundFileReader:
         self.rate: int = self._file.samplerate
         frames: int = self._file.frames
         seconds = frames / self.rate if frames < 1 << 48 else math.nan  # a streamed flac says the largest number
+        self.seeks = frames > 0
+        self.end_is_known = self._format in ("OGG", "MP3") or self._chunk is not None
         self.info = AudioInfo(seconds, self.rate, self._file.channels, f"{self._format} {self._file.subtype}")
 
     def __enter__(self) -> SoundFileReader:
@@ -88,6 +91,12 @@ class SoundFileReader:
         fault = self._shortage(read) if start == 0 and count is None else None
         if fault is not None:
             raise fault
+
+    def is_whole(self) -> bool:
+        """Whether the file is whole, by the pages of an Ogg file and the size of other files."""
+        if self._format == "OGG":
+            return ogg.is_whole(self._held)
+        return self._chunk is None or self._chunk.share == 1  # an mp3 was looked through when its decoder was chosen
 
     def _entry(self, start: int) -> int:
         """Return where decoding must begin so that the frames from `start` on are right."""

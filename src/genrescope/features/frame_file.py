@@ -1,8 +1,9 @@
-"""The frames of one long track, of which no more stand in memory than are asked for."""
+"""The frames of one song of any length: in a file, or only those that are scored."""
 
 from __future__ import annotations
 
 import tempfile
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -44,3 +45,28 @@ class FrameFile:
         self._file.seek(first * size)
         content = bytearray(self._file.read(max(0, last - first) * size))
         return np.frombuffer(content, self._dtype).reshape(-1, self._width)
+
+
+@dataclass(frozen=True)
+class ChosenFrames:
+    """Some of a song's frames, at their places: `frames[10:20]` is of shape (10, width), where these are held.
+
+    Attributes:
+        count: frames of the whole song.
+        pieces: where each piece begins, and its frames, (frames, width); in order.
+    """
+
+    count: int
+    pieces: tuple[tuple[int, npt.NDArray[Any]], ...]
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, wanted: slice) -> npt.NDArray[Any]:
+        first, last, step = wanted.indices(self.count)
+        for begin, frames in self.pieces:
+            if step == 1 and begin <= first and last <= begin + len(frames):
+                return frames[first - begin : last - begin]
+        raise ValueError(
+            f"frames {first} to {last}; held are " + ", ".join(f"{b} to {b + len(f)}" for b, f in self.pieces)
+        )

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from genrescope.features.placement import FRAMES, Padding, Placement, Pooling, WindowSpec, starts_of
 from genrescope.workers import ahead
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-FRAMES = 128
-"""Frames in a window where a model has no length of its own; at `mgcc`'s rate 2.97 s."""
+__all__ = [
+    "FRAMES", "Extent", "FrameBank", "Frames", "Padding", "Placement", "Pooling", "Span", "Which", "WindowSpec",
+    "Windows", "chunks", "draw", "place", "place_all",
+]  # fmt: skip
 
 Which = Literal["first", "all"]
-Padding = Literal["silence", "repeat"]
-Placement = Literal["grid", "spread"]
-Pooling = Literal["probabilities", "logits"]
-_WORDS = (("padding", get_args(Padding)), ("placement", get_args(Placement)), ("pooling", get_args(Pooling)))
-_LONGEST = 1 << 28  # frames: a window of waves may be long, but not endless
 
 Frames: TypeAlias = npt.NDArray[np.floating[Any]]
 """The frames of one or many tracks: shape (frames, features); float16 where they are log-mels."""
@@ -47,43 +45,6 @@ class Span:
 
     first_frame: int
     frames: int
-
-
-@dataclass(frozen=True)
-class WindowSpec:
-    """Where a model looks: how long its windows are, and where they lie in a track.
-
-    Attributes:
-        frames: length of a window.
-        hop: frames from one window to the next where they lie on a grid; 0 stands for a whole window.
-        padding: what fills a window that its track is too short for: `silence`, or the track again (`repeat`).
-        placement: `grid`, from the beginning, as many whole windows as fit; or `spread`, about as many as fill the
-            track, evenly from its beginning to its end.
-        pooling: what is averaged over a track's windows: `probabilities` (soft voting), or `logits`.
-
-    Raises:
-        ValueError: a number or a word is not accepted.
-    """
-
-    frames: int = FRAMES
-    hop: int = 0
-    padding: Padding = "silence"
-    placement: Placement = "grid"
-    pooling: Pooling = "probabilities"
-
-    def __post_init__(self) -> None:
-        for name, least, most in (("frames", 1, _LONGEST), ("hop", 0, _LONGEST)):
-            number = getattr(self, name)
-            if type(number) is not int or not least <= number <= most:
-                raise ValueError(f"windows: {name} {number!r}; accepted is a whole number from {least} to {most:,}")
-        for name, accepted in _WORDS:
-            if getattr(self, name) not in accepted:
-                raise ValueError(f"windows: {name} {getattr(self, name)!r}; accepted are {', '.join(accepted)}")
-
-    def place(self, extents: Sequence[Extent], which: Which = "all") -> Windows:
-        """Place windows in every track: the `first`, or `all`."""
-        spread = self.placement == "spread"
-        return place(extents, which, length=self.frames, hop=self.hop, spread=spread)
 
 
 @dataclass(frozen=True)
@@ -133,20 +94,20 @@ def place(
         >>> len(place([song])), len(place([song], "first"))
         (10, 1)
     """
-    hop = hop or length
     starts, ends, owners = [], [], []
     for position, track in enumerate(tracks):
-        room = max(0, track.frames - length)
-        if spread:
-            count = max(1, round(track.frames / length))
-            inside = np.linspace(0, room, count).round().astype(np.int64).tolist()
-        else:
-            inside = list(range(0, room + 1, hop))
+        inside = starts_of(track.frames, length=length, hop=hop, spread=spread)
         count = 1 if which == "first" else len(inside)
         starts += [track.first_frame + start for start in inside[:count]]
         ends += [track.first_frame + track.frames] * count
         owners += [position] * count
     return Windows(torch.tensor(starts), torch.tensor(ends), torch.tensor(owners))
+
+
+def place_all(windows: WindowSpec, tracks: Sequence[Extent], which: Which = "all") -> Windows:
+    """Place windows in every track as a model has them."""
+    spread = windows.placement == "spread"
+    return place(tracks, which, length=windows.frames, hop=windows.hop, spread=spread)
 
 
 def draw(tracks: Sequence[Extent], chosen: Tensor, *, length: int, generator: torch.Generator) -> Windows:

@@ -3,48 +3,45 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
-from collections import deque
-from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Literal, cast
 
-from genrescope import audio, modelfile, workers
+from genrescope import audio, files, modelfile, workers
 from genrescope.devices import choose_device
-from genrescope.errors import reason_of
-from genrescope.features.frame_file import FrameFile
-from genrescope.features.front_end import make, parts
+from genrescope.features.front_end import make
+from genrescope.features.hearing import Wanted, hear, of_wave
+from genrescope.features.placement import Choice
+from genrescope.inference.judging import DecodedSong, Judge
 from genrescope.inference.model_info import ModelInfo
-from genrescope.inference.prediction import Failure, Prediction, WindowScores
+from genrescope.inference.parallel import Parallel
 from genrescope.inference.scorer import Scorer
-from genrescope.inference.songs import Song, label_of, rate_of, samples_of, source_of
+from genrescope.inference.songs import Song, rate_of, samples_of, source_of
 from genrescope.threads import check as check_threads
 from genrescope.threads import limited
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator
+    import os
+    from collections.abc import Iterable, Iterator
 
     import numpy as np
     import numpy.typing as npt
-    import torch
 
-    from genrescope.inference.scorer import TrackScores
+    from genrescope.features.hearing import Heard
+    from genrescope.inference.prediction import Failure, Prediction
     from genrescope.modelfile import Header, Model
 
-
-@dataclass(frozen=True)
-class DecodedSong:
-    """A song as a model takes it: its frames, and where they came from."""
-
-    path: Path | None
-    name: str
-    frames: FrameFile
-    seconds: float
+WINDOWS = 10
+"""Windows of a song that are scored by default, at most: as many as a clip of 30 s has."""
 
 
 def load(
-    model: str | os.PathLike[str] | None = None, *, device: str = "auto", threads: int | None = None
+    model: str | os.PathLike[str] | None = None,
+    *,
+    device: str = "auto",
+    threads: int | None = None,
+    windows: int | Literal["all"] = WINDOWS,
+    excerpt: float | None = None,
 ) -> Classifier:
     """Load a classifier from a model file, a run folder, the folder of a cross-validation, or the shelf.
 
@@ -55,6 +52,8 @@ def load(
             its weights are fetched (`genrescope models show genres`).
         device: `auto`, `cpu`, `cuda` or `mps`.
         threads: processor threads that a prediction takes, as `Classifier` has it.
+        windows: how many windows of a song are scored at most, spread evenly over it; or `all`.
+        excerpt: seconds in the middle of a song in which they lie; None takes the whole song.
 
     Returns:
         A classifier that is ready for any number of songs.
@@ -63,14 +62,16 @@ def load(
         ModelFileError: the file is not fetched yet, truncated, damaged, foreign or of another format.
         ModelNotFoundError: there is no such file, folder or name.
         TrainingError: this machine has no such device.
+        ValueError: `windows` or `excerpt` is not accepted.
     """
+    Choice.of(windows, excerpt)  # before any work
     if model is None:
         from genrescope.modelfile import shelf
 
         _, model = shelf.get(shelf.DEFAULT)
     with limited(1):
         loaded = modelfile.load(Path(model), device=choose_device(device))
-    return Classifier(loaded, threads=threads)
+    return Classifier(loaded, threads=threads, windows=windows, excerpt=excerpt)
 
 
 class Classifier:
@@ -79,19 +80,30 @@ class Classifier:
     Args:
         model: the model file in memory.
         threads: processor threads. By default one for a song, which on a busy machine is many times as fast as more,
-            and as many as torch takes for the songs of `predict_many`. A process that was forked has one only.
+            and in `predict_many` one for each of as many songs as torch takes threads. A process that was forked has
+            one only.
+        windows: how many windows of a song are scored at most, spread evenly over those where the model looks; or
+            `all`. Songs of no more windows are scored whole, as `evaluate` scores them.
+        excerpt: seconds in the middle of a song in which these windows lie; None takes the whole song.
 
     Raises:
         GenrescopeError: more than one thread is asked for in a process that was forked.
-        ValueError: `threads` is less than 1.
+        ValueError: `threads` is less than 1, or `windows` or `excerpt` is not accepted.
     """
 
-    def __init__(self, model: Model, *, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        model: Model,
+        *,
+        threads: int | None = None,
+        windows: int | Literal["all"] = WINDOWS,
+        excerpt: float | None = None,
+    ) -> None:
         check_threads(threads)
         self._model, self._threads = model, threads
-        self._scorer = Scorer.of(model)
-        with limited(1):
-            self._front_end = make(self.header.front_end)
+        self._choice = Choice.of(windows, excerpt)
+        self._scorer = Scorer.of(model, choice=self._choice)
+        self._front_end = make(self.header.front_end)
 
     def __repr__(self) -> str:
         return f"<Classifier: {self.info}, from {self._model.path}>"
@@ -108,8 +120,9 @@ class Classifier:
 
     @cached_property
     def fingerprint(self) -> str:
-        """16 hexadecimal digits that identify what makes its predictions: the header, and every weight."""
-        return modelfile.fingerprint(self._model)
+        """16 hexadecimal digits that identify what makes its predictions: header, every weight, windows and excerpt."""
+        choice = {"windows": self._choice.windows or "all", "excerpt": self._choice.excerpt}
+        return files.fingerprint({"model": modelfile.fingerprint(self._model)} | choice)
 
     @property
     def info(self) -> ModelInfo:
@@ -136,67 +149,41 @@ class Classifier:
             ValueError: an array came without its rate, or a file with one.
         """
         with limited(self._threads or 1):
-            return self._judged(self.hear(song, sample_rate=sample_rate))
+            return self._judge.predict(self.hear(song, sample_rate=sample_rate))
 
-    def predict_many(self, songs: Iterable[audio.File], *, embeddings: bool = False) -> Iterator[Prediction | Failure]:
+    def predict_many(
+        self, songs: Iterable[audio.File], *, embeddings: bool = False, jobs: int | None = None
+    ) -> Iterator[Prediction | Failure]:
         """Classify songs in order. Worker processes decode ahead while the model works; a bad file stops nothing.
 
-        A decoder may crash, or take too much time or memory: that is this song's failure.
+        A decoder may crash, or take too much time or memory: that is this song's failure. Each song is scored by
+        itself, with one thread unless `threads` says otherwise, so that its scores are those of `predict` to the bit.
 
         Args:
             songs: paths, bytes of files, or open binary files; asked for as they are needed.
             embeddings: whether each prediction carries the song's embedding, as `embed` returns it.
+            jobs: worker processes; None takes one for each core, 0 decodes in this process.
 
         Yields:
             For each song a prediction, or a failure with its reason.
 
         Raises:
             GenrescopeError: the classifier has more than one thread, and this process was forked.
+            ValueError: `jobs` is negative.
         """
         check_threads(self._threads)
-        if multiprocessing.current_process().daemon:  # it may not start processes
-            yield from (self._result(song, self._heard_here(song), embeddings) for song in songs)
-            return
-        with audio.decoders(self.header.front_end.sample_rate) as pool:
-            heard = cast("Generator[tuple[Any, DecodedSong | Exception]]", workers.ahead(self._heard(pool, songs)))
-            try:
-                for song, sound in heard:
-                    yield self._result(song, sound, embeddings)
-            finally:
-                pool.close()  # so that the thread does not wait for them
-                heard.close()
+        if jobs is not None and jobs < 0:
+            raise ValueError(f"jobs={jobs}; accepted are 0 or more, or None")
+        judge = Parallel(self._judge, embeddings=embeddings, threads=self._threads)
+        if jobs == 0 or multiprocessing.current_process().daemon:  # which may not start processes
+            return judge.results((song, self._heard_here(song)) for song in songs)
+        return judge.streamed(songs, self._wanted, workers.cores() if jobs is None else jobs)
 
     def _heard_here(self, song: audio.File) -> DecodedSong | Exception:
         try:
             return self.hear(song)
         except Exception as error:  # one bad file never stops a run, whatever a decoder throws
             return error
-
-    def _heard(
-        self, pool: workers.Pool[audio.Wanted], songs: Iterable[audio.File]
-    ) -> Iterator[tuple[Any, DecodedSong | Exception]]:
-        """Yield each song with its sound, or with what went wrong."""
-        given: deque[tuple[Any, Path | None, str, Exception | None]] = deque()
-
-        def sources() -> Iterator[audio.Wanted]:
-            for song in songs:
-                try:
-                    path, name, source = source_of(song)
-                    given.append((song, path, name, None))
-                except Exception as error:
-                    given.append((song, None, "", error))
-                    source = b""
-                yield source, ""
-
-        for _, pieces in pool.streams(sources()):
-            song, path, name, problem = given.popleft()
-            sound: DecodedSong | Exception
-            try:
-                with limited(self._threads):
-                    sound = self._listened(path, name, pieces) if problem is None else problem
-            except Exception as error:  # one bad file never stops a run, whatever a decoder throws
-                sound = error
-            yield song, sound
 
     def embed(self, song: Song, *, sample_rate: int | None = None) -> npt.NDArray[np.float32]:
         """Return the embedding of a song, float32 of shape (width,): the mean over its windows.
@@ -210,11 +197,9 @@ class Classifier:
             AudioError, TypeError, ValueError: as `predict`.
         """
         with limited(self._threads or 1):
-            return self._embedded(self.hear(song, sample_rate=sample_rate))
-
-    def _embedded(self, sound: DecodedSong) -> npt.NDArray[np.float32]:
-        embedding: npt.NDArray[np.float32] = self._scorer.embeddings(sound.frames).mean(dim=0).numpy()
-        return embedding
+            sound = self.hear(song, sample_rate=sample_rate)
+            embedding: npt.NDArray[np.float32] = self._scorer.embeddings(sound.frames).mean(dim=0).numpy()
+            return embedding
 
     def hear(self, song: Song, *, sample_rate: int | None = None) -> DecodedSong:
         """Decode a song and compute its frames: all that needs no network, so that it can run ahead in a thread.
@@ -229,79 +214,24 @@ class Classifier:
         rate, samples = self.header.front_end.sample_rate, samples_of(song)
         if samples is not None:
             wave = audio.from_array(samples, rate=rate_of(sample_rate), to_rate=rate)
-            path, name, pieces = None, "array", iter([wave])
-        else:
-            if sample_rate is not None:
-                raise ValueError("a file states its own rate; give `sample_rate` only with an array of samples")
-            path, name, source = source_of(cast("audio.File", song))
-            pieces = audio.blocks(source, rate=rate)
-        with limited(self._threads or 1):
-            return self._listened(path, name, pieces)
+            return self._song(None, "array", of_wave([wave], self._wanted, self._front_end))
+        if sample_rate is not None:
+            raise ValueError("a file states its own rate; give `sample_rate` only with an array of samples")
+        path, name, source = source_of(cast("audio.File", song))
+        return self._song(path, name, hear(source, self._wanted, self._front_end))
 
-    def _listened(self, path: Path | None, name: str, pieces: Iterable[audio.Wave]) -> DecodedSong:
-        """Compute the frames of a waveform that comes in pieces."""
-        spec, samples = self.header.front_end, 0
-
-        def counted() -> Iterator[audio.Wave]:
-            nonlocal samples
-            for piece in pieces:
-                samples += len(piece)
-                yield piece
-
-        frames = FrameFile(parts(counted(), self._front_end), width=spec.width, dtype=spec.dtype)
-        return DecodedSong(path, name, frames, samples / spec.sample_rate)
+    def _song(self, path: Path | None, name: str, heard: Heard) -> DecodedSong:
+        return DecodedSong(path, name, heard.frames, heard.samples / self.header.front_end.sample_rate)
 
     def judge(self, sound: DecodedSong) -> Prediction:
         """Classify a song as `hear` returns it."""
         with limited(self._threads or 1):
-            return self._judged(sound)
+            return self._judge.predict(sound)
 
-    def _judged(self, sound: DecodedSong) -> Prediction:
-        front_end, length = self.header.front_end, self.header.windows.frames
-        found = self._scorer.track(sound.frames)
-        ranked = dict(sorted(self._named(found.scores).items(), key=lambda item: -item[1]))
-        genre = next(iter(ranked))
-        windows = tuple(
-            WindowScores(
-                start=front_end.seconds(start),
-                end=min(front_end.seconds(start + length), sound.seconds),
-                genre=self.genres[int(row.argmax())],
-                scores=self._named(row),
-                silent=silent,
-            )
-            for start, row, silent in zip(found.starts, found.window_scores, found.silent, strict=True)
-        )
-        return Prediction(
-            sound.path, sound.name, genre, ranked[genre], ranked, windows, sound.seconds, self._warning(sound, found),
-            unknown=self.header.is_unknown(found.novelty), labels=self.header.counted(ranked),
-            tags=self.header.named_tags(found.others.sigmoid().tolist()),
-        )  # fmt: skip
+    @property
+    def _judge(self) -> Judge:
+        return Judge(self.header, self._scorer)
 
-    def _result(self, song: Any, sound: DecodedSong | Exception, embeddings: bool) -> Prediction | Failure:
-        try:
-            if not isinstance(sound, Exception):
-                with limited(self._threads):
-                    found = self._judged(sound)
-                    return replace(found, embedding=self._embedded(sound)) if embeddings else found
-            reason = reason_of(sound)
-        except Exception as error:  # one bad file never stops a run, whatever a network throws
-            reason = reason_of(error)
-        path = Path(song) if isinstance(song, str | os.PathLike) else None
-        return Failure(path, str(path) if path is not None else label_of(song), reason)
-
-    def _warning(self, sound: DecodedSong, found: TrackScores) -> str | None:
-        """Say why a prediction should be doubted."""
-        front_end, window = self.header.front_end, self.header.window_seconds
-        silent, windows = sum(found.silent), len(found.silent)
-        reasons = []
-        if silent == windows:
-            reasons.append("silence: nothing in it is louder than -60 dB of full scale")
-        elif silent > windows / 2:
-            reasons.append(f"mostly silence: {silent} of {windows} windows hold no sound and do not vote")
-        if sound.seconds < window - front_end.seconds(1):
-            filled = "repeated to fill it" if self.header.windows.padding == "repeat" else "padded with silence"
-            reasons.append(f"shorter than one window ({sound.seconds:.2f} s of {window:.2f} s), {filled}")
-        return "; ".join(reasons) or None
-
-    def _named(self, scores: torch.Tensor) -> dict[str, float]:
-        return dict(zip(self.genres, scores.tolist(), strict=True))
+    @property
+    def _wanted(self) -> Wanted:
+        return Wanted(self.header.front_end, self.header.windows, self._choice)

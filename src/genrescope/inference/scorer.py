@@ -9,19 +9,21 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from genrescope.errors import ModelFileError
 from genrescope.features.level import silent_windows
-from genrescope.features.windows import FrameBank, Span, Windows, WindowSpec
+from genrescope.features.placement import Choice, WindowSpec
+from genrescope.features.windows import FrameBank, Windows, chunks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from torch import nn
 
-    from genrescope.features.frame_file import FrameFile
+    from genrescope.features.hearing import SongFrames
     from genrescope.features.spec import Spec
     from genrescope.features.windows import Extent, Frames, Pooling
     from genrescope.modelfile import Model
@@ -43,6 +45,7 @@ class TrackScores:
         others: float32 (others,): what the network gives beside the labels, mean logits of its windows; empty where it
             gives nothing else.
         novelty: by how much the others outweigh the labels: the logarithm of the odds. None without others.
+        embeddings: float32 (windows, width); None where they were not asked for.
     """
 
     scores: Tensor
@@ -51,6 +54,7 @@ class TrackScores:
     silent: tuple[bool, ...]
     others: Tensor
     novelty: float | None = None
+    embeddings: Tensor | None = None
 
     @property
     def voting(self) -> Tensor:
@@ -69,6 +73,7 @@ class Scorer:
         temperature: what logits are divided by.
         labels: number of labels, where the network's method `with_others` returns more logits than theirs and they are
             wanted. None leaves them out.
+        choice: which of a track's windows are scored; all by default.
     """
 
     def __init__(
@@ -80,19 +85,21 @@ class Scorer:
         exclusive: bool = True,
         temperature: float = 1.0,
         labels: int | None = None,
+        choice: Choice | None = None,
     ) -> None:
         self.network, self.front_end, self.windows = network, front_end, windows
         self._exclusive, self._temperature, self._labels = exclusive, temperature, labels
         self._judge = network if labels is None else cast("Callable[[Tensor], Tensor]", network.with_others)
+        self._choice = choice or Choice()
         self._batch = int(getattr(network, "batch", BATCH))
 
     @classmethod
-    def of(cls, model: Model) -> Scorer:
+    def of(cls, model: Model, *, choice: Choice | None = None) -> Scorer:
         """Return the scorer of a model file."""
         header = model.header
         return cls(
             model.network, front_end=header.front_end, windows=header.windows, exclusive=header.exclusive,
-            temperature=header.temperature, labels=len(header.labels) if header.has_others else None,
+            temperature=header.temperature, labels=len(header.labels) if header.has_others else None, choice=choice,
         )  # fmt: skip
 
     def bank(self, frames: Frames) -> FrameBank:
@@ -100,11 +107,18 @@ class Scorer:
         device = next(iter(self.network.parameters()), torch.empty(0)).device
         return FrameBank(frames, silence=self.front_end.silence, device=device, padding=self.windows.padding)
 
-    def track(self, frames: Frames | FrameFile) -> TrackScores:
-        """Score one track by its frames, of shape (frames, features)."""
-        logits = self.outputs(self._judge, frames)
+    def track(self, frames: Frames | SongFrames, *, embeddings: bool = False) -> TrackScores:
+        """Score one track by its frames, of shape (frames, features).
+
+        Args:
+            frames: the track's.
+            embeddings: whether the windows' embeddings are wanted, too.
+
+        Raises:
+            ModelFileError: the network gives no embeddings.
+        """
+        logits, embedded = self._with_embeddings(frames) if embeddings else (self.outputs(self._judge, frames), None)
         scores = self.probabilities(logits[:, : self._labels])
-        starts = [start for windows in self._placed(frames) for start in windows.starts.tolist()]
         silent = tuple(self._silent(frames))
         voting = _voting(silent)
         mean = track_scores(
@@ -112,23 +126,32 @@ class Scorer:
         )
         together = logits[voting].mean(dim=0)
         novelty = None if self._labels is None else novelty_of(together, self._labels)
-        return TrackScores(mean[0], scores, tuple(starts), silent, together[mean.shape[1] :], novelty)
+        starts = tuple(self._starts(frames).tolist())
+        return TrackScores(mean[0], scores, starts, silent, together[mean.shape[1] :], novelty, embedded)
 
-    def voting(self, frames: Frames | FrameFile) -> Tensor:
+    def _with_embeddings(self, frames: Frames | SongFrames) -> tuple[Tensor, Tensor]:
+        """Return logits and embeddings of a track's windows, of one pass where the network can give both."""
+        both = getattr(self.network, "logits_and_embeddings", None)
+        if both is None:
+            return self.outputs(self._judge, frames), self.embeddings(frames)
+        function = both if self._labels is None else partial(both, others=True)
+        made = list(self._outputs(function, frames))
+        logits, embedded = (torch.cat([each[part].float().cpu() for each in made]) for part in (0, 1))
+        return logits, embedded
+
+    def voting(self, frames: Frames | SongFrames) -> Tensor:
         """Return the positions of the windows that are averaged, int64: those with sound, or all where none has any."""
         return _voting(tuple(self._silent(frames)))
 
-    def _silent(self, frames: Frames | FrameFile) -> Iterator[bool]:
+    def _silent(self, frames: Frames | SongFrames) -> Iterator[bool]:
         """Yield of each window whether it is without sound."""
         length = self.windows.frames
-        for windows in self._placed(frames):
-            starts = windows.starts - windows.starts[0]
-            piece = frames[int(windows.starts[0]) : int(windows.starts[-1]) + length]
-            yield from silent_windows(piece, starts.tolist(), length, self.front_end).tolist()
+        for start in self._starts(frames).tolist():
+            yield bool(silent_windows(frames[start : start + length], [0], length, self.front_end)[0])
 
-    def _placed(self, frames: Frames | FrameFile) -> Iterator[Windows]:
-        """Yield the windows of one track in batches."""
-        return self.windows.place([Span(0, len(frames))]).split(self._batch)
+    def _starts(self, frames: Frames | SongFrames) -> Tensor:
+        """Return the first frame of each window that is scored, int64."""
+        return torch.tensor(self._choice.starts(self.windows, self.front_end, len(frames)))
 
     def tracks(self, frames: Frames, extents: Sequence[Extent]) -> tuple[Tensor, Windows]:
         """Score many tracks whose frames lie in one array: probabilities (windows, labels), and whose each is.
@@ -156,7 +179,7 @@ class Scorer:
             raise ModelFileError("the model's scores are not numbers: its weights are damaged, or too large")
         return scores
 
-    def embeddings(self, frames: Frames | FrameFile) -> Tensor:
+    def embeddings(self, frames: Frames | SongFrames) -> Tensor:
         """Return the embeddings of a track's windows, float32 of shape (windows, width), on the CPU.
 
         Raises:
@@ -167,7 +190,7 @@ class Scorer:
             raise ModelFileError("this model's network has no method embed, so it gives no embeddings")
         return self.outputs(embed, frames)
 
-    def outputs(self, function: Callable[[Tensor], Tensor], frames: Frames | FrameFile) -> Tensor:
+    def outputs(self, function: Callable[[Tensor], Tensor], frames: Frames | SongFrames) -> Tensor:
         """Return what a function of the network makes of a track's windows, float32 on the CPU.
 
         Args:
@@ -175,19 +198,18 @@ class Scorer:
         """
         return torch.cat([made.float().cpu() for made in self._outputs(function, frames)])
 
-    def _outputs(self, function: Callable[[Tensor], Any], frames: Frames | FrameFile) -> Iterator[Tensor]:
+    def _outputs(self, function: Callable[[Tensor], Any], frames: Frames | SongFrames) -> Iterator[Any]:
         """Yield what a function makes of each batch of a track's windows."""
-        return self._made(function, map(partial(self._images, frames), self._placed(frames)))
+        return self._made(function, map(partial(self._images, frames), chunks(self._starts(frames), self._batch)))
 
-    def _images(self, frames: Frames | FrameFile, windows: Windows) -> Tensor:
-        """Cut windows that follow each other from the stretch of frames where they lie."""
-        first = int(windows.starts[0])
-        piece = frames[first : int(windows.starts[-1]) + self.windows.frames]
-        ends = (windows.ends - first).clamp(max=len(piece))
-        moved = Windows(windows.starts - first, ends, windows.tracks)
-        return self.bank(piece).cut(moved, length=self.windows.frames)
+    def _images(self, frames: Frames | SongFrames, starts: Tensor) -> Tensor:
+        """Cut windows from the frames, one behind the other."""
+        pieces = [frames[start : start + self.windows.frames] for start in starts.tolist()]
+        ends = torch.tensor([len(piece) for piece in pieces]).cumsum(dim=0)
+        moved = Windows(torch.cat([torch.zeros(1, dtype=torch.int64), ends[:-1]]), ends, torch.zeros_like(ends))
+        return self.bank(np.concatenate(pieces)).cut(moved, length=self.windows.frames)
 
-    def _made(self, function: Callable[[Tensor], Any], batches: Iterable[Tensor]) -> Iterator[Tensor]:
+    def _made(self, function: Callable[[Tensor], Any], batches: Iterable[Tensor]) -> Iterator[Any]:
         """Yield what a function makes of each batch; the network is put into evaluation mode and back."""
         was_training = self.network.training
         self.network.eval()

@@ -137,12 +137,21 @@ class Listener(nn.Module):
         """Return what `TagHead.with_others` makes of windows."""
         return self.head.with_others(self.listen(windows))
 
+    def logits_and_embeddings(self, windows: Tensor, *, others: bool = False) -> tuple[Tensor, Tensor]:
+        """Return logits, with `others` as `with_others` has them, and embeddings of one pass."""
+        features, embedded = self._listen(windows)
+        return self.head.with_others(features) if others else self.head(features), embedded
+
     def listen(self, windows: Tensor) -> Tensor:
         """Return the first tagger's pooled layer and the logits of all tags, of shape (batch, 1506 + tags)."""
+        return self._listen(windows)[0]
+
+    def _listen(self, windows: Tensor) -> tuple[Tensor, Tensor]:
         windows = raised(windows)
         pooled = [tagger.pool(windows) for tagger in self._taggers()]
-        tags = [tagger.judge(each) for tagger, each in zip(self._taggers(), pooled, strict=True)]
-        return torch.cat([pooled[0], *tags], dim=1)
+        embedded = [tagger.embed_pooled(each) for tagger, each in zip(self._taggers(), pooled, strict=True)]
+        tags = [tagger.tags(each) for tagger, each in zip(self._taggers(), embedded, strict=True)]
+        return torch.cat([pooled[0], *tags], dim=1), embedded[0]
 
     def embed(self, windows: Tensor) -> Tensor:
         """Return the first tagger's embedding, of shape (batch, width)."""

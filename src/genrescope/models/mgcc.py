@@ -76,6 +76,11 @@ class MGCC(nn.Module):
         """Return logits of shape (batch, genres) from log-mel images of shape (batch, 1, 128, 128)."""
         return cast("Tensor", self.classifier(self.features(images)))
 
+    def logits_and_embeddings(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return logits and embeddings of one pass, as `forward` and `embed` return them."""
+        embedded = self.embed(images)
+        return cast("Tensor", self.classifier[-1](embedded)), embedded
+
     def embed(self, images: Tensor) -> Tensor:
         """Return the input of the last dense layer, of shape (batch, width), from images of (batch, 1, 128, 128)."""
         return cast("Tensor", self.classifier[:-1](self.features(images)))

@@ -78,6 +78,11 @@ class Musicnn(nn.Module):
         """Return the tags' logits of what `pool` returned."""
         return cast("Tensor", self.tags(self.embed_pooled(pooled)))
 
+    def logits_and_embeddings(self, windows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return logits and embeddings of one pass, as `forward` and `embed` return them."""
+        embedded = self.embed(windows)
+        return cast("Tensor", self.tags(embedded)), embedded
+
     def embed(self, windows: Tensor) -> Tensor:
         """Return the penultimate layer, of shape (batch, 200), from log-mels of shape (batch, 1, 96, frames)."""
         return self.embed_pooled(self.pool(windows))

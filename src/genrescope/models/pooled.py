@@ -101,6 +101,11 @@ class PooledSVM(OneVsRestSVM):
         """Return logits of shape (batch, genres) from log-mels of shape (batch, 1, 128, frames)."""
         return super().forward(self.embed(images))
 
+    def logits_and_embeddings(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return logits and embeddings of one pass, as `forward` and `embed` return them."""
+        embedded = self.embed(images)
+        return super().forward(embedded), embedded
+
     def embed(self, images: Tensor) -> Tensor:
         """Return the pooled statistics, of shape (batch, width), from log-mels of shape (batch, 1, 128, frames)."""
         return cast("Tensor", self.statistics(images))

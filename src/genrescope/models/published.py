@@ -188,6 +188,11 @@ class Published(nn.Module):
         logits: Tensor = self.head(self.embed(windows))
         return logits
 
+    def logits_and_embeddings(self, windows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return logits and embeddings of one pass, as `forward` and `embed` return them."""
+        embedded = self.embed(windows)
+        return self.head(embedded), embedded
+
     def embed(self, windows: Tensor) -> Tensor:
         """Return the input of the head, the embedding, of shape (batch, width)."""
         return select(self.body(windows), self._layer)

@@ -2,7 +2,8 @@
 
 A variant is a function that takes the number of labels, and keyword arguments that a recipe may set, and returns a
 network: a module that takes windows of shape (batch, 1, features, frames) and returns logits of shape (batch, labels).
-A network that also has `embed`, which returns (batch, width), and `width` gives embeddings.
+A network that also has `embed`, which returns (batch, width), and `width` gives embeddings. One that has
+`logits_and_embeddings`, which returns both, gives them for the price of one.
 
 `@register` makes a function a variant under its own name. The families of this package are modules named in
 `_FAMILIES`. Other packages add theirs by an entry point of the group `genrescope.models`, which names a module that

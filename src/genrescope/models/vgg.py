@@ -41,6 +41,11 @@ class VGG(nn.Module):
         """Return logits of shape (batch, genres) from log-mels of shape (batch, 1, 128, frames)."""
         return cast("Tensor", self.classifier(self.embed(images)))
 
+    def logits_and_embeddings(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return logits and embeddings of one pass, as `forward` and `embed` return them."""
+        embedded = self.embed(images)
+        return cast("Tensor", self.classifier(embedded)), embedded
+
     def embed(self, images: Tensor) -> Tensor:
         """Return the input of the classifier, of shape (batch, width), from log-mels of (batch, 1, 128, frames)."""
         features = self.features(self.normalise(images)).mean(dim=2)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 import torch.nn.functional as F
 
+from genrescope.features.windows import place_all
 from genrescope.inference.scorer import Scorer, verdicts
 from genrescope.training.thresholds import UNKNOWN, best_thresholds
 
@@ -59,7 +60,7 @@ class Validation:
 
     def _scored(self, network: nn.Module) -> tuple[Tensor, Windows]:
         scorer = Scorer(network, front_end=self.front_end, windows=self.windows, exclusive=self.exclusive)
-        placed = self.windows.place(self.tracks, "all" if self.verdict == "vote" else "first")
+        placed = place_all(self.windows, self.tracks, "all" if self.verdict == "vote" else "first")
         return scorer.window_scores(self.bank, placed), placed
 
     def _decided(self, scores: Tensor, placed: Windows) -> Tensor:

@@ -1,0 +1,79 @@
+"""From the frames of a song to its prediction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from genrescope.inference.prediction import Prediction, WindowScores
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import torch
+
+    from genrescope.features.hearing import SongFrames
+    from genrescope.inference.scorer import Scorer, TrackScores
+    from genrescope.modelfile import Header
+
+
+@dataclass(frozen=True)
+class DecodedSong:
+    """A song as a model takes it: its frames, or those of them that are scored, and where they came from."""
+
+    path: Path | None
+    name: str
+    frames: SongFrames
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Makes predictions of songs that are decoded: the scorer of a model, and what its file says."""
+
+    header: Header
+    scorer: Scorer
+
+    def predict(self, sound: DecodedSong, *, embeddings: bool = False) -> Prediction:
+        """Score a song; with `embeddings` the prediction carries the song's.
+
+        Raises:
+            ModelFileError: the model gives no numbers, or no embeddings.
+        """
+        front_end, length = self.header.front_end, self.header.windows.frames
+        found = self.scorer.track(sound.frames, embeddings=embeddings)
+        ranked = dict(sorted(self._named(found.scores).items(), key=lambda item: -item[1]))
+        genre = next(iter(ranked))
+        windows = tuple(
+            WindowScores(
+                start=front_end.seconds(start),
+                end=min(front_end.seconds(start + length), sound.seconds),
+                genre=self.header.labels[int(row.argmax())],
+                scores=self._named(row),
+                silent=silent,
+            )
+            for start, row, silent in zip(found.starts, found.window_scores, found.silent, strict=True)
+        )
+        return Prediction(
+            sound.path, sound.name, genre, ranked[genre], ranked, windows, sound.seconds, self._warning(sound, found),
+            unknown=self.header.is_unknown(found.novelty), labels=self.header.counted(ranked),
+            tags=self.header.named_tags(found.others.sigmoid().tolist()),
+            embedding=None if found.embeddings is None else found.embeddings.mean(dim=0).numpy(),
+        )  # fmt: skip
+
+    def _warning(self, sound: DecodedSong, found: TrackScores) -> str | None:
+        """Say why a prediction should be doubted."""
+        front_end, window = self.header.front_end, self.header.window_seconds
+        silent, windows = sum(found.silent), len(found.silent)
+        reasons = []
+        if silent == windows:
+            reasons.append("silence: nothing in it is louder than -60 dB of full scale")
+        elif silent > windows / 2:
+            reasons.append(f"mostly silence: {silent} of {windows} windows hold no sound and do not vote")
+        if sound.seconds < window - front_end.seconds(1):
+            filled = "repeated to fill it" if self.header.windows.padding == "repeat" else "padded with silence"
+            reasons.append(f"shorter than one window ({sound.seconds:.2f} s of {window:.2f} s), {filled}")
+        return "; ".join(reasons) or None
+
+    def _named(self, scores: torch.Tensor) -> dict[str, float]:
+        return dict(zip(self.header.labels, scores.tolist(), strict=True))
