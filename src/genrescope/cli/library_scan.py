@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from genrescope.cli.bars import progress
-from genrescope.cli.console import Device, Quiet, next_step, report_unreadable, resumable, say, typed_again
+from genrescope.cli.console import Device, Jobs, Quiet, next_step, report_unreadable, resumable, say, typed_again
 from genrescope.cli.library_options import LibraryOption, library_again, library_path
 from genrescope.cli.loading import ModelOption, load_model
 
@@ -34,6 +34,7 @@ def scan(
     forget_missing: Annotated[
         bool, typer.Option("--forget-missing", help="Delete songs from the library whose files are gone.")
     ] = False,
+    jobs: Jobs = None,
     device: Device = "auto",
     quiet: Quiet = False,
 ) -> None:
@@ -48,7 +49,7 @@ def scan(
         _announce(found, quiet=quiet)
         classifier, name = load_model(model, device=device, quiet=quiet)
         with resumable(typed_again()), progress("files", quiet=quiet) as bar:
-            task = scanning.Scan(opened, classifier, name=name, retry=retry, on_step=_shown(bar))
+            task = scanning.Scan(opened, classifier, name=name, retry=retry, jobs=jobs, on_step=_shown(bar))
             task.run(found.files)
             task.mark_missing([scanning.absolute(path) for path in paths], forget=forget_missing)
     _report(task, place, quiet=quiet)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -12,20 +13,32 @@ from genrescope.cli.console import say
 if TYPE_CHECKING:
     from genrescope.inference.classifier import Classifier
 
+WINDOWS = 10
+"""Windows of a song, where nothing else is asked for."""
+
 ModelOption = Annotated[
     Path | None,
     typer.Option("--model", help="Run folder, model file, or a name of `genrescope models`; by default `genres`."),
 ]
 
 
-def load_model(model: Path | None, *, device: str = "auto", quiet: bool) -> tuple[Classifier, str]:
+def load_model(
+    model: Path | None,
+    *,
+    device: str = "auto",
+    threads: int | None = None,
+    windows: int | Literal["all"] = WINDOWS,
+    excerpt: float | None = None,
+    quiet: bool,
+) -> tuple[Classifier, str]:
     """Return a classifier and its name, or where it lies; the default model is fetched the first time."""
     from genrescope.inference.classifier import load
     from genrescope.modelfile import shelf
 
+    opened = partial(load, device=device, threads=threads, windows=windows, excerpt=excerpt)
     if model is not None:
-        return load(model, device=device), str(model.absolute() if model.exists() else model)
+        return opened(model), str(model.absolute() if model.exists() else model)
     new, path = shelf.get(shelf.DEFAULT, on_step=lambda step: say(step, quiet=quiet))
     if new:
-        say(f"fetched {', '.join(new)}. Terms: genrescope models show {shelf.DEFAULT}", quiet=quiet)
-    return load(path, device=device), shelf.DEFAULT
+        say(f"{', '.join(new)}: on the shelf now. Terms: genrescope models show {shelf.DEFAULT}", quiet=quiet)
+    return opened(path), shelf.DEFAULT

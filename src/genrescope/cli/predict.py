@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import typer
 
 from genrescope.cli import prediction_options as options
 from genrescope.cli.bars import progress
 from genrescope.cli.console import Device, Jobs, Quiet, next_step, report_unreadable, resumable, say, unused
+from genrescope.cli.loading import load_model
 from genrescope.cli.prediction_options import STDIN, Format
 from genrescope.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
     from genrescope.audio import Walk
     from genrescope.cli.prediction_run import Run
-    from genrescope.inference.classifier import Classifier
     from genrescope.inference.inputs import PathStream
     from genrescope.inference.outputs import Output
-    from genrescope.inference.prediction import Failure, Prediction
     from genrescope.inference.rows import RowSpec
     from genrescope.modelfile import Header
 
@@ -62,8 +60,8 @@ def predict(
     chosen, given = options.model_and_paths(model, paths or [])
     found, stream = find_songs(path for path in given if path != STDIN), _stdin(given)
     songs = None if stream else len(found.files)
-    path = chosen if chosen is not None else _default(quiet=quiet)
-    classifier = _loaded(path, device, threads or (1 if songs == 1 else None), windows=used, excerpt=excerpt)
+    threads = threads or (1 if songs == 1 else None)
+    classifier, _ = load_model(chosen, device=device, threads=threads, windows=used, excerpt=excerpt, quiet=quiet)
     spec = RowSpec(classifier.genres, classifier.fingerprint, None if kind is Format.table else top, min_confidence)
     _announce(found, classifier.header, kind, quiet=quiet)
     if segments is not None and windows is None:
@@ -73,24 +71,12 @@ def predict(
         if segments is not None:
             outputs.append(held.enter_context(_segments(segments, spec.model, replace=replace, songs=songs)))
         run = Run(outputs, spec, held.enter_context(progress("songs", quiet=quiet)))
-        run.over(found.files, stream, _predict(classifier, jobs))
+        run.over(found.files, stream, partial(classifier.predict_many, jobs=jobs))
     _report(run, out_, segments, quiet=quiet)
     if out_ is not None or kind is Format.table:  # what a program reads ends with its data
         next_step(*_next_arguments(chosen, given, written=out_ is not None), quiet=quiet)
     if run.failed or found.unreadable:
         raise typer.Exit(1)
-
-
-def _loaded(
-    model: Path, device: str, threads: int | None, *, windows: int | Literal["all"], excerpt: float | None
-) -> Classifier:
-    from genrescope.inference.classifier import load
-
-    return load(model, device=device, threads=threads)
-
-
-def _predict(classifier: Classifier, jobs: int | None) -> Callable[[Iterable[Path]], Iterator[Prediction | Failure]]:
-    return classifier.predict_many
 
 
 def _stdin(paths: list[Path]) -> PathStream | None:
@@ -165,13 +151,3 @@ def _next_arguments(model: Path | None, paths: list[Path], *, written: bool) -> 
     from genrescope.modelfile import shelf
 
     return "models", "show", model if model is not None else shelf.DEFAULT
-
-
-def _default(*, quiet: bool) -> Path:
-    """Return the model that needs no training, fetched the first time."""
-    from genrescope.modelfile import shelf
-
-    new, path = shelf.get(shelf.DEFAULT, on_step=lambda step: say(step, quiet=quiet))
-    if new:
-        say(f"{', '.join(new)}: on the shelf now. Terms: genrescope models show {shelf.DEFAULT}", quiet=quiet)
-    return path

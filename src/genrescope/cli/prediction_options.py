@@ -8,13 +8,11 @@ from typing import Annotated, Literal
 
 import typer
 
+from genrescope.cli.loading import WINDOWS
 from genrescope.errors import DataError
 
 STDIN = Path("-")
 """Stands for paths that come from another program."""
-
-WINDOWS = 10
-"""Windows of a song, where nothing else is asked for."""
 
 
 class Format(StrEnum):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genrescope.cli.console import report_unreadable, say
+from genrescope.cli.loading import load_model
 from genrescope.errors import DataError
 
 if TYPE_CHECKING:
@@ -77,23 +78,20 @@ def from_model(given: Sequence[Path], *, device: str, quiet: bool) -> Source:
     Raises:
         DataError: there is no song.
     """
-    from genrescope.cli import predict
+    from genrescope.cli.prediction_options import model_and_paths
     from genrescope.inference.songs import find_songs
     from genrescope.sources.folders import left_out
     from genrescope.tags import tagging
 
     if not given:
         raise DataError("no song was given; give songs, as genrescope tag song.mp3, or --predictions FILE")
-    chosen, paths = predict._model_and_paths(given[0], list(given[1:]))
+    chosen, paths = model_and_paths(given[0], list(given[1:]))
     found = find_songs(paths)
     report_unreadable(found.unreadable)
     if found.left_out:
         say(f"note: {left_out(found.left_out)}", quiet=quiet)
-    model = chosen if chosen is not None else predict._default(quiet=quiet)
-    from genrescope.inference.classifier import load
-
-    classifier = load(model, device=device)
-    name = f"{chosen.name if chosen is not None else model.stem} {classifier.fingerprint}"
+    classifier, place = load_model(chosen, device=device, quiet=quiet)
+    name = f"{Path(place).name} {classifier.fingerprint}"
     thresholds = classifier.header.thresholds
     missing = tuple(label for label in classifier.genres if thresholds and label not in thresholds)
     songs = tagging.unique(found.files)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections import Counter, deque
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genrescope.errors import DataError, reason_of
-from genrescope.inference.prediction import Failure, Prediction
+from genrescope.inference.prediction import Prediction
 from genrescope.inference.songs import find_songs
 from genrescope.library import predictions
 from genrescope.library.recognise import recognise
@@ -56,6 +57,7 @@ class Scan:
         library: which the caller has locked.
         classifier: the model.
         name: what the user calls the model.
+        jobs: processes that decode, as `Classifier.predict_many` takes them.
         retry: whether files that failed before are tried again though they have not changed.
         on_step: called after each file with the number of files done, from more than one thread; the item is a failed
             file and its reason, or None.
@@ -67,11 +69,13 @@ class Scan:
         classifier: Classifier,
         *,
         name: str,
+        jobs: int | None = None,
         retry: bool = False,
         on_step: Callable[[Progress[tuple[Path, str]]], None] = lambda _: None,
     ) -> None:
-        self._library, self._classifier, self._retry, self._on_step = library, classifier, retry, on_step
+        self._library, self._retry, self._on_step = library, retry, on_step
         self.model: StoredModel = predictions.register(library, classifier, name)
+        self._predict = partial(classifier.predict_many, jobs=jobs, embeddings=self.model.width > 0)
         self.result = Scanned()
         self._waiting: deque[tuple[int, Path]] = deque()
         self._seen: set[int] = set()
@@ -81,7 +85,7 @@ class Scan:
         """Recognise files, and classify those that the model has not classified yet."""
         self.result.files = len(files)
         self._on_step(Progress(0, len(files)))
-        for result in _classified(self._classifier, self._to_classify(files), embeddings=self.model.width > 0):
+        for result in self._predict(self._to_classify(files)):
             song, path = self._waiting.popleft()
             if isinstance(result, Prediction):
                 predictions.add(self._library, song, self.model, result)
@@ -167,10 +171,6 @@ def find_files(library: Library, paths: Sequence[Path]) -> Walk:
 def absolute(path: Path) -> Path:
     """Return a path from the root, links kept, `..` resolved."""
     return Path(os.path.normpath(path.absolute()))
-
-
-def _classified(classifier: Classifier, songs: Iterable[Path], *, embeddings: bool) -> Iterator[Prediction | Failure]:
-    return classifier.predict_many(songs, embeddings=embeddings)
 
 
 def _vanished(path: Path) -> bool:
