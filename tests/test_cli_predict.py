@@ -396,7 +396,7 @@ def test_segments_and_predictions_are_written_together_and_gone_on_with(
     made: World, music: Path, tmp_path: Path
 ) -> None:
     out, segments = tmp_path / "genres.csv", tmp_path / "segments.csv"
-    here("predict", made.run, music, "--out", out)
+    here("predict", made.run, music, "--out", out, "--windows", "all")
     both = here("predict", made.run, music, "--out", out, "--segments", segments)
     assert f"0 songs written to {out}, {TRACKS} were there already" in both.messages
     assert f"segments of {TRACKS} songs written to {segments}" in both.messages
