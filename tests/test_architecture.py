@@ -31,7 +31,7 @@ PACKAGE = "genrescope"
 
 LAYERS = (
     {"errors"},
-    {"extras", "files", "memory", "progress"},
+    {"extras", "files", "linked", "memory", "progress"},
     {"locks", "playlists", "records", "tables", "worker"},
     {"devices", "threads", "workers"},
     {"audio", "pages"},

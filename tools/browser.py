@@ -60,6 +60,9 @@ def _apt(arguments: list[str]) -> str:
 class Browser:
     """A running browser with one page.
 
+    Attributes:
+        events: what the page has reported since `watch`, as method and params of the protocol.
+
     Raises:
         FileNotFoundError: there is no Chromium on this machine.
         TimeoutError: it does not answer.
@@ -69,6 +72,7 @@ class Browser:
     def __init__(self, program: str) -> None:
         self._profile = tempfile.TemporaryDirectory(prefix="browser-", ignore_cleanup_errors=True)
         self._asked, self._waiting = 0, b""
+        self.events: list[dict[str, Any]] = []
         self._process, self._write, self._read = _start(program, self._profile.name)
         target = self._ask("Target.createTarget", url="about:blank")["targetId"]
         self._session: str | None = self._ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
@@ -106,6 +110,38 @@ class Browser:
                 raise TimeoutError(f"{page} was not drawn within {_PATIENCE:.0f} s")
             time.sleep(0.02)
 
+    def watch(self) -> None:
+        """Note from now on what the page logs, the errors that it throws, and the addresses that it asks for."""
+        for domain in ("Log", "Runtime", "Network"):
+            self._ask(f"{domain}.enable")
+        self.events.clear()
+
+    def wait(self, expression: str) -> Any:
+        """Return what a JavaScript expression gives, as soon as that is true in JavaScript's sense.
+
+        Raises:
+            TimeoutError: it never is.
+        """
+        give_up = time.monotonic() + _PATIENCE
+        while not (found := self.value(expression)):
+            if time.monotonic() > give_up:
+                raise TimeoutError(f"{expression} did not become true within {_PATIENCE:.0f} s")
+            time.sleep(0.02)
+        return found
+
+    def mouse(self, *steps: tuple[str, float, float]) -> None:
+        """Move and press the mouse: each step is `moved`, `pressed` or `released`, and a place in CSS pixels."""
+        for kind, x, y in steps:
+            button = {"button": "left", "clickCount": 1, "buttons": int(kind != "released")} if kind != "moved" else {}
+            self._ask("Input.dispatchMouseEvent", type=f"mouse{kind.capitalize()}", x=x, y=y, **button)
+
+    def key(self, key: str) -> None:
+        """Press a key, named as `KeyboardEvent.key` names it."""
+        code = {"Enter": 13, "Escape": 27, "ArrowDown": 40, "ArrowUp": 38, "Tab": 9, "End": 35}.get(key, ord(key[0]))
+        text = {"text": key} if len(key) == 1 else {"text": "\r"} if key == "Enter" else {}
+        self._ask("Input.dispatchKeyEvent", type="keyDown", key=key, windowsVirtualKeyCode=code, **text)
+        self._ask("Input.dispatchKeyEvent", type="keyUp", key=key, windowsVirtualKeyCode=code)
+
     def value(self, expression: str) -> Any:
         """Return what a JavaScript expression gives on the page."""
         done = self._ask("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
@@ -127,6 +163,8 @@ class Browser:
             message["sessionId"] = self._session
         os.write(self._write, json.dumps(message).encode() + b"\0")
         for answer in self._answers():
+            if "method" in answer:
+                self.events.append(answer)
             if answer.get("id") == self._asked:
                 if "error" in answer:
                     raise OSError(f"{method}: {answer['error']['message']}")

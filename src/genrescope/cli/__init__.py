@@ -20,6 +20,7 @@ from genrescope.cli import (
     demo,
     evaluate,
     library,
+    map,  # noqa: A004 - the command's name
     models,
     predict,
     recipes,
@@ -47,7 +48,7 @@ app = typer.Typer(
 )
 app.callback()(version)
 commands = (
-    demo, datasets, library, similar, correct, tag, check, data, splits, train, evaluate, models, predict, compare,
+    demo, datasets, library, similar, map, correct, tag, check, data, splits, train, evaluate, models, predict, compare,
     robustness, study, recipes, tune, transfer,
 )  # fmt: skip
 for module in commands:

@@ -63,6 +63,18 @@ def tags_of(genre: str) -> tuple[str, ...]:
     return next((each.tags for each in genres() if wanted in map(_key, (each.name, *each.names))), ())
 
 
+def named(text: str, labels: Sequence[str]) -> str | None:
+    """Return the label that a text names in any of its spellings; None where it names none.
+
+    Example:
+        >>> named("Hip-Hop", ["rock", "hiphop"]), named("Rap", ["hiphop"]), named("Schlager", ["hiphop"])
+        ('hiphop', 'hiphop', None)
+    """
+    wanted, tags = _key(text), tags_of(text)
+    same = (label for label in labels if _key(label) == wanted or (tags and tags_of(label) == tags))
+    return next(same, None) if wanted else None
+
+
 def rivals(labels: Sequence[str], tags: Sequence[str]) -> tuple[TaggedLabel, ...]:
     """Return the genres of the table that these tags know, that are no labels, and that share no tag with one.
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from genrescope.sources.linked import linked
+from genrescope.linked import linked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from genrescope.sources.linked import Node
+    from genrescope.linked import Node
     from genrescope.sources.track import Track
     from genrescope.splits.duplicates import Pair
     from genrescope.store.store import StoredTrack

@@ -7,7 +7,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from genrescope.errors import DataError
-from genrescope.sources.linked import linked
+from genrescope.linked import linked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
