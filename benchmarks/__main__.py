@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import check, decoding, duplicates, log_mel, musicnn, prepare, training
+from benchmarks import check, decoding, duplicates, log_mel, musicnn, predict, prepare, training
 from benchmarks.measure import machine
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ SECTIONS: dict[str, Callable[..., str]] = {
     "decoding": decoding.report,
     "log_mel": log_mel.report,
     "prepare": prepare.report,
+    "predict": predict.report,
     "training": training.report,
     "duplicates": duplicates.report,
     "check": check.report,
@@ -34,6 +35,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--data", help="DATA to measure on; by default synthesised music")
     parser.add_argument("--tensorflow", metavar="PYTHON", help="a Python with TensorFlow 2, for the section musicnn")
+    parser.add_argument("--essentia", metavar="PYTHON", help="a Python with Essentia, for the section predict")
     parser.add_argument("--before", metavar="SRC", help="folder src of another checkout, for the section decoding")
     parser.add_argument("sections", nargs="*", choices=[*SECTIONS, []], help="by default all")
     chosen = parser.parse_args()
@@ -44,7 +46,7 @@ def main() -> None:
         sections = _sections(PAGE.read_text(encoding="utf-8")) if PAGE.exists() and chosen.sections else {}
         for name in chosen.sections or SECTIONS:
             print(f"measuring {name} ...", flush=True)
-            peers = {"musicnn": [chosen.tensorflow], "decoding": [chosen.before]}
+            peers = {"musicnn": [chosen.tensorflow], "decoding": [chosen.before], "predict": [chosen.essentia]}
             sections[name] = SECTIONS[name](data, *peers.get(name, []))
     header = (
         f"Written by `python -m benchmarks{told_how}`. Machine: {machine()}. Input: {told}, unless noted otherwise."

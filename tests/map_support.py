@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from genrescope.library.database import Library, now
+from genrescope.library.database import Library, now, to_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,12 +86,12 @@ def write_library(
         for song, (vector, row) in enumerate(zip(embeddings, scores, strict=True)):
             name = files[song] if song < len(files) else f"{song:05d}.mp3"
             values = [
-                song + 1, str(music / artist(song // 20) / name), str(song), sounds[song] if sounds else f"{song:032x}",
+                song + 1, to_text(music / artist(song // 20) / name), str(song), sounds[song] if sounds else f"{song:032x}",  # noqa: E501
                 artist(song // 20), title(song), f"Album {song // 10}", json.dumps(tags[song] if tags else []), now(),
             ]  # fmt: skip
             rows.execute(
                 "INSERT INTO songs (id, path, device, inode, size, mtime_ns, sound_id, seconds, artist, title, album, "
-                "genres, scanned) VALUES (?, ?, '1', ?, 1, 1, ?, 180.5, ?, ?, ?, ?, ?)",
+                "genres, scanned) VALUES (?, CAST(? AS TEXT), '1', ?, 1, 1, ?, 180.5, ?, ?, ?, ?, ?)",
                 values,
             )
             best = int(row.argmax())

@@ -153,6 +153,22 @@ def test_a_model_is_asked_for_songs_that_need_it_only(tmp_path: Path, tmp_path_f
     assert values_of(second, "GENRESCOPE_SOURCE")[0].startswith("genrescope ")
 
 
+def test_a_library_gives_its_predictions_and_corrections(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    made, library = world(tmp_path_factory), tmp_path / "library.db"
+    music = tmp_path / "music"
+    shutil.copytree(made.music / "drone", music)
+    first, second, *_ = sorted(music.iterdir())
+    assert here("library", "scan", music, "--library", library, "--model", made.run).code == 0
+    assert here("correct", first, "Ambient", "--library", library).code == 0
+    done = here("tag", "--library", library, "--write")
+    assert done.code == 0, done.err
+    assert read(first).genres == ("Ambient",)
+    assert read(second).genres[0] in ("drone", "hiss", "pulse")
+    assert_refused(here("tag", "--library", library, made.songs("hiss")[0]), "other songs")
+
+
 # -- faults -------------------------------------------------------------------------------------------------------
 
 

@@ -46,6 +46,7 @@ def tag(
     provenance: options.Provenance = True,
     join: options.Join = "; ",
     predictions: options.Predictions = None,
+    library: options.LibraryFile = None,
     journal: options.JournalFile = None,
     touch: options.Touch = False,
     break_links: options.BreakLinks = False,
@@ -65,6 +66,8 @@ def tag(
     given = [path for path in (model, *(paths or [])) if path is not None]
     if predictions is not None:
         source = tag_sources.from_file(predictions, given, quiet=quiet)
+    elif library is not None:
+        source = tag_sources.from_library(library, given, quiet=quiet)
     else:
         source = tag_sources.from_model(given, device=device, quiet=quiet)
     _note_strangers(rules, source, map_, quiet=quiet)

@@ -58,6 +58,10 @@ Predictions = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Use what predict --out has written (.jsonl or .csv), and no model."),
 ]
+LibraryFile = Annotated[
+    Path | None,
+    typer.Option("--library", metavar="FILE", help="Use predictions and corrections of a library.db, and no model."),
+]
 JournalFile = Annotated[
     Path | None,
     typer.Option("--journal", help="Where changes are noted for untag; by default in the user's folder for data."),

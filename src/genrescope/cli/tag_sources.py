@@ -1,7 +1,8 @@
-"""Where the command tag has its songs and predictions from: a model, or a file that predict has written."""
+"""Where the command tag has its songs and predictions from: a model, a file that predict has written, or a library."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from genrescope.inference.classifier import Classifier
+    from genrescope.library.rows import Entry, StoredModel
     from genrescope.tags.plan import Scored
     from genrescope.tags.tagging import Classify
 
@@ -70,6 +72,48 @@ def from_file(path: Path, given: Sequence[Path], *, quiet: bool) -> Source:
 
     labels = frozenset(label for scored in held.songs.values() for label in scored.scores)
     return Source(songs, classify, ", ".join(sorted(held.models)), labels, (), bool(found and found.unreadable))
+
+
+def from_library(path: Path, given: Sequence[Path], *, quiet: bool) -> Source:
+    """Return the songs of a library with predictions of the model last used; where paths are given, those among them.
+
+    Genres that the user has corrected count as they are.
+
+    Raises:
+        DataError: it is no library, or has none of the songs.
+    """
+    from genrescope.inference.songs import find_songs
+    from genrescope.library.database import Library
+    from genrescope.tags import tagging
+
+    with Library(path) as library:
+        model = library.model()
+        entries = library.entries(model)
+    held = {os.path.realpath(e.song.path): s for e in entries if (s := _of_entry(e, model)) is not None}
+    found = find_songs(given) if given else None
+    present = [entry.song.path for entry in entries if not entry.song.missing]
+    songs = tagging.unique(found.files if found is not None else present)
+    if not any(os.path.realpath(song) in held for song in songs):
+        raise DataError(f"{path} has predictions of other songs; classify these with: genrescope library scan PATH")
+
+    def classify(wanted: Sequence[Path]) -> Iterator[tuple[Path, Scored | str]]:
+        for song in wanted:
+            yield song, held.get(os.path.realpath(song)) or f"not classified in {path}"
+
+    missing = tuple(label for label in model.labels if model.thresholds and label not in model.thresholds)
+    name = f"{model.name} {model.fingerprint}"
+    return Source(songs, classify, name, frozenset(model.labels), missing, bool(found and found.unreadable))
+
+
+def _of_entry(entry: Entry, model: StoredModel) -> Scored | None:
+    from genrescope.tags.plan import Scored
+
+    if entry.correction:
+        return Scored(dict.fromkeys(entry.correction, 1.0), entry.correction)
+    if entry.prediction is None:
+        return None
+    found = entry.prediction
+    return Scored(found.scores, found.labels if model.thresholds else None, found.unknown)
 
 
 def from_model(given: Sequence[Path], *, device: str, quiet: bool) -> Source:

@@ -123,7 +123,7 @@ def _attraction(places: Tensor, nearest: Tensor, weights: Tensor) -> Tensor:
 
 
 def _repulsion(places: Tensor) -> tuple[Tensor, Tensor]:
-    """Return sums of (y_i - y_j) / (1 + d^2)^2 over all songs, (songs, 2), and of 1 / (1 + d^2) over pairs, both nearly.
+    """Return sums of (y_i - y_j) / (1 + d^2)^2 over songs, (songs, 2), and of 1 / (1 + d^2) over pairs, both nearly.
 
     Each song is shared between the four nearest points of the grid, and takes its force from the same four with the
     same shares, so it exerts none on itself: the force of a song is odd.
