@@ -1,8 +1,8 @@
 """What ten windows of a long song lose: `python -m benchmarks.long_songs STORE`.
 
 STORE is one of GTZAN. Its clips of 30 s are joined to songs of 4 minutes at most, each of one artist and one genre; the
-model `genres` scores all windows of a song, ten spread over it, and ten in its middle, as `predict` chooses them. A song
-is right where its own genre has the highest score among the nine of GTZAN that have tags.
+model `genres` scores all windows of a song, ten spread over it, and ten in its middle, as `predict` chooses them. A
+song is right where its own genre has the highest score among the nine of GTZAN that have tags.
 """
 
 from __future__ import annotations
