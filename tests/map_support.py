@@ -86,7 +86,8 @@ def write_library(
         for song, (vector, row) in enumerate(zip(embeddings, scores, strict=True)):
             name = files[song] if song < len(files) else f"{song:05d}.mp3"
             values = [
-                song + 1, to_text(music / artist(song // 20) / name), str(song), sounds[song] if sounds else f"{song:032x}",  # noqa: E501
+                song + 1, to_text(music / artist(song // 20) / name), str(song),
+                sounds[song] if sounds else f"{song:032x}",
                 artist(song // 20), title(song), f"Album {song // 10}", json.dumps(tags[song] if tags else []), now(),
             ]  # fmt: skip
             rows.execute(

@@ -108,22 +108,22 @@ def test_a_map_is_the_same_each_time_and_fills_the_square() -> None:
     assert np.ptp(low, axis=0).max() == pytest.approx(1)
 
 
-@pytest.mark.parametrize("songs", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("songs", [1, 2, 3, 29, 30])
 def test_few_songs_have_a_place(songs: int) -> None:
     assert np.isfinite(arranged(songs)[2]).all()
     same = np.ones((songs, 8), np.float32) / 8**0.5
     assert np.isfinite(layout.arrange(same, *neighbours(same, layout.NEIGHBOURS))).all()
 
 
-@pytest.mark.parametrize("extent", [1e-3, 1.0, 8.0])
-def test_the_repulsion_on_a_grid_is_that_of_all_pairs(extent: float) -> None:
+@pytest.mark.parametrize(("extent", "error"), [(1e-3, 0.001), (1.0, 0.02), (8.0, 0.2)])
+def test_the_repulsion_on_a_grid_is_nearly_that_of_all_pairs(extent: float, error: float) -> None:
     places = torch.from_numpy(np.random.default_rng(0).normal(size=(700, 2)).astype(np.float32) * extent)
     apart = places[:, None] - places[None]
     near = 1 / (1 + apart.square().sum(dim=2))
     force = (apart * near.square()[:, :, None]).sum(dim=1)
     found, total = layout._repulsion(places)
     assert float(total) == pytest.approx(float(near.sum() - len(places)), rel=0.01)
-    assert float((found - force).norm() / force.norm()) < 0.05
+    assert float((found - force).norm() / force.norm()) < error
 
 
 def test_a_song_does_not_push_itself() -> None:

@@ -29,6 +29,7 @@ NEIGHBOURS = 45
 """Neighbours of each song that the map looks at, where there are as many."""
 
 _PERPLEXITY = 15.0  # how many of them count, on a smooth scale
+_FEWEST = 30  # songs from which neighbours say more than the principal components
 _STEPS = 750
 _EARLY = 250  # steps in which songs attract each other more, so that they find their place
 _EXAGGERATION = 12.0
@@ -54,7 +55,7 @@ def arrange(
     Returns:
         Float32 (songs, 2), in [0, 1], the same for equal embeddings on one machine.
     """
-    if len(vectors) < 4 or neighbours.shape[1] < 2:
+    if len(vectors) < _FEWEST:
         return _to_square(_principal(vectors))
     with threads.limited(1), torch.inference_mode():  # steps are short: threads would wait for each other
         nearest = torch.from_numpy(neighbours[:, :NEIGHBOURS])
@@ -99,7 +100,7 @@ def _affinities(similarity: Tensor) -> Tensor:
 
 def _descend(places: Tensor, nearest: Tensor, weights: Tensor, on_step: Callable[[Progress[None]], None]) -> Tensor:
     """Move songs along the gradient of the Kullback-Leibler divergence, with momentum and gains."""
-    rate = max(len(places) / _EXAGGERATION / 4, 50.0)
+    rate = max(len(places) / _EXAGGERATION / 4, min(50.0, len(places) / 4))  # few songs would fly apart
     velocity, gains = torch.zeros_like(places), torch.ones_like(places)
     on_step(Progress(0, _STEPS))
     for step in range(_STEPS):
