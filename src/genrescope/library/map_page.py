@@ -41,14 +41,13 @@ def write_map(shown: SongMap, path: Path) -> Path:
     Raises:
         OutputError: it cannot be written.
     """
-    data = page_data(shown, path.parent)
-    songs, genres = len(shown.entries), len({each.prediction.genre for each in shown.entries if each.prediction})
-    counts = {name: int((_flags(shown) & bit > 0).sum()) for name, bit in FLAGS.items()}
+    songs, genres = len(shown.entries), len({genres_of(each)[0] for each in shown.entries})
     return write_app(
-        path, entry="library_map.js", body="map.html", styles=["app.css", "map.css"], data=data,
+        path, entry="library_map.js", body="map.html", styles=["app.css", "map.css"],
+        data=page_data(shown, path.parent),
         title=f"Map of {songs:,} {'song' if songs == 1 else 'songs'}",
         facts=f"{genres} genres by the model {shown.model.name}. Songs that sound alike lie near each other.",
-        doubtful=counts["doubtful"], duplicates=counts["duplicate"],
+        doubtful=any(_doubts(each, shown) for each in shown.entries), duplicates=bool(shown.copies.any()),
     )  # fmt: skip
 
 

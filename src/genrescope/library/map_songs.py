@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections import Counter
 from dataclasses import dataclass
@@ -97,9 +98,15 @@ def tag_differs(entry: Entry, model: StoredModel) -> bool:
     Tags that name no genre of the model, such as "Schlager", say nothing for or against its prediction.
     """
     given = {*genres_of(entry), *(entry.prediction.labels if entry.prediction else ())}
-    words = [word for tag in entry.song.genres for word in (tag, *_BETWEEN.split(tag))]
-    tagged = {label for word in words if (label := named(word, model.labels))}
+    tagged = _labels_of(entry.song.genres, model.labels)
     return bool(tagged) and tagged.isdisjoint(given)
+
+
+@functools.lru_cache(maxsize=4096)  # a library has few kinds of tags
+def _labels_of(tags: tuple[str, ...], labels: tuple[str, ...]) -> frozenset[str]:
+    """Return the labels that genre tags name, each as a whole or in its parts."""
+    words = [word for tag in tags for word in (tag, *_BETWEEN.split(tag))]
+    return frozenset(label for word in words if (label := named(word, labels)))
 
 
 def _is_below(entry: Entry, folder: Path | None) -> bool:

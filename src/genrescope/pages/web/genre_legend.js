@@ -19,7 +19,7 @@ export class GenreLegend extends HTMLElement {
   #button(genre, count) {
     const known = this.state.songs.genres[genre];
     const number = make("span", { className: "soft", textContent: count.toLocaleString("en") });
-    const button = make("button", { type: "button", className: "genre" }, [dot(known), known.name, number]);
+    const button = make("button", { type: "button", className: "genre" }, [dot(known), known.name, " ", number]);
     button.addEventListener("click", () => this.#toggle(genre));
     return button;
   }

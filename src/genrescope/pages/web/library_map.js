@@ -59,7 +59,7 @@ export class LibraryMap extends HTMLElement {
     const all = ["all", "All songs", this.songs.count], extra = [["lasso", "Lasso", 0], ["alike", "Like this", 0]];
     for (const [view, name, count] of [all, ...second, ...extra]) {
       const number = make("span", { className: "soft", textContent: count.toLocaleString("en") });
-      const button = make("button", { type: "button", hidden: !count, onclick: () => this.state.change({ view }) }, [name, number]);
+      const button = make("button", { type: "button", hidden: !count, onclick: () => this.state.change({ view }) }, [name, " ", number]);
       this.views.set(view, { button, number });
     }
     const buttons = (views) => views.map(([view]) => this.views.get(view).button);
