@@ -92,8 +92,9 @@ def trouble(browser: Browser) -> list[str]:
         held = event["params"]
         if event["method"] in {"Runtime.exceptionThrown", "Log.entryAdded", "Runtime.consoleAPICalled"}:
             found.append(json.dumps(held))
-        if event["method"] == "Network.requestWillBeSent" and not held["request"]["url"].startswith(("file:", "blob:", "data:")):
-            found.append(held["request"]["url"])
+        url = held["request"]["url"] if event["method"] == "Network.requestWillBeSent" else "data:"
+        if not url.startswith(("file:", "blob:", "data:")):
+            found.append(url)
     return found
 
 
