@@ -28,7 +28,7 @@ PAGES = {
 """Pictures of pages on a wide screen: which page, and how many CSS pixels of it."""
 FIGURES = ("confusion", "curves", "genres")
 """Figures of the report that stand in the documentation by themselves."""
-_WIDE, _PHONE, _PHONE_HEIGHT = 1100, 390, 844
+_WIDE, _PHONE, _PHONE_HEIGHT, _MAP_HEIGHT = 1100, 390, 844, 640
 
 
 class Hour:
@@ -78,6 +78,8 @@ def take(folder: Path, program: str) -> None:
     hour.clear()
     hour.type("genrescope predict runs/first songs")
     hour.picture("predict", "genrescope predict: genres of songs that no model has heard")
+    hour.type("genrescope library scan music --model runs/first --library library.db")
+    hour.type("genrescope map --library library.db --out map.html")
     _show(folder, program)
     for name in FIGURES:
         shutil.copyfile(folder / "runs" / "first" / "figures" / f"{name}.png", IMG / f"{name}.png")
@@ -106,10 +108,18 @@ def _show(folder: Path, program: str) -> None:
         for name, (page, height) in PAGES.items():
             browser.open(folder / page, width=_WIDE)
             browser.picture(IMG / f"{name}.png", height=height)
+        show_map(folder / "map.html", browser)
         for dark in (False, True):
             browser.open(folder / "runs/first/report.html", width=_PHONE, dark=dark, scale=1.5)
             name = f"phone-{'dark' if dark else 'light'}.png"
             browser.picture(IMG / name, top=300 if dark else 0, height=_PHONE_HEIGHT)
+
+
+def show_map(page: Path, browser: Browser) -> None:
+    """Take a picture of a library's map on a wide, dark screen."""
+    browser.open(page, width=_WIDE, height=_MAP_HEIGHT, dark=True)
+    browser.wait("document.querySelector('song-map').took")
+    browser.picture(IMG / "map.png", height=_MAP_HEIGHT)
 
 
 def pack(path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -17,7 +18,6 @@ from genrescope.pages.colours import colours
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Sequence
-    from pathlib import Path
 
     import numpy.typing as npt
 
@@ -46,7 +46,7 @@ def write_map(shown: SongMap, path: Path) -> Path:
         path, entry="library_map.js", body="map.html", styles=["app.css", "map.css"],
         data=page_data(shown, path.parent),
         title=f"Map of {songs:,} {'song' if songs == 1 else 'songs'}",
-        facts=f"{genres} genres by the model {shown.model.name}. Songs that sound alike lie near each other.",
+        facts=f"Genres: {genres}. Model: {Path(shown.model.name).name}. Songs that sound alike lie near each other.",
         doubtful=any(_doubts(each, shown) for each in shown.entries), duplicates=bool(shown.copies.any()),
     )  # fmt: skip
 
