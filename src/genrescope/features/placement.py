@@ -103,7 +103,7 @@ class Choice:
             >>> [start // 128 for start in Choice(windows=4).starts(WindowSpec(), LogMelSpec(), four_minutes)]
             [10, 30, 50, 70]
             >>> [start // 128 for start in Choice(excerpt=9).starts(WindowSpec(), LogMelSpec(), four_minutes)]
-            [39, 40, 41]
+            [38, 39, 40]
         """
         starts = windows.starts(frames)
         if self.excerpt is not None:

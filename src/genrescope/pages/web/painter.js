@@ -1,4 +1,4 @@
-// Songs as points, written into the canvas pixel by pixel: a hundred thousand take a few milliseconds.
+// Songs as points, written into the canvas pixel by pixel, so no graphics card is needed.
 //
 // A point is a stamp: a shape of some radius as a list of pixels with their share of the shape. Confidence is the depth
 // of the colour, mixed with the page's beforehand, so that a pixel is one number to write. Pixels at the edge keep
