@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 import sys
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
@@ -60,9 +61,9 @@ def memory(data: str, copies: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         for copy in range(int(copies)):
             for track in read_data(data)[1]:
-                link = Path(folder) / "data" / track.genre / f"{copy}-{track.path.name}"
-                link.parent.mkdir(parents=True, exist_ok=True)
-                link.symlink_to(track.path.resolve())
+                copied = Path(folder) / "data" / track.genre / f"{copy}-{track.path.name}"
+                copied.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(track.path, copied)
         tracks = prepare(str(Path(folder) / "data"), Path(folder) / "store").store.tracks
     peaks = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return {"tracks": len(tracks), "peak_mb": max(peaks) / 1024}

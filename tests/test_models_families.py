@@ -191,6 +191,20 @@ def test_embeddings_have_the_width_that_is_stated(name: str) -> None:
     assert not torch.equal(found[0], found[1])
 
 
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("name", [name for name in EMBEDDING if name != "mgcc"])
+def test_logits_and_embeddings_of_one_pass_are_those_of_two(name: str) -> None:
+    model, images = fresh(name).eval(), music(3)
+    both = getattr(model, "logits_and_embeddings", None)
+    if both is None:
+        assert name == "network-and-svm"
+        return
+    with torch.inference_mode():
+        logits, embedded = both(images)
+        assert torch.equal(logits, model(images))
+        assert torch.equal(embedded, model.embed(images))  # type: ignore[operator]
+
+
 def test_the_published_network_has_embeddings_of_its_dense_layer() -> None:
     with torch.device("meta"):
         model = registry.create("mgcc", 10).eval()

@@ -25,7 +25,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-_BLOCK = 64  # frames whose responses stay in the cache
+_BLOCK = 96  # frames whose responses stay in the cache
 _TOGETHER = 8  # frames that share a row
 
 

@@ -51,7 +51,7 @@ class Musicnn(nn.Module):
     """
 
     width = _EMBEDDING
-    batch = 8
+    batch = 10
 
     def __init__(self, tags: int) -> None:
         super().__init__()
