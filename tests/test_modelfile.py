@@ -250,6 +250,19 @@ def test_a_later_score_takes_the_place_of_the_earlier(path: Path) -> None:
     assert modelfile.read_header(path).scores == {"test": 0.2}
 
 
+def test_a_longer_header_changes_no_prediction(tmp_path: Path) -> None:
+    """The weights lie elsewhere in the file then, and products of matrices round by where their numbers lie."""
+    path = tmp_path / "model.safetensors"
+    network = registry.create("mgcc-small", 3).eval()
+    modelfile.save(path, network, header(model="mgcc-small", labels=("a", "b", "c")))
+    images, found = torch.randn(1, 1, 128, 128), []
+    with torch.inference_mode():
+        for length in range(0, 64, 8):
+            modelfile.add_scores(path, {"note": "x" * length})
+            found.append(modelfile.load(path).network(images))
+    assert all(torch.equal(each, found[0]) for each in found)
+
+
 # -- what is refused --------------------------------------------------------------------------------------------
 
 
