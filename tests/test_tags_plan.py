@@ -83,7 +83,15 @@ def test_a_genre_is_kept_unless_it_is_generic_or_to_be_replaced(
 
 def test_why_nothing_is_proposed_is_said() -> None:
     assert decide([], Scored({"rock": 0.5}, unknown=True), Rules()) == Decision("skip", "unknown to the model")
-    assert decide([], SIGMOID, Rules(minimum=0.95)).why == "none reaches its threshold (hiphop 0.90)"
+    limited = Scored({"jazz": 0.79, "rock": 0.1}, (), thresholds={"jazz": 0.86})
+    for scored, rules, why in (
+        (limited, Rules(), "jazz 0.79, which needs 0.86"),
+        (limited, Rules(minimums={"jazz": 0.7901}), "jazz 0.7900, which needs 0.7901"),
+        (Scored({"folk": 0.8}, (), thresholds={"jazz": 0.86}), Rules(), "folk 0.80, which has none"),
+        (Scored({"folk": 0.8}, ()), Rules(), "folk 0.80"),
+        (SIGMOID, Rules(minimum=0.95), "hiphop 0.90, which needs 0.95"),
+    ):
+        assert decide([], scored, rules).why == f"none reaches its threshold ({why})"
 
 
 @pytest.mark.parametrize("given", [["x"], ["1.5"], ["nan"], ["rock="], ["=0.5"], ["0.5", "0.6"]])

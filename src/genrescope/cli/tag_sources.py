@@ -12,7 +12,7 @@ from genrescope.cli.loading import load_model
 from genrescope.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from genrescope.inference.classifier import Classifier
     from genrescope.library.rows import Entry, StoredModel
@@ -47,14 +47,10 @@ def from_file(path: Path, given: Sequence[Path], *, quiet: bool) -> Source:
     Raises:
         DataError: it is no such file, or has none of the songs.
     """
-    from genrescope.inference.songs import find_songs
     from genrescope.tags import predictions, tagging
 
     held = predictions.read(path)
-    found = find_songs(given) if given else None
-    songs = tagging.unique(found.files if found is not None else held.songs)
-    if found is not None:
-        report_unreadable(found.unreadable)
+    songs, unreadable = _found(given, quiet=quiet) if given else (tagging.unique(held.songs), False)
     if not any(held.of(song) for song in songs):
         raise DataError(
             f"{path} has predictions of other songs; classify these with: genrescope predict PATH --out FILE"
@@ -71,7 +67,7 @@ def from_file(path: Path, given: Sequence[Path], *, quiet: bool) -> Source:
             yield song, held.of(song) or f"not in {path}"
 
     labels = frozenset(label for scored in held.songs.values() for label in scored.scores)
-    return Source(songs, classify, ", ".join(sorted(held.models)), labels, (), bool(found and found.unreadable))
+    return Source(songs, classify, ", ".join(sorted(held.models)), labels, (), unreadable)
 
 
 def from_library(path: Path, given: Sequence[Path], *, quiet: bool) -> Source:
@@ -82,7 +78,6 @@ def from_library(path: Path, given: Sequence[Path], *, quiet: bool) -> Source:
     Raises:
         DataError: it is no library, or has none of the songs.
     """
-    from genrescope.inference.songs import find_songs
     from genrescope.library.database import Library
     from genrescope.tags import tagging
 
@@ -90,9 +85,8 @@ def from_library(path: Path, given: Sequence[Path], *, quiet: bool) -> Source:
         model = library.model()
         entries = library.entries(model)
     held = {os.path.realpath(e.song.path): s for e in entries if (s := _of_entry(e, model)) is not None}
-    found = find_songs(given) if given else None
     present = [entry.song.path for entry in entries if not entry.song.missing]
-    songs = tagging.unique(found.files if found is not None else present)
+    songs, unreadable = _found(given, quiet=quiet) if given else (tagging.unique(present), False)
     if not any(os.path.realpath(song) in held for song in songs):
         raise DataError(f"{path} has predictions of other songs; classify these with: genrescope library scan PATH")
 
@@ -100,9 +94,8 @@ def from_library(path: Path, given: Sequence[Path], *, quiet: bool) -> Source:
         for song in wanted:
             yield song, held.get(os.path.realpath(song)) or f"not classified in {path}"
 
-    missing = tuple(label for label in model.labels if model.thresholds and label not in model.thresholds)
-    name = f"{model.name} {model.fingerprint}"
-    return Source(songs, classify, name, frozenset(model.labels), missing, bool(found and found.unreadable))
+    missing = _without_threshold(model.labels, model.thresholds)
+    return Source(songs, classify, f"{model.name} {model.fingerprint}", frozenset(model.labels), missing, unreadable)
 
 
 def _of_entry(entry: Entry, model: StoredModel) -> Scored | None:
@@ -113,46 +106,56 @@ def _of_entry(entry: Entry, model: StoredModel) -> Scored | None:
     if entry.prediction is None:
         return None
     found = entry.prediction
-    return Scored(found.scores, found.labels if model.thresholds else None, found.unknown)
+    return Scored.of_model(found.scores, found.labels, model.thresholds, unknown=found.unknown)
 
 
 def from_model(given: Sequence[Path], *, device: str, quiet: bool) -> Source:
-    """Return songs, and a model to classify them, which is loaded when the first is to be.
+    """Return songs, and a model to classify them.
 
     Raises:
         DataError: there is no song.
     """
     from genrescope.cli.prediction_options import model_and_paths
-    from genrescope.inference.songs import find_songs
-    from genrescope.sources.folders import left_out
-    from genrescope.tags import tagging
 
     if not given:
         raise DataError("no song was given; give songs, as genrescope tag song.mp3, or --predictions FILE")
     chosen, paths = model_and_paths(given[0], list(given[1:]))
+    songs, unreadable = _found(paths, quiet=quiet)
+    classifier, place = load_model(chosen, device=device, quiet=quiet)
+    name = f"{Path(place).name} {classifier.fingerprint}"
+    missing = _without_threshold(classifier.genres, classifier.header.thresholds)
+    return Source(songs, _by(classifier), name, frozenset(classifier.genres), missing, unreadable)
+
+
+def _found(paths: Sequence[Path], *, quiet: bool) -> tuple[list[Path], bool]:
+    """Return the songs in paths, each once, and whether there was something that could not be looked into."""
+    from genrescope.inference.songs import find_songs
+    from genrescope.sources.folders import left_out
+    from genrescope.tags import tagging
+
     found = find_songs(paths)
     report_unreadable(found.unreadable)
     if found.left_out:
         say(f"note: {left_out(found.left_out)}", quiet=quiet)
-    classifier, place = load_model(chosen, device=device, quiet=quiet)
-    name = f"{Path(place).name} {classifier.fingerprint}"
-    thresholds = classifier.header.thresholds
-    missing = tuple(label for label in classifier.genres if thresholds and label not in thresholds)
-    songs = tagging.unique(found.files)
-    return Source(songs, _by(classifier), name, frozenset(classifier.genres), missing, bool(found.unreadable))
+    return tagging.unique(found.files), bool(found.unreadable)
+
+
+def _without_threshold(labels: Sequence[str], thresholds: Mapping[str, float]) -> tuple[str, ...]:
+    """Return the labels of a model with thresholds that have none."""
+    return tuple(label for label in labels if thresholds and label not in thresholds)
 
 
 def _by(classifier: Classifier) -> Classify:
     from genrescope.inference.prediction import Failure
     from genrescope.tags.plan import Scored
 
-    has_thresholds = bool(classifier.header.thresholds)
+    thresholds = classifier.header.thresholds
 
     def classify(wanted: Sequence[Path]) -> Iterator[tuple[Path, Scored | str]]:
         for song, found in zip(wanted, classifier.predict_many(wanted) if wanted else (), strict=True):
             if isinstance(found, Failure):
                 yield song, found.reason
             else:
-                yield song, Scored(found.scores, found.labels if has_thresholds else None, found.unknown)
+                yield song, Scored.of_model(found.scores, found.labels, thresholds, unknown=found.unknown)
 
     return classify

@@ -62,6 +62,16 @@ def words(text: str) -> list[str]:
     return found[:1] + ["and" if word == "n" else word for word in found[1:-1]] + found[1:][-1:]
 
 
+def spelling(text: str) -> str:
+    """Return what is equal for texts that differ in case, accents, blanks and punctuation only.
+
+    Example:
+        >>> spelling("Hip-Hop"), spelling("hip hop"), spelling("R&B")
+        ('hiphop', 'hiphop', 'randb')
+    """
+    return "".join(words(text))
+
+
 _NOBODY = frozenset(
     " ".join(words(name))
     for name in """

@@ -6,7 +6,7 @@ import functools
 import re
 from typing import TYPE_CHECKING
 
-from genrescope.tags.artists import words
+from genrescope.tags.artists import spelling
 from genrescope.tags.edits import Edit
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def number_of(genre: str) -> int | None:
         >>> number_of("hip hop"), number_of("Drum & Bass"), number_of("Zeuhl")
         (7, 127, None)
     """
-    return _numbers().get(_key(genre))
+    return _numbers().get(spelling(genre))
 
 
 def name_of(text: str) -> str:
@@ -57,10 +57,6 @@ def name_of(text: str) -> str:
     return names[number] if number < len(names) else "Unknown"
 
 
-def _key(genre: str) -> str:
-    return "".join(words(genre))
-
-
 def _names() -> list[str]:
     from mutagen.id3 import TCON
 
@@ -70,4 +66,4 @@ def _names() -> list[str]:
 
 @functools.cache
 def _numbers() -> dict[str, int]:
-    return {_key(name): number for number, name in reversed(list(enumerate(_names())))}
+    return {spelling(name): number for number, name in reversed(list(enumerate(_names())))}

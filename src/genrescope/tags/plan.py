@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from genrescope import tables
 from genrescope.errors import DataError
 from genrescope.tags import id3v1
-from genrescope.tags.artists import words
+from genrescope.tags.artists import spelling
 from genrescope.tags.change import checked_word
 
 if TYPE_CHECKING:
@@ -29,12 +29,26 @@ class Scored:
         labels: those that reach the model's thresholds; None where it has none, or they are not known.
         unknown: whether the song is probably none of the model's genres.
         withheld: whether the prediction itself says that no genre counts, as `predict --min-confidence` does.
+        thresholds: by label, the score from which it counts, as far as they are known: for messages.
     """
 
     scores: Mapping[str, float]
     labels: tuple[str, ...] | None = None
     unknown: bool = False
     withheld: bool = False
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def of_model(
+        cls,
+        scores: Mapping[str, float],
+        labels: tuple[str, ...],
+        thresholds: Mapping[str, float],
+        *,
+        unknown: bool = False,
+    ) -> Scored:
+        """Return it for a model with these thresholds; where it has none, `labels` are not known."""
+        return cls(scores, labels if thresholds else None, unknown, thresholds=thresholds)
 
 
 @dataclass(frozen=True)
@@ -112,10 +126,9 @@ def proposed(scored: Scored, rules: Rules) -> tuple[tuple[str, ...], tuple[float
         return (), (), "unknown to the model"
     if scored.withheld:
         return (), (), "no genre in the predictions"
-    labels = _counted(scored, rules)
+    labels = counted(scored, rules)
     if not labels:
-        label, score = next(iter(scored.scores.items()), ("none", 0.0))
-        return (), (), f"none reaches its threshold ({label} {score:.2f})"
+        return (), (), too_low(scored, rules)
     found: dict[str, float] = {}
     for label in labels:
         for word in rules.map.get(label, (label,)):
@@ -123,8 +136,31 @@ def proposed(scored: Scored, rules: Rules) -> tuple[tuple[str, ...], tuple[float
     return tuple(found), tuple(found.values()), f"the map writes nothing for {labels[0]}"
 
 
-def _counted(scored: Scored, rules: Rules) -> list[str]:
-    """Return the labels that count, the highest first."""
+def too_low(scored: Scored, rules: Rules) -> str:
+    """Say that no label counts: the one with the highest score, and what it would need.
+
+    Example:
+        >>> too_low(Scored({"jazz": 0.79}, (), thresholds={"jazz": 0.86}), Rules())
+        'none reaches its threshold (jazz 0.79, which needs 0.86)'
+        >>> too_low(Scored({"folk": 0.8}, (), thresholds={"jazz": 0.86}), Rules())
+        'none reaches its threshold (folk 0.80, which has none)'
+    """
+    label = max(scored.scores, key=lambda label: scored.scores[label])
+    score, needed = scored.scores[label], rules.minimums.get(label, rules.minimum)
+    if needed is None:
+        needed = scored.thresholds.get(label)
+    if needed is None:
+        return f"none reaches its threshold ({label} {score:.2f}{', which has none' if scored.thresholds else ''})"
+    digits = 2 if f"{score:.2f}" != f"{needed:.2f}" else 4
+    return f"none reaches its threshold ({label} {score:.{digits}f}, which needs {needed:.{digits}f})"
+
+
+def counted(scored: Scored, rules: Rules) -> list[str]:
+    """Return the labels that count, the highest first.
+
+    Those that reach `minimums` or `minimum`; without these, those that reach the model's thresholds, and the highest
+    where it has none.
+    """
     ranked = sorted(scored.scores, key=lambda label: -scored.scores[label])
     by_itself = ranked[:1] if scored.labels is None else scored.labels
     found = []
@@ -137,7 +173,7 @@ def _counted(scored: Scored, rules: Rules) -> list[str]:
 
 def is_generic(present: Iterable[str], generic: frozenset[str]) -> bool:
     """Whether all of some genres say nothing."""
-    return all(_key(id3v1.name_of(genre)) in generic for genre in present)
+    return all(spelling(id3v1.name_of(genre)) in generic for genre in present)
 
 
 def generic_words(more: Iterable[str] = ()) -> frozenset[str]:
@@ -148,11 +184,7 @@ def generic_words(more: Iterable[str] = ()) -> frozenset[str]:
         >>> is_generic(["(12)"], generic), is_generic(["Rock"], generic), is_generic(["?"], generic)
         (True, False, True)
     """
-    return frozenset(map(_key, [*_packaged("generic.toml")["words"], *more, ""]))
-
-
-def _key(genre: str) -> str:
-    return "".join(words(genre))
+    return frozenset(map(spelling, [*_packaged("generic.toml")["words"], *more, ""]))
 
 
 def load_map(path: Path | None = None) -> dict[str, tuple[str, ...]]:
