@@ -19,14 +19,16 @@ import confuse
 import mutagen
 import yaml
 from beets.exceptions import UserError
-from cli_support import PATIENCE, Done, environment, sound, world
+from cli_support import PATIENCE, Done, environment, here, sound, world
 from conftest import write
 
 import genrescope as library
 from beetsplug.genrescope import DEFAULTS, GenrescopePlugin
 from beetsplug.genrescope.names import Names
 from beetsplug.genrescope.verdicts import Verdict
-from genrescope import Failure
+from genrescope import Failure, modelfile
+from genrescope.tags import plan
+from genrescope.tags.plan import Scored
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -125,6 +127,13 @@ def expected(imported: Shelf) -> dict[str, dict[str, float]]:
     """Give the scores of each song as genrescope itself gives them."""
     classifier = library.load(imported.model)
     return {title: classifier.predict(imported.file(title)).scores for title in SONGS}
+
+
+def with_thresholds(run: Path, path: Path, thresholds: dict[str, float]) -> Path:
+    """Write a run's model with thresholds, as labels have them that do not exclude each other."""
+    model = modelfile.load(run)
+    modelfile.save(path, model.network, model.header.model_copy(update={"thresholds": thresholds}))
+    return path
 
 
 def top(scores: Mapping[str, float]) -> str:
@@ -271,10 +280,20 @@ def names(**options: object) -> Names:
     return Names(view["genrescope"])
 
 
-def test_labels_are_written_as_lastgenre_writes_them() -> None:
-    assert names().of(["hiphop", "rnb", "jazz", "IDM"]) == ["Hip Hop", "R&B", "Jazz", "IDM"]
-    assert names(aliases=False, title_case=False).of(["hiphop"]) == ["hiphop"]
+def test_labels_are_written_as_tag_writes_them_or_as_lastgenre_does() -> None:
+    assert names().of(plan.load_map()) == [name for words in plan.load_map().values() for name in words]
+    assert names().of(["hiphop", "rnb", "jazz", "zeuhl", "IDM"]) == ["Hip-Hop", "R&B", "Jazz", "Zeuhl", "IDM"]
+    assert names(title_case=False).of(["hiphop", "zeuhl", "IDM"]) == ["hip-hop", "zeuhl", "IDM"]
+    assert names(aliases=True).of(["hiphop", "rnb", "jazz", "IDM"]) == ["Hip Hop", "R&B", "Jazz", "IDM"]
     assert names(aliases={"Rap": ["hip.?hop"]}).of(["hiphop", "hip-hop"]) == ["Rap"]
+
+
+def test_lists_have_a_name_in_whatever_spelling(tmp_path: Path) -> None:
+    (tmp_path / "allowed.txt").write_text("hip hop\nRhythm & Blues\n")
+    (tmp_path / "tree.yaml").write_text("- urban:\n  - hip hop\n  - r & b\n")
+    assert names(whitelist=str(tmp_path / "allowed.txt")).of(["hiphop", "jazz"]) == ["Hip-Hop"]
+    assert names(whitelist=True).of(["hiphop"]) == ["Hip-Hop"]
+    assert names(canonical=str(tmp_path / "tree.yaml")).of(["hiphop", "rnb", "jazz"]) == ["Urban", "Jazz"]
 
 
 def test_lastgenres_own_tree_and_whitelist_are_there() -> None:
@@ -295,18 +314,39 @@ def test_lists_that_cannot_be_used_are_refused(options: dict[str, object], words
         names(**options)
 
 
-def test_further_genres_need_their_thresholds() -> None:
-    verdict = Verdict({"rock": 0.4, "pop": 0.3, "jazz": 0.2}, counted=("jazz",))
-    assert verdict.candidates(0.1) == ["rock", "jazz"]
-    assert verdict.candidates(0.3) == ["rock"]
-    assert Verdict({"rock": 0.9}, ("rock",), "silence").candidates(0) == []
+def test_genres_need_their_thresholds_or_what_the_user_has_set() -> None:
+    scores = {"rock": 0.4, "pop": 0.3, "jazz": 0.2}
+    limited = Verdict(Scored(scores, ("jazz",), thresholds={"rock": 0.5, "jazz": 0.1}))
+    assert limited.candidates(None) == (["jazz"], "")
+    assert limited.candidates(0.3) == (["rock", "pop"], "")
+    assert limited.candidates(0.9) == ([], "none reaches its threshold (rock 0.40, which needs 0.90)")
+    assert Verdict(Scored(scores)).candidates(None) == (["rock"], "")
+    assert Verdict(Scored(scores), "silence").candidates(0) == ([], "silence")
+
+
+@pytest.mark.parametrize("above", [False, True])
+def test_a_model_with_thresholds_gives_a_genre_only_above_them(
+    shelf: Shelf, expected: dict[str, dict[str, float]], above: bool
+) -> None:
+    scores = expected["hiss"]
+    label, needed = top(scores), max(scores.values()) - 0.01 if above else 1.0
+    model = with_thresholds(shelf.model, shelf.folder / "limited.safetensors", {label: needed})
+    before = shelf.written("hiss")
+    tagged = here("tag", model, shelf.file("hiss"), "--replace", "--format", "csv").out
+    assert f",{'write' if above else 'skip'}," in tagged
+    done = shelf.beet("-v", "genrescope", "-A", "-f", "title:hiss", options={"model": str(model), "title_case": False})
+    assert done.code == 0, done.err
+    assert shelf.written("hiss") == ([label] if above else before)
+    assert before != [label]
+    assert (f"none reaches its threshold ({label} {scores[label]:.2f}, which needs 1.00)" in done.err) is not above
+    assert shelf.songs()["hiss"][1] == label
 
 
 def test_songs_without_a_genre_do_not_count_in_their_album(made: World) -> None:
     header = library.load(made.run).header
-    known = Verdict({"drone": 0.6, "hiss": 0.4, "pulse": 0.0}, ())
-    strange = Verdict({"pulse": 1.0, "drone": 0.0, "hiss": 0.0}, (), "none of the model's genres")
-    assert Verdict.mean([known, strange], header).scores == known.scores
+    known = Verdict(Scored({"drone": 0.6, "hiss": 0.4, "pulse": 0.0}))
+    strange = Verdict(Scored({"pulse": 1.0, "drone": 0.0, "hiss": 0.0}), "none of the model's genres")
+    assert Verdict.mean([known, strange], header).scored == known.scored
     assert Verdict.mean([strange], header).genre == "unknown"
 
 

@@ -38,14 +38,14 @@ DEFAULTS = {
     "model": None,
     "source": "track",
     "count": 1,
-    "min_confidence": 0.1,
+    "min_confidence": None,
     "force": False,
     "keep_existing": False,
     "classify_existing": False,
     "pretend": False,
     "whitelist": False,
     "canonical": False,
-    "aliases": True,
+    "aliases": False,
     "title_case": True,
 }
 """The options, and what they are where the configuration has none."""
@@ -112,7 +112,7 @@ class GenrescopePlugin(plugins.BeetsPlugin):
         option("-K", "--no-keep-existing", dest="keep_existing", action="store_false", help="replace them (default)")
         option("-s", "--source", help="whose scores count: track (each song's own) or album (the mean of its songs)")
         option("-c", "--count", type="int", help="genres for each song, at most")
-        option("-t", "--min-confidence", type="float", help="lowest score of a genre, 0 to 1")
+        option("-t", "--min-confidence", type="float", help="lowest score of a genre, in place of the thresholds")
         option("-m", "--model", help="model file, run folder, or a name that `genrescope models` lists")
         option("-a", "--albums", dest="album", action="store_true", help="match albums, and songs of none (default)")
         option("-A", "--items", dest="album", action="store_false", help="match songs, each by itself")
@@ -210,11 +210,10 @@ class GenrescopePlugin(plugins.BeetsPlugin):
         """Return the genres to store, and why."""
         if before and not rules.force:
             return before, "keep any, no-force"
-        candidates = verdict.candidates(rules.min_confidence)
+        candidates, why_none = verdict.candidates(rules.min_confidence)
         new = self.names.of(candidates)[: rules.count]
         if not new:
-            below = "not in the whitelist" if candidates else f"below min_confidence {rules.min_confidence}"
-            return before, verdict.why_none or below
+            return before, why_none or "not in the whitelist"
         why = f"{origin}, {'whitelist' if self.names.whitelist else 'any'}"
         if before and rules.keep_existing:
             held = {name.casefold() for name in before}

@@ -1,4 +1,8 @@
-"""The names under which labels are written: aliases, a tree of genres and a whitelist, as lastgenre has them."""
+"""The names under which labels are written: those of `genrescope tag`, aliases, a tree of genres and a whitelist.
+
+The last three are as lastgenre has them. Names are compared without case, blanks and punctuation: the whitelist's
+"hip hop" is the label's "Hip-Hop".
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,9 @@ from typing import TYPE_CHECKING, Any
 import confuse
 import yaml
 from beets.exceptions import UserError
+
+from genrescope.tags import plan
+from genrescope.tags.artists import spelling
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -27,30 +34,37 @@ class Names:
     """
 
     def __init__(self, view: confuse.Subview) -> None:
-        words = (line.strip().lower() for line in _text(view["whitelist"], "genres.txt").splitlines())
-        self.whitelist = frozenset(word for word in words if word and not word.startswith("#"))
-        self._branches = list(_branches(_yaml(view["canonical"], "genres-tree.yaml")))
+        lines = map(str.strip, _text(view["whitelist"], "genres.txt").splitlines())
+        self.whitelist = frozenset(spelling(line) for line in lines if line and not line.startswith("#"))
+        self._upwards: dict[str, list[str]] = {}
+        for branch in _branches(_yaml(view["canonical"], "genres-tree.yaml")):
+            for place, name in enumerate(branch):
+                self._upwards.setdefault(spelling(name), branch[place::-1])
         self._aliases = list(_aliases(view["aliases"]))
         self._title_case: bool = view["title_case"].get(bool)
+        self._map = plan.load_map()
 
     def of(self, labels: Iterable[str]) -> list[str]:
         """Return the names of labels in their order, each once, without those that the whitelist leaves out."""
-        named = (name for label in labels for name in self._broader(self._alias(label)))
-        allowed = (name for name in named if not self.whitelist or name.lower() in self.whitelist)
+        named = (name for label in labels for known in self._known(label) for name in self._broader(known))
+        allowed = (name for name in named if not self.whitelist or spelling(name) in self.whitelist)
         return list(dict.fromkeys(map(self._titled, allowed)))
 
-    def _alias(self, label: str) -> str:
+    def _known(self, label: str) -> tuple[str, ...]:
+        """Return the names of a label: its alias, or else what `genrescope tag` writes for it."""
         for pattern, name in self._aliases:
             if match := pattern.fullmatch(label.lower()):
-                return match.expand(name)
-        return label
+                return (match.expand(name),)
+        if label not in self._map:
+            return (label,)
+        return self._map[label] if self._title_case else tuple(map(str.lower, self._map[label]))
 
     def _broader(self, name: str) -> list[str]:
         """Return a name and those above it in the tree, upwards; without a whitelist the topmost only."""
-        branch = next((branch for branch in self._branches if name.lower() in branch), None)
-        if branch is None:
+        upwards = self._upwards.get(spelling(name))
+        if upwards is None:
             return [name]
-        upwards = branch[branch.index(name.lower()) :: -1]
+        upwards = [name, *upwards[1:]]
         return upwards if self.whitelist else upwards[-1:]
 
     def _titled(self, name: str) -> str:

@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING
 
+import confuse
 from beets import config
 from beets.exceptions import UserError
 from beets.library import Album, Item
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+from genrescope.tags import plan
+from genrescope.tags.plan import Scored
 
-    import confuse
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
     from genrescope.inference.prediction import Prediction
     from genrescope.modelfile import Header
@@ -29,13 +31,11 @@ class Verdict:
     """What the model made of a song or an album.
 
     Attributes:
-        scores: by label, in [0, 1], the highest first.
-        counted: the labels that may follow the first: those above the model's thresholds, or all where it has none.
+        scored: the scores in [0, 1], and the labels that reach the model's thresholds.
         why_none: why it has no genre; empty where it may have one.
     """
 
-    scores: Mapping[str, float]
-    counted: tuple[str, ...]
+    scored: Scored
     why_none: str = ""
 
     @classmethod
@@ -43,38 +43,40 @@ class Verdict:
         """Return the verdict on a song."""
         silent = song.silent_windows == len(song.windows)
         why = "silence" if silent else "none of the model's genres" if song.unknown else ""
-        return cls(song.scores, _counted(song.scores, header), why)
+        return cls(_scored(song.scores, header), why)
 
     @classmethod
     def mean(cls, songs: Sequence[Verdict], header: Header) -> Verdict:
         """Return the verdict on an album: the mean scores of its songs, without those that have no genre."""
         known = [song for song in songs if not song.why_none]
-        means = {label: fmean(song.scores[label] for song in known or songs) for label in header.labels}
+        means = {label: fmean(song.scored.scores[label] for song in known or songs) for label in header.labels}
         scores = dict(sorted(means.items(), key=lambda item: -item[1]))
-        return cls(scores, _counted(scores, header), "" if known else "none of its songs has a genre")
+        return cls(_scored(scores, header), "" if known else "none of its songs has a genre")
 
     @property
     def genre(self) -> str:
         """The label with the highest score, or `unknown`."""
-        return UNKNOWN if self.why_none else next(iter(self.scores))
+        return UNKNOWN if self.why_none else next(iter(self.scored.scores))
 
     @property
     def confidence(self) -> float:
         """The highest score."""
-        return next(iter(self.scores.values()))
+        return next(iter(self.scored.scores.values()))
 
-    def candidates(self, min_confidence: float) -> list[str]:
-        """Return the labels that may be written, the highest score first."""
-        first = next(iter(self.scores))
-        able = [] if self.why_none else [label for label, score in self.scores.items() if score >= min_confidence]
-        return [label for label in able if label == first or label in self.counted]
+    def candidates(self, min_confidence: float | None) -> tuple[list[str], str]:
+        """Return the labels that may be written, as `genrescope tag` chooses them; where there are none, why."""
+        if self.why_none:
+            return [], self.why_none
+        rules = plan.Rules(count=len(self.scored.scores), minimum=min_confidence)
+        labels = plan.counted(self.scored, rules)
+        return labels, "" if labels else plan.too_low(self.scored, rules)
 
     def __str__(self) -> str:
-        return ", ".join(f"{label} {score:.2f}" for label, score in list(self.scores.items())[:_SHOWN])
+        return ", ".join(f"{label} {score:.2f}" for label, score in list(self.scored.scores.items())[:_SHOWN])
 
 
-def _counted(scores: Mapping[str, float], header: Header) -> tuple[str, ...]:
-    return header.counted(dict(scores)) if header.thresholds else tuple(scores)
+def _scored(scores: dict[str, float], header: Header) -> Scored:
+    return Scored.of_model(scores, header.counted(scores), header.thresholds)
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ class Rules:
     pretend: bool
     by_album: bool
     count: int
-    min_confidence: float
+    min_confidence: float | None
 
     @classmethod
     def of(cls, view: confuse.Subview) -> Rules:
@@ -97,10 +99,10 @@ class Rules:
             UserError: a number is out of its range.
             ConfigError: an option has a value of another type.
         """
-        count, least = view["count"].get(int), view["min_confidence"].get(float)
+        count, least = view["count"].get(int), view["min_confidence"].get(confuse.Optional(float))
         if count < 1:
             raise UserError(f"{view.name}.count: {count}; accepted is a whole number from 1")
-        if not 0 <= least <= 1:
+        if least is not None and not 0 <= least <= 1:
             raise UserError(f"{view.name}.min_confidence: {least}; accepted is a score from 0 to 1")
         flags = {name: view[name].get(bool) for name in ("force", "keep_existing", "classify_existing", "pretend")}
         source = view["source"].as_choice(["track", "album"])
