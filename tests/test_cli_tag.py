@@ -6,6 +6,7 @@ import csv
 import io
 import shutil
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,7 +20,6 @@ from genrescope.tags.verify import values_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 
 @pytest.fixture(autouse=True)
@@ -94,7 +94,28 @@ def test_what_the_dry_run_says_next_writes_and_untag_restores(songs: list[Path])
     assert (undone.code, undone.out) == (0, "")
     assert "6 songs restored, 0 were as before already, 0 not possible" in undone.err
     assert contents(songs) == before
-    assert "0 songs restored, 6 were as before already" in here("untag", journal).err
+    again = here("untag", journal)
+    assert "0 songs restored, 6 were as before already" in again.err
+    assert again.next == ["tag", str(songs[0].parent)]
+
+
+def test_where_nothing_is_left_to_write_the_same_songs_are_shown_all_then_replaced(songs: list[Path]) -> None:
+    tag(songs, "--write")
+    kept = tag(songs, "--write", rock=0.9)
+    assert kept.next[-1] == "--all"
+    assert "--write" not in kept.next
+    every = here(*kept.next)
+    assert every.out.count("keep: has a genre") == len(songs)
+    assert every.next == [*kept.next, "--replace"]
+    assert here(*every.next).out.count("write: replaces") == len(songs)
+
+
+def test_untag_names_the_folder_of_all_songs(tmp_path: Path) -> None:
+    from genrescope.cli.tag import _folder
+
+    assert _folder([tmp_path / "a" / "1.mp3", tmp_path / "b" / "c" / "2.mp3"]) == tmp_path
+    assert _folder([Path("/a/1.mp3"), Path("/b/2.mp3")]) == Path("/a")
+    assert _folder([]) == Path("PATH")
 
 
 def test_a_second_run_keeps_what_the_first_has_written(songs: list[Path]) -> None:
@@ -181,12 +202,27 @@ def test_what_cannot_be_written_is_named_and_the_rest_goes_on(songs: list[Path])
     before = contents([read_only, linked, video, broken])
     done = tag([*songs, *before, songs[0].parent / "missing.mp3"], "--write")
     assert done.code == 1
-    for path, why in zip(before, ("it is read-only", "2 names (hard links)", "Matroska", "mutagen"), strict=True):
-        assert f"refused {path}: " in done.err
-        assert why in done.err
+    for path, why in zip(before, ("it is read-only", "it has 2 names", "tags of Matroska", "it is empty"), strict=True):
+        assert f"refused {path}: {why}" in done.err
+        assert path.name not in done.out
     assert "6 written, 2 kept, 5 not possible" in done.err
     assert contents(list(before)) == before
-    assert "written: generic" in tag([linked], "--write", "--break-links").out or read(linked).genres
+    assert "written: no genre" in tag([linked], "--write", "--break-links").out
+    assert read(linked).genres == ("Hip-Hop",)
+
+
+def test_why_a_file_is_refused_is_short_and_stands_once(songs: list[Path]) -> None:
+    cut, video = songs[0].parent / "cut.mp3", songs[0].parent / "clip.avi"
+    cut.write_bytes(b"Dear reader, this is not music.\n" * 40)
+    video.write_bytes(b"RIFF" + (400).to_bytes(4, "little") + b"AVI " + bytes(396))
+    done = tag([*songs, cut, video])
+    for path in (cut, video):
+        assert f"refused {path}: its tags cannot be written" in done.err
+        assert path.name not in done.out
+    assert "mutagen" not in done.err
+    assert max(map(len, done.out.splitlines())) < len(str(songs[0])) + 80
+    rows = {row["path"]: row for row in csv.DictReader(io.StringIO(tag([*songs, cut], "--format", "csv").out))}
+    assert (rows[str(cut)]["action"], rows[str(cut)]["why"][:9]) == ("refuse", "its tags ")
 
 
 def test_nothing_that_can_be_written_ends_with_two(songs: list[Path]) -> None:

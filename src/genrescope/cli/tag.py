@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from genrescope.tags.journal import Entry, Journal
     from genrescope.tags.plan import Rules
     from genrescope.tags.tagging import Row, Style
-
-_NAMED = 3  # songs and folders of the command line that the next one names again
 
 
 def add_to(app: typer.Typer) -> None:
@@ -70,7 +69,7 @@ def tag(
         source = tag_sources.from_library(library, given, quiet=quiet)
     else:
         source = tag_sources.from_model(given, device=device, quiet=quiet)
-    _note_strangers(rules, source, map_, quiet=quiet)
+    _check_labels(rules, source, map_, quiet=quiet)
     name = checked_field(field) if field is not None else None
     style = tagging.Style(
         name, provenance, source.model, join, touch, break_links, verify is options.Compare.decoded
@@ -79,7 +78,7 @@ def tag(
     rows = _run(source, rules, style, place, every=all_, quiet=quiet)
     tag_table.show(rows, format_, every=all_)
     tag_table.report(rows, source.without_threshold if not min_confidence else (), write=write, quiet=quiet)
-    _end(rows, source, given, place, quiet=quiet)
+    _end(rows, source, place, quiet=quiet)
 
 
 def _run(source: Source, rules: Rules, style: Style, place: Path | None, *, every: bool, quiet: bool) -> list[Row]:
@@ -119,19 +118,19 @@ def _journal(place: Path | None, source: Source) -> contextlib.AbstractContextMa
     return Journal(place, {"model": source.model})
 
 
-def _note_strangers(rules: Rules, source: Source, map_: Path | None, *, quiet: bool) -> None:
-    """Name labels of the command line that the model does not have; a map may serve several models."""
+def _check_labels(rules: Rules, source: Source, map_: Path | None, *, quiet: bool) -> None:
+    """Refuse a label of the command line that the model does not have, and name those of a map."""
     from genrescope.errors import DataError, nearest
 
     for label in rules.minimums:
         if label not in source.labels:
             raise DataError(f"--min-confidence {label}: the model has no such label; {nearest(label, source.labels)}")
-    strangers = sorted(rules.map.keys() - source.labels) if map_ is not None else []
-    if strangers:
-        say(f"note: {map_} names labels that the model does not have: {', '.join(strangers)}", quiet=quiet)
+    unknown = sorted(rules.map.keys() - source.labels) if map_ is not None else []
+    if unknown:  # a map may serve several models
+        say(f"note: {map_} names labels that the model does not have: {', '.join(unknown)}", quiet=quiet)
 
 
-def _end(rows: Sequence[Row], source: Source, given: Sequence[Path], place: Path | None, *, quiet: bool) -> None:
+def _end(rows: Sequence[Row], source: Source, place: Path | None, *, quiet: bool) -> None:
     """Say what comes next, and end with the code that fits."""
     refused = sum(row.decision.action == "refuse" for row in rows)
     if rows and refused == len(rows):
@@ -140,8 +139,8 @@ def _end(rows: Sequence[Row], source: Source, given: Sequence[Path], place: Path
         next_step("untag", place, quiet=quiet)
     elif place is None and any(row.decision.action == "write" for row in rows):
         next_step(*sys.argv[1:], "--write", quiet=quiet)
-    else:
-        next_step("tag", *(given if 0 < len(given) <= _NAMED else ["PATH"]), "--all", quiet=quiet)
+    elif more := next((option for option in ("--all", "--replace") if option not in sys.argv), None):
+        next_step(*(word for word in sys.argv[1:] if word != "--write"), more, quiet=quiet)
     if refused or source.has_unreadable:
         raise typer.Exit(1)
 
@@ -173,9 +172,18 @@ def untag(
     )
     if entries and counts["refused"] == len(entries):
         raise typer.Exit(2)
-    next_step("tag", "PATH", quiet=quiet)
+    next_step("tag", _folder([entry.path for entry in entries]), quiet=quiet)
     if counts["refused"]:
         raise typer.Exit(1)
+
+
+def _folder(songs: Sequence[Path]) -> Path:
+    """Return the folder that has all songs, or where that is the root or a drive of none, that of the first."""
+    with contextlib.suppress(ValueError):
+        common = Path(os.path.commonpath([song.parent for song in songs]))
+        if common != Path(common.anchor):
+            return common
+    return songs[0].parent if songs else Path("PATH")
 
 
 def _undone(entry: Entry, *, break_links: bool) -> tuple[str, str]:

@@ -21,15 +21,17 @@ def show(rows: Sequence[Row], kind: TableFormat, *, every: bool) -> None:
 
     Args:
         rows: the songs.
-        kind: how they are printed; on a terminal the score stands beside the genre.
+        kind: how they are printed; a table has the score beside the genre, and no refused songs: they have been
+            named with their reasons, which are long.
         every: whether songs that keep their genre are shown too.
     """
     from genrescope.reports.grid import Column, Grid
 
-    shown = sorted((row for row in rows if every or row.decision.action != "keep"), key=lambda row: row.path)
-    if not shown and kind is TableFormat.table:
-        return
+    hidden = {"" if every else "keep", "refuse" if kind is TableFormat.table else ""}
+    shown = sorted((row for row in rows if row.decision.action not in hidden), key=lambda row: row.path)
     if kind is TableFormat.table:
+        if not shown:
+            return
         keys, cells = ["song", "genre now", "proposed", "action"], [_short(row) for row in shown]
     else:
         keys, cells = ["path", "genre", "proposed", "confidence", "action", "why"], [_long(row) for row in shown]

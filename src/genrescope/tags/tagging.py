@@ -126,14 +126,18 @@ class Tagger:
         """Return what can be said of a song before it is classified; `write` where nothing can."""
         try:
             present = self.style.present(song)
-        except AudioError as error:
-            return Row(song, (), _refused(error.reason))
+        except AudioError as error:  # what readers say is long, and seldom the point
+            return Row(song, (), _refused(self._refusal(song) or error.reason))
         if kept := plan.kept(present, self.rules):
             return Row(song, present, kept)
-        change = self.style.change(("Rock",), (1.0,))
-        if reason := writing.refusal(song, change, break_links=self.style.break_links):
+        if reason := self._refusal(song):
             return Row(song, present, _refused(reason))
         return Row(song, present, plan.Decision("write", ""))
+
+    def _refusal(self, song: Path) -> str | None:
+        """Say why nothing can be written into a song; None where it may."""
+        change = self.style.change(("Rock",), (1.0,))
+        return writing.refusal(song, change, break_links=self.style.break_links)
 
     def _done(self, song: Path, present: tuple[str, ...], found: Scored | str) -> Row:
         if isinstance(found, str):
