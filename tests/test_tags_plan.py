@@ -120,8 +120,13 @@ def test_predictions_are_read_from_json_lines(tmp_path: Path) -> None:
     link.symlink_to(song)
     assert found.of(link) == found.songs[song]
     assert found.of(tmp_path / "other.mp3") is None
-    plain = read(predictions(tmp_path / "q.jsonl", [song], labels=[]))
-    assert plain.songs[song].labels is None
+    for scores in ({"hiphop": 0.7, "pop": 0.2, "rock": 0.1}, {"hiphop": 0.7}):  # the second by predict --top 1
+        exclusive = read(predictions(tmp_path / "q.jsonl", [song], scores, labels=[]))
+        assert exclusive.songs[song].labels is None
+        assert not exclusive.thresholds
+    below = read(predictions(tmp_path / "s.jsonl", [song], labels=[]))
+    assert below.songs[song].labels == (), "none reaches its threshold: no reason to write the highest"
+    assert below.thresholds
     withheld = read(predictions(tmp_path / "r.jsonl", [song], genre=None))
     assert withheld.songs[song].withheld
 

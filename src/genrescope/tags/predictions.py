@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,8 @@ _FACTS = frozenset(
 )
 """Columns of a table that are no scores."""
 
+_LARGEST_SUM = 1.001  # of scores of labels that exclude each other: 1, and what rounding adds
+
 
 @dataclass(frozen=True)
 class Predictions:
@@ -30,7 +32,8 @@ class Predictions:
     Attributes:
         songs: what stands there of each song, by its path as it stands there; of two rows the later counts.
         models: fingerprints of the models that made them, as far as they are known.
-        thresholds: whether the file says which labels reach their thresholds.
+        thresholds: whether the file says which labels reach their thresholds; where no song has such a label, whether
+            the scores are those of labels that do not exclude each other.
     """
 
     songs: dict[Path, Scored] = field(default_factory=dict)
@@ -55,14 +58,17 @@ def read(path: Path) -> Predictions:
     rows = list(_csv(path) if path.suffix.lower() == ".csv" else _json_lines(path))
     if not rows:
         raise DataError(f"{path} has no predictions; accepted is what genrescope predict --out has written")
-    # Where a model has no thresholds, no song has labels.
-    thresholds = any(scored.labels for _, scored, _ in rows)
-    songs = {place: scored if thresholds else _without(scored) for place, scored, _ in rows}
+    thresholds = any(map(_has_thresholds, (scored for _, scored, _ in rows)))
+    songs = {place: scored if thresholds else replace(scored, labels=None) for place, scored, _ in rows}
     return Predictions(songs, frozenset(model for *_, model in rows if model), thresholds)
 
 
-def _without(scored: Scored) -> Scored:
-    return Scored(scored.scores, None, scored.unknown, scored.withheld)
+def _has_thresholds(scored: Scored) -> bool:
+    """Whether labels of a song reach thresholds, or its scores add up to more than those of labels that exclude others.
+
+    Less than 1 is no sign of it: `predict --top` leaves scores out.
+    """
+    return bool(scored.labels) or (scored.labels is not None and sum(scored.scores.values()) > _LARGEST_SUM)
 
 
 def _json_lines(path: Path) -> Iterator[tuple[Path, Scored, str]]:
@@ -89,7 +95,7 @@ def _csv(path: Path) -> Iterator[tuple[Path, Scored, str]]:
         except ValueError as error:
             raise DataError(f"{path}, line {number}: {error}") from error
         unknown = row.get("unknown", "").lower() in ("true", "1")
-        yield Path(row["path"]), Scored(scores, (), unknown, not row["genre"]), row.get("model", "")
+        yield Path(row["path"]), Scored(scores, None, unknown, not row["genre"]), row.get("model", "")
 
 
 def _scores(row: dict[str, str]) -> dict[str, float]:
