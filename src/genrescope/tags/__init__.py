@@ -1,1 +1,1 @@
-"""What a music file says about itself: read, written, and restored."""
+"""The tags of music files: read, written, and restored."""

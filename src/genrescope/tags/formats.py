@@ -8,10 +8,10 @@ import os
 from typing import TYPE_CHECKING, BinaryIO
 
 from genrescope.tags import ape, asf, chunks, id3, id3_tag, id3v1, mp4, ogg, vorbis
-from genrescope.tags.edits import TagError, tidy
+from genrescope.tags.edits import TagError, pieces, tidy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from genrescope.tags.change import Change
@@ -69,6 +69,17 @@ def opened(path: Path) -> Iterator[Data]:
         if not len(data):
             raise TagError("it is empty")
         yield data
+
+
+def contents(path: Path, edits: Sequence[Edit] = ()) -> Iterator[bytes]:
+    """Yield a file as it is with some edits, in pieces.
+
+    Raises:
+        OSError: it cannot be read.
+        TagError: it is empty.
+    """
+    with opened(path) as data:
+        yield from pieces(data, edits)
 
 
 def edits_of(data: Data, change: Change) -> list[Edit]:

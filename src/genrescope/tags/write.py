@@ -6,18 +6,17 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from genrescope.errors import reason_of
 from genrescope.tags import replacing, verify
-from genrescope.tags.edits import Edit, TagError, inverse, pieces
-from genrescope.tags.formats import edits_of, opened
+from genrescope.tags.edits import Edit, TagError, inverse
+from genrescope.tags.formats import contents, edits_of, opened
 from genrescope.tags.journal import Content
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from genrescope.tags.change import Change
     from genrescope.tags.journal import Journal
-
-_BLOCK = 1 << 20
 
 
 def write(
@@ -58,12 +57,12 @@ def write(
             edits = edits_of(data, change)
             if not edits:
                 return False
-            undo, old = inverse(data, edits), Content.of(pieces(data, ()))
+            undo, old = inverse(data, edits), Content.of(contents(target))
         before = verify.Before.of(target)
         begun: list[int] = []
 
         def check(copy: Path) -> None:
-            new = Content.of(_blocks(copy))
+            new = Content.of(contents(copy))
             verify.check(before, copy, change)
             _check_undo(copy, undo, old)
             if decoded:
@@ -75,7 +74,7 @@ def write(
             )
 
         modified = None if touch else known.st_mtime_ns
-        replacing.replace(target, known, _with(target, edits), check=check, modified_ns=modified)
+        replacing.replace(target, known, contents(target, edits), check=check, modified_ns=modified)
         journal.end(begun[0])
     return True
 
@@ -88,25 +87,12 @@ def refusal(path: Path, change: Change, *, break_links: bool = False) -> str | N
     try:
         with opened(target) as data:
             edits_of(data, change)
-    except TagError as error:
-        return str(error)
-    except OSError as error:
-        return error.strerror or str(error)
+    except (TagError, OSError) as error:
+        return reason_of(error)
     return None
 
 
 def _check_undo(copy: Path, undo: Sequence[Edit], old: Content) -> None:
     """Refuse a change that could not be undone to the byte."""
-    if Content.of(_with(copy, undo)) != old:
+    if Content.of(contents(copy, undo)) != old:
         raise TagError("the change could not have been undone to the byte")
-
-
-def _with(path: Path, edits: Sequence[Edit]) -> Iterator[bytes]:
-    with opened(path) as data:
-        yield from pieces(data, edits)
-
-
-def _blocks(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            yield block
