@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from genrescope.store.store import StoredTrack
+    from genrescope.tags.journal import Journal
 
 RATE = 22_050
 
@@ -34,6 +35,15 @@ settings.register_profile(
 )
 settings.load_profile("genrescope")
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it, and their children too
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    """Give a journal of written tags."""
+    from genrescope.tags.journal import Journal
+
+    with Journal(tmp_path / "journal.jsonl", {}) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")

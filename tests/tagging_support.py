@@ -15,6 +15,8 @@ import mutagen.mp4
 from conftest import encode, tone
 from tag_support import ape, id3_1, id3_2_2, m4a_number, sound_file, tagged, untagged
 
+from genrescope.tags.change import Change
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
@@ -27,6 +29,8 @@ TEXTS = {
     "album": "Débüt",
     "compilation": True,
 }
+GENRES = ("Hip-Hop", "Dąbrowa ☃ Ωλ")
+CHANGE = Change(GENRES, {"GENRESCOPE_MODEL": ("genres 0123",), "Mood of it": ("calm", "Ü")})
 LIBRARY: Any = mutagen  # it has no types
 ID3 = LIBRARY.id3
 

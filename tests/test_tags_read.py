@@ -163,7 +163,7 @@ def test_a_file_of_something_else_is_an_audio_error(tmp_path: Path, suffix: str,
     assert str(caught.value).count(str(path)) == 1
 
 
-def test_a_missing_file_and_a_folder_are_told_as_the_system_tells_them(tmp_path: Path) -> None:
+def test_a_missing_file_and_a_folder_give_the_reason_of_the_system(tmp_path: Path) -> None:
     with pytest.raises(AudioError, match="file: No such file"):
         tags.read(tmp_path / "nowhere.mp3")
     (tmp_path / "folder.mp3").mkdir()

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import mutagen
-import mutagen.id3
 import pytest
 from tag_support import untagged
-from tagging_support import PICTURE, song
+from tagging_support import CHANGE, GENRES, PICTURE, song
 
+from genrescope.errors import DataError
 from genrescope.tags import journal as journals
 from genrescope.tags import replacing, verify
 from genrescope.tags.change import Change
@@ -22,23 +21,6 @@ from genrescope.tags.journal import Journal
 from genrescope.tags.read import read
 from genrescope.tags.undo import undo
 from genrescope.tags.write import refusal, write
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-from genrescope.errors import DataError
-
-MUTAGEN: Any = mutagen  # it has no types
-GENRES = ("Hip-Hop", "Dąbrowa ☃ Ωλ")
-FIELDS = {"GENRESCOPE_MODEL": ("genres 0123",), "Mood of it": ("calm", "Ü")}
-CHANGE = Change(GENRES, FIELDS)
-
-
-@pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Journal]:
-    with Journal(tmp_path / "journal.jsonl", {}) as opened:
-        yield opened
-
 
 # -- what is refused ----------------------------------------------------------------------------------------------
 

@@ -11,33 +11,24 @@ import mutagen.id3
 import numpy as np
 import pytest
 from tag_support import id3_1
-from tagging_support import PICTURE, SONGS, song
+from tagging_support import CHANGE, GENRES, PICTURE, SONGS, song
 
 from genrescope import audio
+from genrescope.errors import DataError
 from genrescope.tags import journal as journals
 from genrescope.tags import verify
 from genrescope.tags.change import Change, checked_field, checked_word
-from genrescope.tags.journal import Journal
 from genrescope.tags.read import read
 from genrescope.tags.undo import undo
 from genrescope.tags.write import write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-from genrescope.errors import DataError
+    from genrescope.tags.journal import Journal
+
 
 MUTAGEN: Any = mutagen  # it has no types
-GENRES = ("Hip-Hop", "Dąbrowa ☃ Ωλ")
-FIELDS = {"GENRESCOPE_MODEL": ("genres 0123",), "Mood of it": ("calm", "Ü")}
-CHANGE = Change(GENRES, FIELDS)
-
-
-@pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Journal]:
-    with Journal(tmp_path / "journal.jsonl", {}) as opened:
-        yield opened
 
 
 def has_one_text(path: Path) -> bool:
@@ -53,7 +44,7 @@ def test_genres_are_written_and_all_else_stays_and_comes_back_to_the_byte(
     tmp_path: Path, journal: Journal, name: str
 ) -> None:
     path = song(name, tmp_path)
-    before, fields, heard = path.read_bytes(), verify.fields_of(path), audio.decode(path, rate=48_000)
+    before, fields, samples = path.read_bytes(), verify.fields_of(path), audio.decode(path, rate=48_000)
     tags = read(path)
     assert write(path, CHANGE, journal)
     new = read(path)
@@ -64,7 +55,7 @@ def test_genres_are_written_and_all_else_stays_and_comes_back_to_the_byte(
         tags.album,
         tags.compilation,
     )
-    assert np.array_equal(audio.decode(path, rate=48_000), heard)
+    assert np.array_equal(audio.decode(path, rate=48_000), samples)
     kept = verify._others(fields, CHANGE)
     assert verify._others(verify.fields_of(path), CHANGE) == kept
     assert verify.values_of(path, "mood OF it") == (("calm; Ü",) if has_one_text(path) else ("calm", "Ü"))
