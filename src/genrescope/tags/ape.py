@@ -44,7 +44,7 @@ def edits_of(data: Data, change: Change, *, create: bool) -> list[Edit]:
     tag = _found(data, end)
     if tag is None:
         return [Edit(end, end, _made(change))] if create else []
-    names = {name.casefold() for name in change.fields} | ({"genre"} if change.genres is not None else set())
+    names = {name.casefold() for name in change.with_genre_as("Genre")}
     items = _items(data, tag)
     removed = [Edit(start, stop, b"") for start, stop, name in items if name.casefold() in names]
     new = _new_items(change, tag.version)
@@ -103,10 +103,9 @@ def _items(data: Data, tag: _Tag) -> list[tuple[int, int, str]]:
 
 
 def _new_items(change: Change, version: int) -> list[bytes]:
-    fields = ({"Genre": change.genres} if change.genres else {}) | dict(change.fields)
     return [
         _item(name, values if version >= 2000 else (change.joined(values),))
-        for name, values in fields.items()
+        for name, values in change.with_genre_as("Genre").items()
         if values
     ]
 

@@ -56,7 +56,7 @@ def edits_of(data: Data, change: Change) -> list[Edit]:
     """
     size = int.from_bytes(data[16:24], "little")
     objects = list(_objects(data, 30, size))
-    wanted = ({"WM/Genre": change.genres} if change.genres is not None else {}) | dict(change.fields)
+    wanted = change.with_genre_as("WM/Genre")
     names = {name.casefold() for name in wanted} | ({"wm/genreid"} if change.genres is not None else set())
     first = [_entry(name, values[0]) for name, values in wanted.items() if values]
     others = [_library_entry(name, value) for name, values in wanted.items() for value in values[1:]]

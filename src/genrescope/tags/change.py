@@ -29,6 +29,10 @@ class Change:
     fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     join: str = JOIN
 
+    def with_genre_as(self, name: str) -> dict[str, tuple[str, ...]]:
+        """Return the custom fields, and before them the genre under this name where it is to be written."""
+        return ({} if self.genres is None else {name: self.genres}) | dict(self.fields)
+
     def joined(self, values: tuple[str, ...]) -> str:
         """Return values as one text."""
         return self.join.join(values)

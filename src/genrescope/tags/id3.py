@@ -1,14 +1,13 @@
 """ID3v2 in all its versions: single frames are replaced, all others stay as they are to the byte.
 
-A tag keeps its version. Padding takes up
-what is added, so that the sound seldom moves.
+A tag keeps its version. Padding takes up what is added, so that the sound seldom moves.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from genrescope.tags.edits import Edit, growth
+from genrescope.tags.edits import Edit, growth, pieces, tidy
 from genrescope.tags.id3_tag import (
     EXTENDED,
     FOOTER,
@@ -76,11 +75,7 @@ def _plain(data: Data, tag: Tag, change: Change) -> bytes:
     """Return a tag of 2.2 or 2.3 whose bytes are no longer stuffed, changed."""
     body = unstuffed(data[tag.start + 10 : tag.end])
     whole = header(tag.version, tag.flags & ~UNSYNCHRONISED, len(body)) + body
-    edits = sorted(_of_frames(whole, parsed(whole, 0, len(whole)), change), key=lambda edit: edit.start)
-    done, place = b"", 0
-    for edit in edits:
-        done, place = done + whole[place : edit.start] + edit.new, edit.end
-    return done + whole[place:]
+    return b"".join(pieces(whole, tidy(whole, _of_frames(whole, parsed(whole, 0, len(whole)), change))))
 
 
 def _of_frames(data: Data, tag: Tag, change: Change) -> list[Edit]:

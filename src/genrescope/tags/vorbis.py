@@ -22,8 +22,7 @@ def changed(comment: bytes, change: Change) -> bytes:
         TagError: it is damaged.
     """
     vendor, entries, rest = _parsed(comment)
-    wanted = ({"GENRE": change.genres} if change.genres is not None else {}) | dict(change.fields)
-    for name, values in wanted.items():
+    for name, values in change.with_genre_as("GENRE").items():
         entries = _with(entries, name, values)
     return _packed(vendor, entries) + rest
 
