@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import shutil
 import signal
 from pathlib import Path
@@ -159,7 +160,7 @@ def test_a_map_is_printed_edited_and_used(songs: list[Path]) -> None:
     assert "hipphop" in done.err
 
 
-def test_a_model_is_asked_for_songs_that_need_it_only(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_only_songs_that_need_it_are_classified(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     made = world(tmp_path_factory)
     music = tmp_path / "music"
     shutil.copytree(made.music / "drone", music)
@@ -188,6 +189,31 @@ def test_a_library_gives_its_predictions_and_corrections(
     assert read(first).genres == ("Ambient",)
     assert read(second).genres[0] in ("drone", "hiss", "pulse")
     assert_refused(here("tag", "--library", library, made.songs("hiss")[0]), "other songs")
+
+
+@pytest.mark.parametrize("source", ["library", "predictions"])
+def test_a_folder_that_cannot_be_read_is_named_whatever_the_source(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    made, library, music = world(tmp_path_factory), tmp_path / "library.db", tmp_path / "music"
+    shutil.copytree(made.music / "drone", music)
+    if source == "library":
+        assert here("library", "scan", music, "--library", library, "--model", made.run).code == 0
+        given = ("--library", library)
+    else:
+        given = ("--predictions", predictions(tmp_path / "p.jsonl", music.iterdir()))
+    (music / "closed").mkdir()
+    whole = os.scandir
+
+    def scandir(folder: Path) -> object:
+        if folder == music / "closed":
+            raise PermissionError(13, "Permission denied")
+        return whole(folder)
+
+    monkeypatch.setattr("genrescope.audio.formats.os.scandir", scandir)
+    done = here("tag", *given, music)
+    assert done.code == 1, done
+    assert f"skipped {music / 'closed'}: cannot be looked into: Permission denied" in done.err
 
 
 # -- faults -------------------------------------------------------------------------------------------------------

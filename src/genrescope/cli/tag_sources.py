@@ -131,13 +131,12 @@ def _found(paths: Sequence[Path], *, quiet: bool) -> tuple[list[Path], bool]:
     """Return the songs in paths, each once, and whether there was something that could not be looked into."""
     from genrescope.inference.songs import find_songs
     from genrescope.sources.folders import left_out
-    from genrescope.tags import tagging
 
     found = find_songs(paths)
     report_unreadable(found.unreadable)
     if found.left_out:
         say(f"note: {left_out(found.left_out)}", quiet=quiet)
-    return tagging.unique(found.files), bool(found.unreadable)
+    return found.files, bool(found.unreadable)
 
 
 def _without_threshold(labels: Sequence[str], thresholds: Mapping[str, float]) -> tuple[str, ...]:
