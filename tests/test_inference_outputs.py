@@ -231,6 +231,17 @@ def test_a_song_below_the_lowest_confidence_has_no_genre_but_its_scores(kind: st
         assert read() == (genre, 0.75)
 
 
+def test_a_label_may_have_the_name_of_what_a_record_holds(tmp_path: Path) -> None:
+    one, out = song(tmp_path), tmp_path / "genres.csv"
+    made = replace(prediction(one), genre="scores", scores={"scores": 0.75, "rock": 0.25})
+    for limit, genre in ((0.8, ""), (0.5, "scores")):
+        spec = RowSpec(("rock", "scores"), model="f" * 16, min_confidence=limit)
+        with PredictionFile(out, "csv", spec) as file:
+            if not file.has(one, identity(one)):
+                file.write(made, identity(one))
+        assert [row["genre"] for row in rows(out, "csv")] == [genre]
+
+
 # -- what rows hold -----------------------------------------------------------------------------------------------
 
 
@@ -322,6 +333,26 @@ def test_songs_that_fail_are_listed_until_they_are_classified_or_gone(kind: str,
     assert not listed.exists()
 
 
+@pytest.mark.parametrize("name", ["bad.mp3", "two\nlines, and more\n.mp3"])
+def test_a_half_written_row_of_the_list_is_cut_off_and_what_is_no_list_is_refused(name: str, tmp_path: Path) -> None:
+    out, listed = tmp_path / "genres.csv", tmp_path / "genres.csv.failed.csv"
+    songs = [song(tmp_path, "first.mp3"), song(tmp_path, name)]
+    with PredictionFile(out, "csv", SPEC) as file:
+        for each in songs:
+            file.fail(Failure(each, str(each), "truncated"))
+    whole = listed.read_bytes()
+    for end in range(len(whole)):
+        listed.write_bytes(whole[:end])
+        add(out, "csv")
+        left = [row["path"] for row in rows(listed, "csv")] if listed.exists() else []
+        assert left == [str(each) for each in songs[: whole[:end].count(b",truncated\n")]]
+    for content in ("song,reason\na.mp3,", "no list"):
+        listed.write_text(content)
+        with pytest.raises(DataError):
+            add(out, "csv")
+        assert listed.read_text() == content
+
+
 def test_a_song_that_was_good_and_fails_now_has_no_row(tmp_path: Path) -> None:
     one, out = song(tmp_path), tmp_path / "genres.csv"
     add(out, "csv", one, song(tmp_path, "other.mp3"))
@@ -388,6 +419,10 @@ def test_a_folder_has_labels_for_each_song_also_where_names_are_equal(tmp_path: 
     songs[1].write_bytes(b"other music")
     assert segmented(out, *songs) == [True, False]
     assert sorted(path.name for path in out.iterdir()) == names
+    longest = [song(tmp_path, f"{album}/{'é' * 125}.mp3") for album in "ab"]
+    assert segmented(out, *longest) == [False, False]
+    assert segmented(out, *longest) == [True, True]
+    assert len(list(out.glob("é*.txt"))) == 2
     with pytest.raises(DataError, match="other things"):
         segmented(tmp_path / "a")
     with pytest.raises(DataError, match=r"ends in \.csv"):

@@ -88,7 +88,7 @@ class RowSpec:
         return row | {"genre": self._best(row) if counts else None}
 
     def _best(self, row: dict[str, Any]) -> str:
-        if "scores" in row:
+        if isinstance(row.get("scores"), dict):  # in a table it is a label of this name
             return str(next(iter(row["scores"])))
         if self.top is not None:
             return str(row["genre_1"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ COLUMNS = ("path", "start", "end", "genre", "confidence", "number", "of", "ident
 """Columns of a table of segments; `number` of `of` is the segment's place in its song."""
 
 _TABLE = "segments.csv"
+_LONGEST = 200  # bytes of a song's name in that of its labels, so that a number and a temporary name fit, too
 
 
 def labels(segments: Iterable[Segment]) -> str:
@@ -141,11 +143,16 @@ class LabelFolder:
 
     def _name(self, path: str) -> str:
         """Return the name of a song's labels; it is the song's own from now on."""
-        stem = Path(path).stem
+        stem = _shortened(Path(path).stem)
         names = chain([f"{stem}.txt"], (f"{stem}-{number}.txt" for number in count(2)))
         name = next(each for each in names if self._owners.get(each, path) == path)
         self._owners[name] = path
         return name
+
+
+def _shortened(stem: str) -> str:
+    whole = os.fsencode(stem)
+    return stem if len(whole) <= _LONGEST else whole[:_LONGEST].decode("utf-8", "ignore")
 
 
 @contextlib.contextmanager
