@@ -72,6 +72,11 @@ def history(folder: Path) -> list[Epoch]:
     return [dataclasses.replace(row, seconds=0, windows_per_second=0) for row in run_folder.read_history(folder)]
 
 
+def test_the_run_folder_may_be_a_text_where_a_program_is_not_typed(store: Store, split: Split, tmp_path: Path) -> None:
+    out: Any = str(tmp_path / "run")
+    assert trained(store, small(training__epochs=1), split, out) == tmp_path / "run"
+
+
 class _StopError(Exception):
     pass
 

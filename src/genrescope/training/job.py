@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +16,6 @@ from genrescope.splits.audit import audit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     import numpy.typing as npt
 
@@ -103,6 +103,9 @@ class Job:
     device: str = "auto"
     resume: bool = False
     pairs: tuple[Pair, ...] | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "out", Path(self.out))  # a text, where a program is not typed
 
     @property
     def epochs(self) -> int | None:
