@@ -1,6 +1,6 @@
 """A library of 2,000 short files in ten formats, 3 % of them broken: `predict --out` is killed halfway and run again.
 
-`python -m benchmarks.library_of_2000 [--files N] [--model MODEL] [--ending csv]` makes the library, and checks that
+`python -m benchmarks.library_of_2000 [--files N] [--model MODEL]` makes the library, and checks that
 every good file stands in the results exactly once and every broken one is named; it measures speed, and the peak
 memory of the process and its workers at a tenth of the files and at all of them.
 """
