@@ -60,7 +60,6 @@ def predict(
     chosen, given = options.model_and_paths(model, paths or [])
     found, stream = find_songs(path for path in given if path != STDIN), _stdin(given)
     songs = None if stream else len(found.files)
-    threads = threads or (1 if songs == 1 else None)
     classifier, _ = load_model(chosen, device=device, threads=threads, windows=used, excerpt=excerpt, quiet=quiet)
     spec = RowSpec(classifier.genres, classifier.fingerprint, None if kind is Format.table else top, min_confidence)
     _announce(found, classifier.header, kind, quiet=quiet)
