@@ -16,8 +16,7 @@ import torch
 
 from genrescope import modelfile
 from genrescope.evaluation.metrics import wilson
-from genrescope.features.placement import Choice, WindowSpec
-from genrescope.inference.classifier import WINDOWS
+from genrescope.features.placement import WINDOWS, Choice, WindowSpec
 from genrescope.modelfile import shelf
 from genrescope.models.listener import Listener
 from genrescope.store import listening

@@ -152,13 +152,13 @@ def shares(data: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         make(data, folder)
         songs, classifier = _songs(folder), genrescope.load("genres")
-        sounds = {song: classifier.hear(song) for song in songs}
+        sounds = {song: classifier.decode(song) for song in songs}
         lines = ["| | ms a song, one thread |", "|---|---|"]
         for kind in KINDS:
             some = [song for song in songs if song.suffix == f".{kind}"]
             took = _per_song(lambda song: hear(song, classifier._wanted, classifier._front_end), some)
             lines.append(f"| decoding and log-mel of ten windows, {kind} | {1e3 * took:.0f} |")
-        took = _per_song(lambda song: classifier.judge(sounds[song]), songs)
+        took = _per_song(lambda song: classifier.predict_decoded(sounds[song]), songs)
         return {"table": "\n".join([*lines, f"| the network on ten windows | {1e3 * took:.0f} |"])}
 
 

@@ -266,9 +266,17 @@ def test_a_short_song_is_padded_and_said_to_be(classifier: Classifier, seconds: 
 def test_silence_is_said_to_be(classifier: Classifier) -> None:
     for silence in (np.zeros(5 * RATE), 1e-3 * noise(5.0)):
         found = classifier.predict(silence, sample_rate=RATE)
-        assert found.warning == "silence: nothing in it is louder than -60 dB of full scale"
+        count = len(found.windows)
+        assert found.warning == f"silence: nothing is louder than -60 dB of full scale in {count} of {count} windows"
         assert found.silent_windows == len(found.windows)
     assert classifier.predict(0.05 * noise(5.0), sample_rate=RATE).warning is None
+
+
+def test_silence_is_said_of_the_windows_that_were_scored_not_of_the_whole_song(classifier: Classifier) -> None:
+    song = np.zeros(300 * RATE)
+    song[: RATE // 2] = 0.1 * noise(0.5)  # before the first of ten windows that are spread over five minutes
+    found = classifier.predict(song, sample_rate=RATE)
+    assert found.warning == "silence: nothing is louder than -60 dB of full scale in 10 of 10 windows"
 
 
 @pytest.mark.parametrize("quiet", [np.zeros(60 * RATE, np.float32), 1e-4 * noise(60.0) / 0.1])
@@ -284,8 +292,10 @@ def test_silence_does_not_vote(made: World, quiet: npt.NDArray[np.float32]) -> N
     assert followed.genre == alone.genre
     for genre, score in followed.scores.items():
         assert score == pytest.approx(np.mean([found.scores[genre] for found in sounding]), abs=1e-6)
-    told = f"mostly silence: {followed.silent_windows} of {len(followed.windows)} windows hold no sound and do not vote"
-    assert followed.warning == told
+    assert followed.warning == (
+        "mostly silence: nothing is louder than -60 dB of full scale in "
+        f"{followed.silent_windows} of {len(followed.windows)} windows"
+    )
     assert followed.to_dict()["silent_windows"] == followed.silent_windows
 
 
@@ -300,7 +310,7 @@ def test_memory_of_a_prediction_does_not_grow_with_the_song(
         path = write(tmp_path / f"{minutes}.wav", sweep(seconds=60.0 * minutes))
         tracemalloc.start()
         try:
-            sound = classifier.hear(path)
+            sound = classifier.decode(path)
             peaks.append(tracemalloc.get_traced_memory()[1])
         finally:
             tracemalloc.stop()
@@ -474,7 +484,7 @@ def test_an_embedding_is_the_mean_of_those_of_the_windows(classifier: Classifier
     found = classifier.embed(song, sample_rate=RATE)
     assert found.dtype == np.float32
     assert found.shape == (classifier.info.embedding_width,)
-    network, frames = network_of(classifier), classifier.hear(song, sample_rate=RATE).frames
+    network, frames = network_of(classifier), classifier.decode(song, sample_rate=RATE).frames
     images = torch.from_numpy(np.stack([frames[128 * n : 128 * (n + 1)].T for n in range(3)])[:, None]).float()
     with torch.inference_mode():
         expected = network.embed(images).mean(dim=0)  # type: ignore[operator]

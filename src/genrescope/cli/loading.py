@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from genrescope.cli.console import say
+from genrescope.features.placement import WINDOWS
 
 if TYPE_CHECKING:
     from genrescope.inference.classifier import Classifier
-
-WINDOWS = 10
-"""Windows of a song, where nothing else is asked for."""
 
 ModelOption = Annotated[
     Path | None,

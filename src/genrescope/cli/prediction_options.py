@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from genrescope.cli.loading import WINDOWS
 from genrescope.errors import DataError
+from genrescope.features.placement import WINDOWS
 
 STDIN = Path("-")
 """Stands for paths that come from another program."""

@@ -1,4 +1,4 @@
-"""Where a model looks: its windows in a track, and which of them are scored in a song. Needs no torch."""
+"""Where a model looks: its windows in a track, and which of them are scored. Needs neither torch nor NumPy."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
-import numpy as np
-
 if TYPE_CHECKING:
     from genrescope.features.spec import Spec
 
 FRAMES = 128
 """Frames in a window where a model has no length of its own; at `mgcc`'s rate 2.97 s."""
+
+WINDOWS = 10
+"""Windows of a song that are scored by default, at most: as many as a clip of 30 s has."""
 
 Padding = Literal["silence", "repeat"]
 Placement = Literal["grid", "spread"]
@@ -129,5 +130,5 @@ def starts_of(frames: int, *, length: int, hop: int, spread: bool) -> list[int]:
     room = max(0, frames - length)
     if not spread:
         return list(range(0, room + 1, hop or length))
-    starts: list[int] = np.linspace(0, room, max(1, round(frames / length))).round().astype(np.int64).tolist()
-    return starts
+    gaps = max(1, round(frames / length)) - 1
+    return [round(place * (room / gaps)) for place in range(gaps)] + [room] if gaps else [0]

@@ -11,10 +11,10 @@ from genrescope import audio, files, modelfile, workers
 from genrescope.devices import choose_device
 from genrescope.features.front_end import make
 from genrescope.features.hearing import Wanted, hear, of_wave
-from genrescope.features.placement import Choice
-from genrescope.inference.judging import DecodedSong, Judge
+from genrescope.features.placement import WINDOWS, Choice
 from genrescope.inference.model_info import ModelInfo
 from genrescope.inference.parallel import Parallel
+from genrescope.inference.predictor import DecodedSong, Predictor
 from genrescope.inference.scorer import Scorer
 from genrescope.inference.songs import Song, rate_of, samples_of, source_of
 from genrescope.threads import check as check_threads
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from genrescope.features.hearing import Heard
     from genrescope.inference.prediction import Failure, Prediction
     from genrescope.modelfile import Header, Model
-
-WINDOWS = 10
-"""Windows of a song that are scored by default, at most: as many as a clip of 30 s has."""
 
 
 def load(
@@ -149,7 +146,7 @@ class Classifier:
             ValueError: an array came without its rate, or a file with one.
         """
         with limited(self._threads or 1):
-            return self._judge.predict(self.hear(song, sample_rate=sample_rate))
+            return self._predictor.predict(self.decode(song, sample_rate=sample_rate))
 
     def predict_many(
         self, songs: Iterable[audio.File], *, embeddings: bool = False, jobs: int | None = None
@@ -174,14 +171,14 @@ class Classifier:
         check_threads(self._threads)
         if jobs is not None and jobs < 0:
             raise ValueError(f"jobs={jobs}; accepted are 0 or more, or None")
-        judge = Parallel(self._judge, embeddings=embeddings, threads=self._threads)
+        parallel = Parallel(self._predictor, embeddings=embeddings, threads=self._threads)
         if jobs == 0 or multiprocessing.current_process().daemon:  # which may not start processes
-            return judge.results((song, self._heard_here(song)) for song in songs)
-        return judge.streamed(songs, self._wanted, workers.cores() if jobs is None else jobs)
+            return parallel.results((song, self._decoded_here(song)) for song in songs)
+        return parallel.streamed(songs, self._wanted, workers.cores() if jobs is None else jobs)
 
-    def _heard_here(self, song: audio.File) -> DecodedSong | Exception:
+    def _decoded_here(self, song: audio.File) -> DecodedSong | Exception:
         try:
-            return self.hear(song)
+            return self.decode(song)
         except Exception as error:  # one bad file never stops a run, whatever a decoder throws
             return error
 
@@ -197,11 +194,11 @@ class Classifier:
             AudioError, TypeError, ValueError: as `predict`.
         """
         with limited(self._threads or 1):
-            sound = self.hear(song, sample_rate=sample_rate)
+            sound = self.decode(song, sample_rate=sample_rate)
             embedding: npt.NDArray[np.float32] = self._scorer.embeddings(sound.frames).mean(dim=0).numpy()
             return embedding
 
-    def hear(self, song: Song, *, sample_rate: int | None = None) -> DecodedSong:
+    def decode(self, song: Song, *, sample_rate: int | None = None) -> DecodedSong:
         """Decode a song and compute its frames: all that needs no network, so that it can run ahead in a thread.
 
         Args:
@@ -223,14 +220,14 @@ class Classifier:
     def _song(self, path: Path | None, name: str, heard: Heard) -> DecodedSong:
         return DecodedSong(path, name, heard.frames, heard.samples / self.header.front_end.sample_rate)
 
-    def judge(self, sound: DecodedSong) -> Prediction:
-        """Classify a song as `hear` returns it."""
+    def predict_decoded(self, sound: DecodedSong) -> Prediction:
+        """Classify a song as `decode` returns it."""
         with limited(self._threads or 1):
-            return self._judge.predict(sound)
+            return self._predictor.predict(sound)
 
     @property
-    def _judge(self) -> Judge:
-        return Judge(self.header, self._scorer)
+    def _predictor(self) -> Predictor:
+        return Predictor(self.header, self._scorer)
 
     @property
     def _wanted(self) -> Wanted:

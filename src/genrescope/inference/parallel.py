@@ -14,8 +14,8 @@ import torch
 from genrescope import workers
 from genrescope.errors import reason_of
 from genrescope.features.hearing import hearers, received
-from genrescope.inference.judging import DecodedSong
 from genrescope.inference.prediction import Failure
+from genrescope.inference.predictor import DecodedSong
 from genrescope.inference.songs import label_of, source_of
 from genrescope.threads import limited
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from genrescope import audio
     from genrescope.features.hearing import Wanted
-    from genrescope.inference.judging import Judge
     from genrescope.inference.prediction import Prediction
+    from genrescope.inference.predictor import Predictor
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,13 @@ class Parallel:
     windows leaves a second thread waiting; and a song's scores stay those that it has alone.
 
     Attributes:
-        judge: what scores a song.
+        predictor: what makes a prediction of a song.
         embeddings: whether predictions carry embeddings.
         threads: threads of each song, of which then one is scored at a time; None scores as many songs at a time as
             torch takes threads.
     """
 
-    judge: Judge
+    predictor: Predictor
     embeddings: bool
     threads: int | None
 
@@ -77,7 +77,7 @@ class Parallel:
         try:
             if not isinstance(sound, Exception):
                 with limited(self.threads or 1):
-                    return self.judge.predict(sound, embeddings=self.embeddings)
+                    return self.predictor.predict(sound, embeddings=self.embeddings)
             reason = reason_of(sound)
         except Exception as error:  # one bad file never stops a run, whatever a network throws
             reason = reason_of(error)

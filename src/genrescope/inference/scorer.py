@@ -89,7 +89,7 @@ class Scorer:
     ) -> None:
         self.network, self.front_end, self.windows = network, front_end, windows
         self._exclusive, self._temperature, self._labels = exclusive, temperature, labels
-        self._judge = network if labels is None else cast("Callable[[Tensor], Tensor]", network.with_others)
+        self._logits = network if labels is None else cast("Callable[[Tensor], Tensor]", network.with_others)
         self._choice = choice or Choice()
         self._batch = int(getattr(network, "batch", BATCH))
 
@@ -117,7 +117,7 @@ class Scorer:
         Raises:
             ModelFileError: the network gives no embeddings.
         """
-        logits, embedded = self._with_embeddings(frames) if embeddings else (self.outputs(self._judge, frames), None)
+        logits, embedded = self._with_embeddings(frames) if embeddings else (self.outputs(self._logits, frames), None)
         scores = self.probabilities(logits[:, : self._labels])
         silent = tuple(self._silent(frames))
         voting = _voting(silent)
@@ -133,7 +133,7 @@ class Scorer:
         """Return logits and embeddings of a track's windows, of one pass where the network can give both."""
         both = getattr(self.network, "logits_and_embeddings", None)
         if both is None:
-            return self.outputs(self._judge, frames), self.embeddings(frames)
+            return self.outputs(self._logits, frames), self.embeddings(frames)
         function = both if self._labels is None else partial(both, others=True)
         made = list(self._outputs(function, frames))
         logits, embedded = (torch.cat([each[part].float().cpu() for each in made]) for part in (0, 1))

@@ -96,8 +96,8 @@ def find(
 
 
 def _confidence(scores: npt.NDArray[np.float64], silent: Sequence[bool]) -> float:
-    heard = scores[~np.asarray(silent, dtype=bool)]
-    return float((heard if len(heard) else scores).mean())
+    sounding = scores[~np.asarray(silent, dtype=bool)]
+    return float((sounding if len(sounding) else scores).mean())
 
 
 def _path(scores: npt.NDArray[np.float64], shortest: int) -> npt.NDArray[np.int64]:

@@ -28,7 +28,7 @@ class DecodedSong:
 
 
 @dataclass(frozen=True)
-class Judge:
+class Predictor:
     """Makes predictions of songs that are decoded: the scorer of a model, and what its file says."""
 
     header: Header
@@ -66,10 +66,9 @@ class Judge:
         front_end, window = self.header.front_end, self.header.window_seconds
         silent, windows = sum(found.silent), len(found.silent)
         reasons = []
-        if silent == windows:
-            reasons.append("silence: nothing in it is louder than -60 dB of full scale")
-        elif silent > windows / 2:
-            reasons.append(f"mostly silence: {silent} of {windows} windows hold no sound and do not vote")
+        if silent > windows / 2:
+            which = "silence" if silent == windows else "mostly silence"
+            reasons.append(f"{which}: nothing is louder than -60 dB of full scale in {silent} of {windows} windows")
         if sound.seconds < window - front_end.seconds(1):
             filled = "repeated to fill it" if self.header.windows.padding == "repeat" else "padded with silence"
             reasons.append(f"shorter than one window ({sound.seconds:.2f} s of {window:.2f} s), {filled}")
