@@ -56,7 +56,7 @@ def read(path: Path) -> list[Path]:
 def write(path: Path, songs: Iterable[Entry]) -> None:
     """Write a playlist in UTF-8, whole or not at all; paths are relative to it where that needs no other drive.
 
-    A path that cannot stand in a line, since it begins with `#` or holds a line end, say, is written as `file:` address.
+    A path that begins with `#`, holds a line end, or cannot stand in a line otherwise is written as `file:` address.
 
     Raises:
         OutputError: it cannot be written.
