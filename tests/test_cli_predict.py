@@ -10,9 +10,11 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -62,12 +64,12 @@ def rows(out: Path | str) -> list[dict[str, str]]:
 
 
 def fed(text: bytes, *arguments: object) -> Done:
-    """Run predict in a process of its own, with some text on stdin."""
-    from cli_support import Done
-
-    line = command("predict", *arguments)
-    done = subprocess.run(line, input=text, capture_output=True, env=environment(), timeout=PATIENCE, check=False)
-    return Done(done.returncode, os.fsdecode(done.stdout), os.fsdecode(done.stderr))
+    """Run predict with some text that comes through a pipe on stdin; it fits into the pipe."""
+    reader, writer = os.pipe()
+    os.write(writer, text)
+    os.close(writer)
+    with os.fdopen(reader) as stdin, mock.patch.object(sys, "stdin", stdin):
+        return here("predict", *arguments)
 
 
 # -- the table and the lines --------------------------------------------------------------------------------------
@@ -390,6 +392,9 @@ def test_segments_are_labels_of_audacity_a_table_or_a_folder(made: World, mix: P
     assert sorted(path.name for path in (tmp_path / "labels").iterdir()) == ["drone-00.txt", "mix.txt", "segments.csv"]
     assert (tmp_path / "labels" / "mix.txt").read_bytes() == (tmp_path / "mix.txt").read_bytes()
     assert_refused(here("predict", made.run, made.music, "--segments", tmp_path / "x.txt"), ".csv file or a folder")
+    both = ("--out", tmp_path / "one.csv", "--segments", tmp_path / "labels" / ".." / "one.csv")
+    assert_refused(here("predict", made.run, mix, *both), "are one file; give two")
+    assert not (tmp_path / "one.csv").exists()
 
 
 def test_segments_and_predictions_are_written_together_and_gone_on_with(

@@ -57,6 +57,7 @@ def predict(
     from genrescope.inference.songs import find_songs
 
     kind, used = options.kind_of(format_, out_), options.windows_of(windows, segments=segments)
+    options.check_places(out_, segments)
     chosen, given = options.model_and_paths(model, paths or [])
     found, stream = find_songs(path for path in given if path != STDIN), _stdin(given)
     songs = None if stream else len(found.files)

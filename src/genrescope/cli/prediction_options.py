@@ -86,6 +86,16 @@ def kind_of(given: Format | None, path: Path | None) -> Format:
     return kind
 
 
+def check_places(out: Path | None, segments: Path | None) -> None:
+    """Refuse one file for predictions and for segments.
+
+    Raises:
+        DataError: they are one.
+    """
+    if out is not None and segments is not None and out.resolve() == segments.resolve():
+        raise DataError(f"--out {out} and --segments {segments} are one file; give two")
+
+
 def windows_of(given: str | None, *, segments: Path | None) -> int | Literal["all"]:
     """Return how many windows of a song are used: as given; for segments all.
 
