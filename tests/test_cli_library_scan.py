@@ -238,6 +238,19 @@ def test_odd_names_come_through(made: World, tmp_path: Path) -> None:
     assert b"caf\xe9.wav" in written
 
 
+def test_songs_of_a_playlist_have_the_paths_that_a_scan_of_their_folder_gives_them(made: World, tmp_path: Path) -> None:
+    path = song(tmp_path / "music" / "a.flac", "hiss", 80)
+    listing = tmp_path / "lists" / "evening.m3u8"
+    listing.parent.mkdir()
+    listing.write_text("../music/a.flac\n")
+    done = here("library", "scan", listing, "--model", made.run, "--library", tmp_path / "library.db")
+    assert done.code == 0, done.err
+    assert [each["path"] for each in listed(tmp_path)] == [str(path)]
+    path.unlink()
+    write(tmp_path / "music" / "b.flac", sound("hiss", 81))
+    assert "1 songs have no file any more" in scan(tmp_path, made).err
+
+
 def test_a_second_scan_at_once_is_refused(made: World, folder: Path) -> None:
     with locks.file(folder / "library.db", by="library scan"):
         assert_refused(scan(folder, made), "is being written by another run: library scan, process")

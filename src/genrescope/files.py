@@ -168,6 +168,16 @@ def safe_name(text: str, *, longest: int = 120) -> str:
     return _UNSAFE.sub("-", shown)[:longest].strip(" .") or "unnamed"
 
 
+def absolute(path: str | os.PathLike[str]) -> Path:
+    """Return a path from the root, links kept, `..` resolved.
+
+    Example:
+        >>> absolute("/music/lists/../song.mp3").as_posix()
+        '/music/song.mp3'
+    """
+    return Path(os.path.abspath(path))  # noqa: PTH100 - `Path.absolute` keeps `..`, `Path.resolve` follows links
+
+
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
     """Write `value` as indented JSON, whole or not at all; non-finite numbers are refused."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")

@@ -40,6 +40,7 @@ def scan(
 ) -> None:
     """Classify what is new or changed, and keep the results. Files are never written; moved files are recognised."""
     from genrescope import locks
+    from genrescope.files import absolute
     from genrescope.library import scan as scanning
     from genrescope.library.database import Library
 
@@ -51,7 +52,7 @@ def scan(
         with resumable(typed_again()), progress("files", quiet=quiet) as bar:
             task = scanning.Scan(opened, classifier, name=name, retry=retry, jobs=jobs, on_step=_shown(bar))
             task.run(found.files)
-            task.mark_missing([scanning.absolute(path) for path in paths], forget=forget_missing)
+            task.mark_missing([absolute(path) for path in paths], forget=forget_missing)
     _report(task, place, quiet=quiet)
     if task.result.files and len(task.result.failed) == task.result.files:
         raise typer.Exit(2)

@@ -37,9 +37,9 @@ def map_(
     quiet: Quiet = False,
 ) -> None:
     """Draw a library as a map, one HTML page: songs that sound alike lie near each other. Up to 100,000 songs."""
+    from genrescope.files import absolute
     from genrescope.library.map_page import write_map
     from genrescope.library.map_songs import make_map
-    from genrescope.library.scan import absolute
 
     if out.suffix.lower() not in _PAGES:
         raise DataError(f"--out {out}: accepted are names that end in {' or '.join(_PAGES)}")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from genrescope import files
 from genrescope.errors import AudioError
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class RowSpec:
 
 def absolute(path: Path | None) -> str | None:
     """Return a path as files of predictions have it: absolute, links kept."""
-    return None if path is None else os.path.abspath(path)  # noqa: PTH100 - `Path.absolute` keeps `..`
+    return None if path is None else str(files.absolute(path))
 
 
 def text(value: str) -> str:

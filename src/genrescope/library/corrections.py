@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from genrescope import audio
 from genrescope.errors import DataError, DataNotFoundError, reason_of
+from genrescope.files import absolute
 from genrescope.library.database import now, to_text
 from genrescope.library.lookup import find_song
-from genrescope.library.scan import absolute
 from genrescope.tables import numbered_rows
 from genrescope.tags.artists import words
 

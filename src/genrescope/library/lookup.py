@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from genrescope import audio
 from genrescope.audio import FileKey
 from genrescope.errors import DataError, DataNotFoundError, reason_of
+from genrescope.files import absolute
 from genrescope.library.database import to_text
-from genrescope.library.scan import absolute
 
 if TYPE_CHECKING:
     from pathlib import Path

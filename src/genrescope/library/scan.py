@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter, deque
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genrescope.errors import DataError, reason_of
+from genrescope.files import absolute
 from genrescope.inference.prediction import Prediction
 from genrescope.inference.songs import find_songs
 from genrescope.library import predictions
@@ -18,6 +17,7 @@ from genrescope.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
 
     from genrescope.audio import Walk
     from genrescope.inference.classifier import Classifier
@@ -161,16 +161,11 @@ def find_files(library: Library, paths: Sequence[Path]) -> Walk:
             if not any(song.path.is_relative_to(path) for song in library.songs()):
                 raise
             continue
-        all_found.files += found.files
+        all_found.files += map(absolute, found.files)  # those of a playlist may lie at `lists/../song.mp3`
         all_found.left_out += found.left_out
         all_found.unreadable += found.unreadable
     all_found.files = list(dict.fromkeys(all_found.files))
     return all_found
-
-
-def absolute(path: Path) -> Path:
-    """Return a path from the root, links kept, `..` resolved."""
-    return Path(os.path.normpath(path.absolute()))
 
 
 def _vanished(path: Path) -> bool:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genrescope import audio
 from genrescope.errors import AudioError, DataError, DataNotFoundError
-from genrescope.files import csv_line, read_text, write_text
+from genrescope.files import absolute, csv_line, read_text, write_text
 from genrescope.sources.genre_map import genre_key
 from genrescope.sources.labels import joined
 from genrescope.tags import read as tags
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from genrescope.sources.genre_map import GenreMap
 
@@ -153,7 +152,7 @@ def write_songs(path: Path, songs: Sequence[Song]) -> None:
         OutputError: it cannot be written.
     """
     refuse_other_outputs(path)
-    folder = Path(os.path.abspath(path)).parent  # noqa: PTH100 - Path.resolve would follow links out of the library
+    folder = absolute(path).parent
     lines = [csv_line([_written(song.path, folder), *(getattr(song, name) for name in COLUMNS[1:])]) for song in songs]
     write_text(path, csv_line(COLUMNS) + "".join(lines))
 
@@ -177,7 +176,7 @@ def refuse_other_outputs(out: Path, unmapped: Path | None = None, genre_map: Pat
         DataError: two names are one file's, or a file is there that this program would not have written.
     """
     named = [path for path in (out, unmapped, genre_map) if path is not None]
-    if len({os.path.abspath(path) for path in named}) < len(named):  # noqa: PTH100 - links are not followed
+    if len(set(map(absolute, named))) < len(named):
         raise DataError(f"{out}: the table of songs, the unmapped words and the map need names of their own")
     for path in named:
         if path.suffix.lower() in audio.SUFFIXES:
@@ -213,7 +212,7 @@ def _heard(
 
 def _written(path: Path, folder: Path) -> str:
     """Return a file's path as a table in `folder` has it; the dot keeps a blank at its beginning from being cut."""
-    whole = Path(os.path.abspath(path))  # noqa: PTH100 - as above
+    whole = absolute(path)
     name = (whole.relative_to(folder) if whole.is_relative_to(folder) else whole).as_posix()
     return name if name == name.strip() else f"./{name}"
 
