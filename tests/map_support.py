@@ -80,8 +80,8 @@ def write_library(
     """
     with Library(path, create=True) as library, library.writing() as rows:
         rows.execute(
-            "INSERT INTO models VALUES (1, 'feedfacefeedface', 'genres', ?, 0, '{}', '{\"seconds\": 3}', ?, ?)",
-            [json.dumps(labels), embeddings.shape[1], now()],
+            "INSERT INTO models VALUES (1, 'feedfacefeedface', 'genres', ?, 0, '{}', ?, ?, ?)",
+            [json.dumps(labels), '{"seconds": 3, "most": 10, "excerpt": null}', embeddings.shape[1], now()],
         )
         for song, (vector, row) in enumerate(zip(embeddings, scores, strict=True)):
             name = files[song] if song < len(files) else f"{song:05d}.mp3"

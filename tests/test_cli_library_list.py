@@ -16,8 +16,10 @@ from cli_support import GENRES, assert_refused, here, leftovers, world
 from library_support import ALBUMS, listed, query, retag, scan, scanned
 
 from genrescope import extras, playlists
+from genrescope.inference.classifier import load
 from genrescope.library import index
 from genrescope.library.database import Library
+from genrescope.library.scan import Scan
 
 if TYPE_CHECKING:
     from cli_support import Done, World
@@ -259,6 +261,16 @@ def test_a_file_that_is_not_in_the_library_is_embedded_on_the_spot(made: World, 
     assert done.out.count(".flac") == 3
     assert_refused(run(folder, "similar", folder / "nowhere.mp3"), "no such file")
     assert_refused(run(folder, "similar", made.songs()[0], "--playlist", folder / "s.txt"), ".m3u8 or .m3u")
+
+
+def test_a_song_is_embedded_from_the_windows_that_the_library_s_model_was_given(made: World, folder: Path) -> None:
+    with Library(folder / "all.db", create=True) as library:
+        classifier = load(made.run, device="cpu", windows="all", excerpt=5)
+        Scan(library, classifier, name=str(made.run), jobs=0).run(sorted((folder / "music").rglob("*.flac")))
+        assert library.model().choice == classifier.choice
+    done = here("similar", made.songs("hiss")[5], "--count", 3, "--library", folder / "all.db")
+    assert done.code == 0, done.err
+    assert done.out.count(".flac") == 3
 
 
 def test_a_large_library_is_indexed_with_its_recall_and_without_the_package_compared_one_by_one(

@@ -78,7 +78,10 @@ def _embedding(
             return stored
     say(f"{path} has no embedding in the library; made now by {model.name}", quiet=quiet)
     given = None if model.name == _default() else Path(model.name)
-    classifier, _ = load_model(given, device=device, quiet=quiet)
+    choice = model.choice
+    classifier, _ = load_model(
+        given, device=device, windows=choice.windows or "all", excerpt=choice.excerpt, quiet=quiet
+    )
     if classifier.fingerprint != model.fingerprint:
         raise DataError(
             f"{model.name} is now another model ({classifier.fingerprint}) than the one that made the library's "

@@ -115,6 +115,11 @@ class Classifier:
         """The labels that it knows."""
         return self.header.labels
 
+    @property
+    def choice(self) -> Choice:
+        """Which of a song's windows are scored."""
+        return self._choice
+
     @cached_property
     def fingerprint(self) -> str:
         """16 hexadecimal digits that identify what makes its predictions: header, every weight, windows and excerpt."""

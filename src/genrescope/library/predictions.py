@@ -25,7 +25,12 @@ def register(library: Library, classifier: Classifier, name: str) -> StoredModel
         name: what the user calls it.
     """
     header = classifier.header
-    windows = {"seconds": round(header.window_seconds, 3)}
+    choice = classifier.choice
+    windows = {
+        "seconds": round(header.window_seconds, 3),
+        "most": choice.windows,
+        "excerpt": choice.excerpt,
+    }
     with library.writing() as rows:
         rows.execute(
             "INSERT INTO models (fingerprint, name, labels, exclusive, thresholds, windows, width, used) "

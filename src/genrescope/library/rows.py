@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from genrescope.audio import FileKey
+from genrescope.features.placement import Choice
 from genrescope.inference.prediction import Prediction, WindowScores
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class StoredModel:
         exclusive: whether the scores of a song add up to 1.
         thresholds: by label, the score from which it counts; none where the model has no thresholds.
         width: numbers of an embedding; 0 where it gives none.
+        choice: which of a song's windows it scored.
     """
 
     id: int
@@ -74,6 +76,7 @@ class StoredModel:
     exclusive: bool
     thresholds: dict[str, float]
     width: int
+    choice: Choice
 
 
 @dataclass(frozen=True)
@@ -105,9 +108,11 @@ def to_song(row: sqlite3.Row) -> Song:
 
 def to_model(row: sqlite3.Row) -> StoredModel:
     """Return the model of a row of `models`."""
+    windows = json.loads(row["windows"])
     return StoredModel(
         id=row["id"], fingerprint=row["fingerprint"], name=row["name"], labels=tuple(json.loads(row["labels"])),
         exclusive=bool(row["exclusive"]), thresholds=json.loads(row["thresholds"]), width=row["width"],
+        choice=Choice(windows["most"], windows["excerpt"]),
     )  # fmt: skip
 
 

@@ -46,7 +46,7 @@ CREATE TABLE models (
     labels TEXT NOT NULL,                -- JSON: list of text; the order of the scores
     exclusive INTEGER NOT NULL,          -- 1: the scores of a song add up to 1
     thresholds TEXT NOT NULL,            -- JSON: label to score, where it has any
-    windows TEXT NOT NULL,               -- JSON: {"seconds": length of a window}
+    windows TEXT NOT NULL,               -- JSON: seconds of a window, the most of a song, seconds of its excerpt
     width INTEGER NOT NULL,              -- numbers of an embedding; 0 where it gives none
     used TEXT NOT NULL                   -- when a scan last used it
 );
