@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import signal
+import sqlite3
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -130,6 +131,19 @@ def test_other_sound_in_a_known_file_is_another_song(made: World, folder: Path, 
     assert "1 changed" in done.err
     assert query(folder / "library.db", "SELECT missing FROM songs WHERE id = ?", (old,)) == [(1,)]
     assert rows(folder, "missing = 0")["drone-0.flac"] != old
+
+
+def test_another_song_in_place_of_one_that_failed_loses_what_was_predicted_of_that(
+    made: World, folder: Path, classified: list[str]
+) -> None:
+    with sqlite3.connect(folder / "library.db") as opened:  # as a second model leaves it that could not use the song
+        opened.execute("UPDATE songs SET status = 'failed' WHERE path LIKE '%drone-0.flac'")
+    opened.close()
+    song(folder / "music" / "drone" / "drone-0.flac", "hiss", 71)
+    done = scan(folder, made)
+    assert (done.code, classified) == (0, ["drone-0.flac"]), done.err
+    [renewed] = [each for each in listed(folder) if each["path"].endswith("drone-0.flac")]
+    assert renewed["status"] == "ok"
 
 
 def test_vanished_files_are_marked_and_come_back(made: World, folder: Path, classified: list[str]) -> None:

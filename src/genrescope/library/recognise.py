@@ -101,7 +101,7 @@ def _by_sound(library: Library, path: Path, key: FileKey, here: Song | None) -> 
         sound, tags, reason = audio.sound_id(path), _tags(path), ""
     except OSError as error:
         sound, tags, reason = None, Tags(), reason_of(error)
-    values = [*_place(path, key), now(), sound, *_told(tags)]
+    values = [*_place(path, key), now(), sound, *_tag_values(tags)]
     alike = library.songs("sound_id = ?", [sound]) if sound else []
     with library.writing() as rows:
         if here is not None and (here.sound_id == sound or here.status != "ok"):
@@ -126,6 +126,8 @@ def _rewritten(
     if sound and here.sound_id == sound:
         return Recognised(here.id, "retagged")
     rows.execute("UPDATE songs SET status = ? WHERE id = ?", [reason or "ok", here.id])
+    for table in ("predictions", "embeddings"):  # of another sound, by a model that could use it
+        rows.execute(f"DELETE FROM {table} WHERE song = ?", [here.id])
     return Recognised(here.id, "unreadable" if reason else "changed", reason)
 
 
@@ -157,7 +159,7 @@ def _place(path: Path, key: FileKey) -> list[object]:
     return [to_text(path), str(key.device), str(key.inode), key.size, key.mtime_ns]
 
 
-def _told(tags: Tags) -> list[object]:
+def _tag_values(tags: Tags) -> list[object]:
     """Return what tags say as the columns of a song."""
     texts = [to_text(text) for text in (tags.artist, tags.title, tags.album, tags.album_artist)]
     return [*texts, int(tags.compilation), to_text(json.dumps(tags.genres, ensure_ascii=False))]
