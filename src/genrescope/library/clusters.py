@@ -107,9 +107,9 @@ def _name(group: Sequence[Entry], usual: dict[str, float]) -> str:
     counted = Counter(genre for entry in group for genre in genres_of(entry)[:1]).most_common(2)
     genres = [genre for place, (genre, songs) in enumerate(counted) if place == 0 or songs >= _SHARE * len(group)]
     tags = _mean_tags(group)
-    above = sorted((usual.get(tag, 0.0) - score, tag) for tag, score in tags.items())
-    told = [tag for difference, tag in above if difference < 0 and tag not in genres][:_TAGS]
-    return " - ".join(filter(None, (" and ".join(genres), ", ".join(told)))) or "songs"
+    below = sorted((usual.get(tag, 0.0) - score, tag) for tag, score in tags.items())
+    chosen = [tag for difference, tag in below if difference < 0 and tag not in genres][:_TAGS]
+    return " - ".join(filter(None, (" and ".join(genres), ", ".join(chosen)))) or "songs"
 
 
 def _mean_tags(entries: Sequence[Entry]) -> dict[str, float]:

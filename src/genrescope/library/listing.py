@@ -51,7 +51,7 @@ class Wanted:
 
     def _is_wanted(self, entry: Entry, model: StoredModel | None) -> bool:
         found = entry.prediction
-        if entry.song.missing != self.missing or (entry.song.status != "ok") < self.failed:
+        if entry.song.missing != self.missing or (self.failed and entry.song.status == "ok"):
             return False
         if self.genre is not None and self.genre not in genres_of(entry):
             return False
