@@ -14,6 +14,7 @@ import pytest
 import soundfile
 from cli_support import GENRES, assert_refused, here, leftovers, world
 from library_support import ALBUMS, listed, query, retag, scan, scanned
+from map_support import write_library
 
 from genrescope import extras, playlists
 from genrescope.inference.classifier import load
@@ -285,12 +286,30 @@ def test_a_large_library_is_indexed_with_its_recall_and_without_the_package_comp
     assert "indexed" not in again.err
     files = [[line.split()[-1] for line in done.out.splitlines() if ".flac" in line] for done in (exact, first, again)]
     assert files[0] == files[1] == files[2]
+    [held] = folder.glob("*.usearch")
+    held.write_bytes(held.read_bytes()[:1000])
+    mended = run(folder, "similar", song_of(folder, "hiss-0"), "--count", 4)
+    assert (mended.out, "indexed" in mended.err) == (first.out, True), "it was damaged"
     song_of(folder, "drone-0").unlink()
     scan(folder, made)
     assert "indexed" in run(folder, "similar", song_of(folder, "hiss-0")).err, "songs have gone"
     monkeypatch.setattr(extras, "find_spec", lambda _: None)
     lacking = run(folder, "similar", song_of(folder, "hiss-0"), "--count", 4)
     assert (lacking.code, "pip install 'genrescope[search]'" in lacking.err) == (0, True)
+
+
+def test_an_index_finds_the_songs_of_albums_that_lie_one_after_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("usearch", reason="the extra `search` is not installed")
+    for name, value in (("_LINKS", 8), ("_ADDING", 16), ("_SEARCHING", 32)):  # so that 4,000 songs are many
+        monkeypatch.setattr(index, name, value)
+    random = np.random.default_rng(0)
+    albums = random.normal(size=(40, 24)).repeat(100, axis=0) * 3
+    embeddings = (albums + random.normal(size=albums.shape)).astype(np.float32)
+    write_library(tmp_path / "l.db", tmp_path, embeddings, np.ones((4000, 1)), ["rock"])
+    with Library(tmp_path / "l.db") as library:
+        assert index.Index(library, library.model()).recall > 0.95
 
 
 # -- corrections ------------------------------------------------------------------------------------------------------

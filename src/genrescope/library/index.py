@@ -29,7 +29,7 @@ EXACT = 100_000
 
 _SAMPLE = 200  # songs whose neighbours are found both ways
 _DEPTH = 10  # neighbours that are compared
-_LINKS = 64  # of each song to others: with 16 songs in tight clusters are not found
+_LINKS = 32  # of each song to others
 _ADDING, _SEARCHING = 128, 256  # candidates that are kept: more find more, and take longer
 
 
@@ -66,12 +66,10 @@ class Index:
         path = library.path.with_name(f"{library.path.name}.{model.fingerprint}.usearch")
         stamp = _stamp(library, model)
         facts = _read(path)
-        self.is_new = facts is None or facts.stamp != stamp or not path.exists()
         self._index = _empty(model.width)
+        self.is_new = facts is None or facts.stamp != stamp or not _opened(self._index, path)
         if self.is_new or facts is None:
             facts = self._make(Space.of(library, model), stamp, path)
-        else:
-            self._index.view(str(path))
         self.recall = facts.recall
         self._mean, self._scale = np.asarray(facts.mean, np.float32), np.asarray(facts.scale, np.float32)
 
@@ -82,7 +80,8 @@ class Index:
 
     def _make(self, space: Space, stamp: tuple[int, ...], path: Path) -> Facts:
         """Index all songs, and write the index and what is kept beside it."""
-        self._index.add(space.songs, space.vectors)
+        order = np.random.default_rng(0).permutation(len(space.songs))  # album by album, links would stay within albums
+        self._index.add(space.songs[order], space.vectors[order])
         facts = Facts(stamp, tuple(space.mean.tolist()), tuple(space.scale.tolist()), self._recall(space))
         with replacing(path) as temporary:
             self._index.save(str(temporary))
@@ -132,6 +131,15 @@ def _empty(width: int) -> Any:
     return Hnsw(
         ndim=width, metric="cos", dtype="f16", connectivity=_LINKS, expansion_add=_ADDING, expansion_search=_SEARCHING
     )
+
+
+def _opened(index: Any, path: Path) -> bool:
+    """Open an index where it lies; return whether it is there and whole."""
+    try:
+        index.view(str(path))
+    except RuntimeError:
+        return False
+    return True
 
 
 def _stamp(library: Library, model: StoredModel) -> tuple[int, ...]:
