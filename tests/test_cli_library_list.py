@@ -8,6 +8,7 @@ import json
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from cli_support import GENRES, assert_refused, here, leftovers, world
 from library_support import ALBUMS, listed, query, retag, scan, scanned
 from map_support import write_library
 
-from genrescope import extras, playlists
+from genrescope import audio, extras, playlists
 from genrescope.inference.classifier import load
 from genrescope.library import index
 from genrescope.library.database import Library
@@ -331,15 +332,19 @@ def test_a_correction_survives_a_move_and_a_new_scan_and_counts_in_lists(made: W
     assert listed(folder, "--genre", found["genre"]) != []
 
 
-def test_a_table_corrects_many_and_names_what_it_cannot_find(made: World, folder: Path) -> None:
+def test_a_table_corrects_many_and_names_what_it_cannot_find(
+    made: World, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     outside = shutil.copyfile(made.songs()[7], folder / "outside.wav")
     table = folder / "right.csv"
+    monkeypatch.setattr(audio, "sound_id", noted := Mock(wraps=audio.sound_id))
     table.write_text("path,genre\nmusic/drone/drone-0.flac,ambient; drone\noutside.wav,hiss\nnowhere.mp3,hiss\n")
     done = run(folder, "correct", "--csv", table)
     assert done.code == 1
     assert "skipped" in done.err
     assert "nowhere.mp3" in done.err
     assert "2 corrections changed" in done.err
+    noted.assert_called_once_with(outside)
     with Library(folder / "library.db") as library:
         assert sorted(library.corrections().values()) == [("ambient", "drone"), ("hiss",)]
     assert query(folder / "library.db", "SELECT path FROM corrections WHERE genres = '[\"hiss\"]'") == [(str(outside),)]

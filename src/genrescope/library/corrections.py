@@ -7,11 +7,10 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from genrescope import audio
-from genrescope.errors import DataError, DataNotFoundError, reason_of
+from genrescope.errors import DataError
 from genrescope.files import absolute
 from genrescope.library.database import now, to_text
-from genrescope.library.lookup import find_song
+from genrescope.library.lookup import sound_of
 from genrescope.tables import numbered_rows
 from genrescope.tags.artists import words
 
@@ -46,8 +45,8 @@ def correct(library: Library, wanted: Correction) -> bool:
     Raises:
         DataError: there is no such file and no such song, or the file cannot be read.
     """
-    sound = _sound_of(library, wanted.path)
-    known = library.corrections().get(sound, ())
+    sound = sound_of(library, wanted.path)
+    known = library.corrections(sound).get(sound, ())
     if known == wanted.genres:
         return False
     with library.writing() as rows:
@@ -131,16 +130,3 @@ def known_genres(library: Library) -> list[str]:
     """Return the labels of the library's models, and the genres of its corrections, sorted."""
     labels = {label for model in library.models() for label in model.labels}
     return sorted(labels.union(*library.corrections().values()))
-
-
-def _sound_of(library: Library, path: Path) -> str:
-    """Return what identifies a song's sound: from the library where it is known, else from the file."""
-    song = find_song(library, path)
-    if song is not None and song.sound_id:
-        return song.sound_id
-    try:
-        return audio.sound_id(path)
-    except FileNotFoundError as error:
-        raise DataNotFoundError(f"{path}: no such file, and no song of {library.path}") from error
-    except OSError as error:
-        raise DataError(f"{path}: {reason_of(error)}") from error

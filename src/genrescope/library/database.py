@@ -171,9 +171,11 @@ class Library:
         joined = b"".join(row["vector"] for row in rows)
         return [row["song"] for row in rows], np.frombuffer(joined, "<f4").reshape(len(rows), model.width)
 
-    def corrections(self) -> dict[str, tuple[str, ...]]:
-        """Return the genres that the user has given songs, by `sound_id`."""
-        return {row["sound_id"]: tuple(json.loads(row["genres"])) for row in self.rows("SELECT * FROM corrections")}
+    def corrections(self, sound_id: str | None = None) -> dict[str, tuple[str, ...]]:
+        """Return the genres that the user has given songs, or one song, by `sound_id`."""
+        where, values = ("1", []) if sound_id is None else ("sound_id = ?", [sound_id])
+        rows = self.rows(f"SELECT sound_id, genres FROM corrections WHERE {where}", values)
+        return {row["sound_id"]: tuple(json.loads(row["genres"])) for row in rows}
 
 
 def now() -> str:
