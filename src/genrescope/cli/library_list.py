@@ -130,7 +130,8 @@ def export(
     with open_library(library) as opened, resumable("Run the same command again."):
         stored = opened.model(model)
         with progress("songs", quiet=quiet) as bar:
-            task = bar.add_task("writing", total=len(opened.rows("SELECT id FROM songs")))
+            [total] = opened.rows("SELECT count(*) FROM songs")
+            task = bar.add_task("writing", total=total[0])
             count = write(opened, stored, path, on_song=lambda done: bar.update(task, completed=done))
     say(f"{count} songs with the predictions of {stored.name} ({stored.fingerprint}) in {path}", quiet=quiet)
     next_step("library", "playlists", "playlists", *library_again(library), quiet=quiet)

@@ -42,7 +42,7 @@ def similar(
     from genrescope.library import similar as finding
     from genrescope.library.index import ranking_of
     from genrescope.library.lookup import find_song
-    from genrescope.library.playlists import check_name, song_line, to_line, write_one
+    from genrescope.library.playlists import check_name, to_line
 
     if playlist is not None:
         check_name(playlist)
@@ -57,8 +57,8 @@ def similar(
         )  # fmt: skip
     _show(found)
     if playlist is not None:
-        first = song_line(known) if known else playlists.Entry(song)
-        write_one(playlist, [first, *(to_line(each.entry) for each in found)])
+        first = to_line(known) if known else playlists.Entry(song)
+        playlists.write(playlist, [first, *(to_line(each.entry.song) for each in found)])
         say(f"{len(found) + 1} songs in {playlist}", quiet=quiet)
     next_step("library", "playlists", "playlists", "--by", "cluster", *library_again(library), quiet=quiet)
 

@@ -80,9 +80,7 @@ def pooled(predictions: Sequence[Prediction]) -> Pooled:
     """Return the mean of scores of one model."""
     labels = list(predictions[0].scores)
     means = {label: sum(each.scores[label] for each in predictions) / len(predictions) for label in labels}
-    ranked = dict(sorted(means.items(), key=lambda item: -item[1]))
-    genre = next(iter(ranked))
-    return Pooled(genre, ranked[genre], ranked, len(predictions))
+    return _ranked(means, len(predictions))
 
 
 def by_album(entries: Iterable[Entry]) -> dict[int, Pooled]:
@@ -111,9 +109,13 @@ def by_artist(entries: Iterable[Entry], *, weight: float) -> dict[int, Pooled]:
 def shrunk(scores: dict[str, float], mean: Pooled, *, weight: float) -> Pooled:
     """Return scores between a song's own (weight 0) and a mean (weight 1)."""
     mixed = {label: (1 - weight) * score + weight * mean.scores[label] for label, score in scores.items()}
-    ranked = dict(sorted(mixed.items(), key=lambda item: -item[1]))
+    return _ranked(mixed, mean.songs)
+
+
+def _ranked(scores: dict[str, float], songs: int) -> Pooled:
+    ranked = dict(sorted(scores.items(), key=lambda item: -item[1]))
     genre = next(iter(ranked))
-    return Pooled(genre, ranked[genre], ranked, mean.songs)
+    return Pooled(genre, ranked[genre], ranked, songs)
 
 
 def write(found: Iterable[Album], path: Path) -> None:

@@ -51,23 +51,12 @@ def write_all(folder: Path, lists: Mapping[str, Sequence[Entry]]) -> list[Path]:
     names = _file_names(lists)
     write_json(folder / NOTE, {"playlists": sorted({*before, *names.values()})})
     for name, songs in lists.items():
-        playlists.write(folder / names[name], map(to_line, songs))
+        playlists.write(folder / names[name], (to_line(each.song) for each in songs))
     for old in before - set(names.values()):
         with writing(folder / old):
             (folder / old).unlink(missing_ok=True)
     write_json(folder / NOTE, {"playlists": sorted(names.values())})
     return [folder / names[name] for name in lists]
-
-
-def write_one(path: Path, songs: Iterable[playlists.Entry]) -> None:
-    """Write a playlist that the user named.
-
-    Raises:
-        DataError: its name does not end as a playlist's, so it may be something else.
-        OutputError: it cannot be written.
-    """
-    check_name(path)
-    playlists.write(path, songs)
 
 
 def check_name(path: Path) -> None:
@@ -80,13 +69,8 @@ def check_name(path: Path) -> None:
         raise DataError(f"{path}: accepted are names that end in {' or '.join(playlists.SUFFIXES)}")
 
 
-def to_line(entry: Entry) -> playlists.Entry:
+def to_line(song: Song) -> playlists.Entry:
     """Return a song as an entry of a playlist: its file, artist and title, and length."""
-    return song_line(entry.song)
-
-
-def song_line(song: Song) -> playlists.Entry:
-    """Return a song as an entry of a playlist."""
     title = f"{song.artist} - {song.title}" if song.artist and song.title else song.title
     return playlists.Entry(song.path, title, song.seconds if song.seconds is not None else -1.0)
 
