@@ -6,17 +6,18 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from browser_support import AA, CONTRASTS, SIZES, SMALLEST, failing, started
 from cli_support import here
 from conftest import tone, write
 from map_support import artist, made_up_library, title
-from test_pages_browser import AA, CONTRASTS, SIZES, SMALLEST, failing
 
 from genrescope import playlists
-from tools.browser import Browser, chromium
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tools.browser import Browser
 
 SONGS = 2000
 MAP = "document.querySelector('song-map')"
@@ -28,14 +29,7 @@ IS_UP = "Boolean(document.querySelector('song-map')?.took)"
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    program = chromium()
-    if program is None:
-        pytest.skip("this machine has no Chromium (`make browser` installs it where it may)")
-    try:
-        running = Browser(program)
-    except OSError as error:
-        pytest.skip(f"{program} does not start here: {error}")
-    with running:
+    with started() as running:
         running.watch()
         yield running
 
@@ -220,6 +214,10 @@ def test_songs_like_this_are_the_ten_nearest(browser: Browser, page: Path) -> No
     listed = browser.value(f"Array.from({MAP}.state.listed)")
     assert listed == [song, *browser.value(f"{MAP}.songs.neighbours({song})")]
     assert browser.value(f"{MAP}.state.lit.reduce((sum, lit) => sum + lit)") == 11
+    browser.value("HTMLAnchorElement.prototype.click = function () { window.called = this.download; }")
+    browser.value("document.querySelector('song-player .buttons').lastChild.click()")
+    browser.value("document.querySelector('#download').click()")
+    assert browser.value("window.called") == f"like {title(77)}.m3u8", "the song is not chosen any more"
 
 
 def test_the_legend_and_the_confidence_hide_songs(browser: Browser, page: Path) -> None:

@@ -5,50 +5,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from browser_support import AA, CONTRASTS, SIZES, SMALLEST, failing, started
 from cli_support import here
 from conftest import genre_folders
-
-from tools.browser import Browser, chromium
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tools.browser import Browser
 
 PAGES = ("report", "crossval", "check", "compare", "robustness", "study")
 TELEPHONE, SCREEN = 390, 1100
 GENRES = ("jazz", "progressive metal of the nineties", "Donaudampfschifffahrtsgesellschaftskapitaensmuetzenlieder")
 """Names that have no room on a telephone, with blanks and without."""
 
-SEEN = """[...document.querySelectorAll('body *')].filter(e =>
-    [...e.childNodes].some(n => n.nodeType == 3 && n.data.trim()) && e.checkVisibility())"""
-CONTRASTS = f"""{SEEN}.map(e => {{
-    const rgb = text => text.match(/[0-9.]+/g).map(Number);
-    const linear = part => part <= .04045 ? part / 12.92 : ((part + .055) / 1.055) ** 2.4;
-    const luminance = rgb => [.2126, .7152, .0722].reduce((sum, weight, n) => sum + weight * linear(rgb[n] / 255), 0);
-    const paper = e => getComputedStyle(e).backgroundColor;
-    let behind = e;
-    while (behind.parentElement && rgb(paper(behind))[3] === 0) behind = behind.parentElement;
-    const pair = [getComputedStyle(e).color, paper(behind)].map(rgb).map(luminance).sort((a, b) => a - b);
-    return [e.textContent.trim().slice(0, 40), (pair[1] + .05) / (pair[0] + .05)];
-}})"""
-SIZES = f"{SEEN}.map(e => [e.textContent.trim().slice(0, 40), parseFloat(getComputedStyle(e).fontSize)])"
 SHRUNK = """[...document.images].map(i => [i.alt, i.getBoundingClientRect().width / i.naturalWidth])"""
-SMALLEST = 12.0
-"""CSS pixels of the smallest type."""
-AA = 4.5
-"""Contrast of text that the Web Content Accessibility Guidelines ask for at level AA."""
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    program = chromium()
-    if program is None:
-        pytest.skip("this machine has no Chromium (`make browser` installs it where it may)")
-    try:
-        running = Browser(program)
-    except OSError as error:
-        pytest.skip(f"{program} does not start here: {error}")
-    with running:
+    with started() as running:
         yield running
 
 
@@ -83,11 +60,6 @@ def pages(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     named = [run / "report.html", folds / "report.html"]
     named += [root / name / f"{name}.html" for name in ("check", "compare", "robustness", "study")]
     return dict(zip(PAGES, named, strict=True))
-
-
-def failing(pairs: list[tuple[str, float]], least: float) -> list[tuple[str, float]]:
-    assert pairs, "nothing was seen"
-    return [(name, round(value, 2)) for name, value in pairs if value < least]
 
 
 def at(browser: Browser, page: Path, *, width: int = TELEPHONE, dark: bool = False, value: str) -> Any:

@@ -106,8 +106,8 @@ export class LibraryMap extends HTMLElement {
   }
 
   #save() {
-    const { listed, view, chosen } = this.state;
-    const name = view === "alike" ? `like ${this.songs.title(chosen)}` : { all: "songs", lasso: "lasso" }[view] || view;
+    const { listed, view, alike } = this.state;
+    const name = view === "alike" ? `like ${this.songs.title(alike[0])}` : { all: "songs", lasso: "lasso" }[view] || view;
     save(playlist(listed, this.songs), `${name.replace(/[^\p{L}\p{N} -]/gu, "").trim() || "songs"}.m3u8`);
     this.#say(`${counted(listed.length, "song", "songs")} saved as a playlist`);
   }
