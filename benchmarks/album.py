@@ -7,12 +7,11 @@ genre each, which flatters the mean: so artists of two genres are also joined in
 
 from __future__ import annotations
 
-import argparse
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.libraries import gain, labelled, share
+from benchmarks.libraries import asked_for, gain, share
 
 if TYPE_CHECKING:
     from benchmarks.libraries import Names, Numbers
@@ -22,11 +21,7 @@ PAIRINGS = 40
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.album", description=__doc__)
-    parser.add_argument("library")
-    parser.add_argument("data")
-    chosen = parser.parse_args()
-    songs = labelled(chosen.library, chosen.data)
+    songs = asked_for("album", __doc__)
     names, counts = np.unique(songs.artist[songs.known], return_counts=True)
     kept = np.isin(songs.artist, names[counts > 1])
     asked = [songs.labels.index(genre) for genre in sorted(set(songs.genre)) if genre in songs.labels]

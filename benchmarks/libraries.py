@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,6 +41,15 @@ class Labelled:
     labels: tuple[str, ...]
     scores: Numbers
     embeddings: npt.NDArray[np.float32]
+
+
+def asked_for(benchmark: str, description: str | None) -> Labelled:
+    """Return what the command line of a benchmark names: LIBRARY and DATA."""
+    parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{benchmark}", description=description)
+    parser.add_argument("library")
+    parser.add_argument("data")
+    chosen = parser.parse_args()
+    return labelled(chosen.library, chosen.data)
 
 
 def labelled(library: str, data: str) -> Labelled:

@@ -7,12 +7,11 @@ its own artist are left out. Copies of its own sound never count. With each shar
 
 from __future__ import annotations
 
-import argparse
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.libraries import labelled, share
+from benchmarks.libraries import asked_for, share
 from genrescope.library.similar import Space
 
 if TYPE_CHECKING:
@@ -24,11 +23,7 @@ NEIGHBOURS = 10
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.similar", description=__doc__)
-    parser.add_argument("library")
-    parser.add_argument("data")
-    chosen = parser.parse_args()
-    songs = labelled(chosen.library, chosen.data)
+    songs = asked_for("similar", __doc__)
     raw = songs.embeddings / np.linalg.norm(songs.embeddings, axis=1, keepdims=True)
     space = Space(range(len(raw)), songs.embeddings)
     print(f"{len(raw)} songs, {len(set(songs.artist[songs.known]))} artists known, of {songs.known.sum()} songs")
