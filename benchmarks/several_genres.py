@@ -59,8 +59,8 @@ def main() -> None:
         assert isinstance(result, MultiLabelEvaluation)
         print(f"{name}: {len(result.tracks)} tracks, {sum(len(row.labels) > 1 for row in result.tracks)} mixtures")
         for what, its in label_page.estimates(result).items():
-            print(label_page.told(what, its))
-        print(label_page.chance_told(result))
+            print(label_page.estimate_text(what, its))
+        print(label_page.chance_text(result))
         print(label_page.by_label(result).to_markdown(), flush=True)
 
 

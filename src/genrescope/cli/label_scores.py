@@ -48,5 +48,5 @@ def _figures(result: MultiLabelEvaluation) -> Iterator[str]:
     from genrescope.reports import label_page
 
     for name, its in label_page.estimates(result).items():
-        yield label_page.told(name, its)
-    yield label_page.chance_told(result)
+        yield label_page.estimate_text(name, its)
+    yield label_page.chance_text(result)

@@ -20,20 +20,23 @@ if TYPE_CHECKING:
 def render(path: Path, package: str, template: str, **values: Any) -> Path:
     """Fill in a template of a package and write the page; nothing on it is loaded from elsewhere.
 
-    A template extends `page.html`, whose blocks are `title`, `rules` (of style, its own) and `body`, and finds the
-    filters `percent`, `interval` and `picture` (for figures).
+    A template extends `page.html`, whose blocks are `title`, `rules` (of style, its own) and `body`, may include others
+    of its package, and finds the filters `percent`, `interval` and `picture` (for figures).
     """
-    from jinja2 import DictLoader, Environment, StrictUndefined
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
 
     pages = importlib.resources.files("genrescope.pages")
+
+    def text_of(name: str) -> str:
+        return ((pages if name == "page.html" else importlib.resources.files(package)) / name).read_text("utf-8")
+
     environment = Environment(
-        loader=DictLoader({"page.html": (pages / "page.html").read_text(encoding="utf-8")}),
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+        loader=FunctionLoader(text_of), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
     )  # fmt: skip
     environment.filters |= {"percent": percent, "interval": interval, "picture": _picture}
-    text = (importlib.resources.files(package) / template).read_text(encoding="utf-8")
     style = (pages / "style.css").read_text(encoding="utf-8")
-    write_text(path, environment.from_string(text).render(style=style, **values))
+    write_text(path, environment.get_template(template).render(style=style, **values))
     return path
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from genrescope.pages import drawing
 from genrescope.pages.drawing import label, panels
 from genrescope.pages.render import interval, percent, render
+from genrescope.reports import report
 from genrescope.reports.grid import Column, Grid
 
 if TYPE_CHECKING:
@@ -65,35 +66,30 @@ def scores(result: MultiLabelEvaluation) -> Grid:
     return Grid(columns, [*([*row, None, None] for row in own.rows), *rest])
 
 
-def told(name: str, its: Estimate) -> str:
+def estimate_text(name: str, its: Estimate) -> str:
     """Say a figure with its intervals in a line."""
     wider = its.interval_by_groups
     over = f"; over whole artists {interval(wider)}" if wider is not None else ""
     return f"{name} {percent(its.value)}, 95 % interval {interval(its.interval)}{over}"
 
 
-def chance_told(result: MultiLabelEvaluation) -> str:
+def chance_text(result: MultiLabelEvaluation) -> str:
     """Say what the chance level is, and what it means."""
     return f"chance level {percent(result.chance)}: the mean average precision of scores without any meaning"
 
 
 def write(result: MultiLabelEvaluation, folder: Path) -> Path:
     """Write `figures/labels.png` and `report.html`; return the latter."""
-    import tomli_w
-
     drawn = [drawing.drawn("labels", "Average precision of each genre", lambda theme: _labels(result, theme))]
     drawing.write_figures(drawn, folder / "figures")
     return render(
         folder / "report.html",
         "genrescope.reports",
         "label_page.html",
-        result=result,
-        notes=[note for note in result.notes if not note.startswith("audit: ")],  # the audit stands by itself
-        recipe_toml=tomli_w.dumps(result.model.recipe),
-        figures=drawn,
+        **report.shared(result, drawn),
         table=by_label(result),
         estimates=estimates(result),
-        chance=chance_told(result),
+        chance=chance_text(result),
     )
 
 

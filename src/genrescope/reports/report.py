@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from genrescope.pages.render import render
 from genrescope.reports import tables
 from genrescope.reports.figures import worst_tracks
-from genrescope.results import CrossValidation
+from genrescope.results import CrossValidation, MultiLabelEvaluation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,20 +30,27 @@ def levels(result: Evaluation) -> dict[str, str]:
 
 def write(result: Evaluation, drawn: Sequence[Drawn], path: Path) -> Path:
     """Write `report.html`: figures, tables, recipe and fingerprints, with nothing to load from elsewhere."""
-    import tomli_w
-
     return render(
         path,
         "genrescope.reports",
         "template.html",
-        result=result,
-        crossval=result.crossval if isinstance(result, CrossValidation) else None,
-        notes=[note for note in result.notes if not note.startswith("audit: ")],  # the audit stands by itself
-        recipe_toml=tomli_w.dumps(result.model.recipe),
-        figures=drawn,
+        **shared(result, drawn),
         levels=levels(result),
         worst=worst_tracks(result, 20),
         headline=result.headline,
         chance=tables.chance_told(result.chance),
         negatives=None if result.negatives is None else tables.negatives_told(result.negatives),
     )
+
+
+def shared(result: Evaluation | MultiLabelEvaluation, drawn: Sequence[Drawn]) -> dict[str, Any]:
+    """Return what the pages of all evaluations show."""
+    import tomli_w
+
+    return {
+        "result": result,
+        "crossval": result.crossval if isinstance(result, CrossValidation | MultiLabelEvaluation) else None,
+        "notes": [note for note in result.notes if not note.startswith("audit: ")],  # the audit stands by itself
+        "recipe_toml": tomli_w.dumps(result.model.recipe),
+        "figures": drawn,
+    }
