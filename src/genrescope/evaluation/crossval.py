@@ -25,7 +25,7 @@ from genrescope.evaluation.multi_label import label_rows, label_summary, of_fold
 from genrescope.evaluation.sound import sound_for
 from genrescope.evaluation.subjects import is_multi_label
 from genrescope.evaluation.summary import summary, track_share
-from genrescope.evaluation.written import Written, of_one_genre
+from genrescope.evaluation.written import Written, for_one_genre
 from genrescope.inference.scorer import Scorer
 from genrescope.results import (
     CROSSVAL_NAME,
@@ -56,16 +56,18 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Judged:
+class FoldScores:
     """The scores of a fold's tracks by the model that was not trained on them.
 
     Attributes:
+        fold: the fold.
         scored: tracks that have a genre, or where some have several, all.
         header: the model's.
         unknown: by id, whether a track is called unknown; empty where no track is a negative example.
         model: how it was made.
     """
 
+    fold: Fold
     scored: Scored
     header: Header
     unknown: dict[str, bool]
@@ -77,7 +79,7 @@ class Judged:
         return header_rows(self.header, self.scored)
 
 
-def cross_validate(
+def cross_validate_any(
     job: Job,
     *,
     learner: Learner | None = None,
@@ -85,11 +87,11 @@ def cross_validate(
     thin: Callable[[Split], Split] = lambda split: split,
     watch: Watch = SILENT,
     on_fold: Callable[[Fold], None] = lambda _: None,
-) -> Written[CrossValidation]:
+) -> Written[CrossValidation | MultiLabelEvaluation]:
     """Train a model on all folds but one, score it on that one, and so for every fold.
 
-    Each fold's run is an ordinary one that learns from the others; nothing of the fold held out is looked at while it
-    trains. A fold that is finished is not trained again. The folder predicts as an ensemble of the folds' models.
+    Each fold's run is an ordinary one that learns from the others; nothing of the fold held out is used in training.
+    A fold that is finished is not trained again. The folder predicts as an ensemble of the folds' models.
 
     Args:
         job: its split is of folds, and `out` is the folder of their runs and of the results.
@@ -100,32 +102,20 @@ def cross_validate(
         on_fold: called before each fold.
 
     Returns:
-        The scores of every track by the model that was not trained on its fold, and where they were written.
+        The scores of every track by the model that was not trained on its fold, and where they were written; a
+        `MultiLabelEvaluation` where tracks have several genres.
 
     Raises:
-        DataError: the split is not of folds, `out` holds something else, or tracks have several genres.
+        DataError: the split is not of folds, or `out` holds something else; from `cross_validate`, also where tracks
+            have several genres.
         TrainingError: the loss of a fold is no longer finite.
         OutputError: another process writes into `out`, say.
     """
-    return of_one_genre(cross_validate_any(job, learner=learner, sound=sound, thin=thin, watch=watch, on_fold=on_fold))
-
-
-def cross_validate_any(
-    job: Job,
-    *,
-    learner: Learner | None = None,
-    sound: Sound | None = None,
-    thin: Callable[[Split], Split] = lambda split: split,
-    watch: Watch = SILENT,
-    on_fold: Callable[[Fold], None] = lambda _: None,
-) -> Written[CrossValidation | MultiLabelEvaluation]:
-    """Cross-validate as `cross_validate` does, whether tracks have one genre or several.
-
-    Returns:
-        A `MultiLabelEvaluation` where tracks have several genres.
-    """
     with locks.folder(job.out, by="train --folds"):
         return _cross_validated(job, learner, sound, thin=thin, watch=watch, on_fold=on_fold)
+
+
+cross_validate = for_one_genre(cross_validate_any, "cross_validate")
 
 
 def _cross_validated(
@@ -144,7 +134,7 @@ def _cross_validated(
     folds = folds_of(split, out)
     refuse_other(out, split, folds, resume=job.resume)
     splits.write(dataclasses.replace(split, data=store.fingerprint), out / SPLIT_FILE)
-    judged: dict[str, Judged] = {}
+    scored: list[FoldScores] = []
     for fold in folds:
         on_fold(fold)
         learnt = thin(held_out(split, fold.name))
@@ -152,22 +142,21 @@ def _cross_validated(
             dataclasses.replace(job, split=learnt, out=fold.path, parts=("train",), resume=True),
             learner=learner, watch=watch,
         )  # fmt: skip
-        judged[fold.name] = _judge(job, fold, sound)
+        scored.append(_score(job, fold, sound))
     tracks = [track for track in store.tracks if track.id in split.parts]
     group_of = groups.join(tracks, job.duplicates()) if any(track.group for track in tracks) else None
-    pairs = job.duplicates()
-    if is_multi_label(judged[folds[-1].name].header, tracks):
-        labelled = _label_result(store, split, tracks, folds, judged, pairs=pairs, group_of=group_of)
+    heading = _heading(store, split, scored, job.duplicates())
+    if is_multi_label(scored[-1].header, tracks):
+        labelled = _label_result(scored, heading, group_of)
         results.write(labelled, out / CROSSVAL_NAME)
         return Written(labelled, out, label_page.write(labelled, out))
-    result = _result(store, split, tracks, folds, judged, pairs=pairs, group_of=group_of)
+    result = _result(scored, heading, tracks, group_of)
     results.write(result, out / CROSSVAL_NAME)
-    tracks = [track for track in tracks if track.labels]
-    drawn = figures.draw(result, store, tracks, [], out / "figures")
+    drawn = figures.draw(result, store, [track for track in tracks if track.labels], [], out / "figures")
     return Written(result, out, report.write(result, drawn, out / "report.html"))
 
 
-def _judge(job: Job, fold: Fold, sound: Sound | None) -> Judged:
+def _score(job: Job, fold: Fold, sound: Sound | None) -> FoldScores:
     """Score the tracks of a fold by the model that was not trained on them."""
     model = modelfile.load(fold.path, device=job.device)
     whole = [track for track in job.store.tracks if job.split.parts.get(track.id) == fold.name]
@@ -178,84 +167,73 @@ def _judge(job: Job, fold: Fold, sound: Sound | None) -> Judged:
         raise DataError(f"{track_id} can no longer be used: {reason}; prepare the store again")
     apart = not several and negatives.tells_unknown(model) and any(not track.labels for track in job.store.tracks)
     unknown = negatives.unknown_among(model, job.store, whole) if apart else {}
-    return Judged(scored, model.header, unknown, about_model(model, fold.path))
+    return FoldScores(fold, scored, model.header, unknown, about_model(model, fold.path))
 
 
 def _result(
-    store: Store,
-    split: Split,
+    scored: Sequence[FoldScores],
+    heading: dict[str, Any],
     tracks: Sequence[StoredTrack],
-    folds: Sequence[Fold],
-    judged: Mapping[str, Judged],
-    *,
-    pairs: Sequence[Pair],
     group_of: Mapping[str, str] | None,
 ) -> CrossValidation:
     """Count all tracks together, and by fold."""
-    last, verdict = judged[folds[-1].name], verdict_of(judged[folds[-1].name].header)
-    unknown = {track_id: its for each in judged.values() for track_id, its in each.unknown.items()}
-    together = sorted((row for each in judged.values() for row in each.rows), key=lambda row: row.id)
+    header = scored[-1].header
+    verdict = verdict_of(header)
+    unknown = {track_id: its for each in scored for track_id, its in each.unknown.items()}
+    together = sorted((row for each in scored for row in each.rows), key=lambda row: row.id)
     return CrossValidation(
-        **_heading(store, split, last.model, len(together), pairs),
+        **heading,
         negatives=negatives.counted(unknown, tracks),
-        crossval=_by_fold(folds, judged, verdict),
-        **dict(summary(together, last.header.labels, verdict, group_of=group_of)),
+        crossval=_by_fold(scored, verdict),
+        **dict(summary(together, header.labels, verdict, group_of=group_of)),
     )
 
 
 def _label_result(
-    store: Store,
-    split: Split,
-    tracks: Sequence[StoredTrack],
-    folds: Sequence[Fold],
-    judged: Mapping[str, Judged],
-    *,
-    pairs: Sequence[Pair],
-    group_of: Mapping[str, str] | None,
+    scored: Sequence[FoldScores], heading: dict[str, Any], group_of: Mapping[str, str] | None
 ) -> MultiLabelEvaluation:
     """Count all tracks together, and by fold, where tracks have several genres."""
-    header = judged[folds[-1].name].header
-    rows = {name: label_rows(each.header, each.scored) for name, each in judged.items()}
-    thresholds = {
-        label: statistics.fmean(each.header.thresholds[label] for each in judged.values()) for label in header.labels
-    }
-    together = sorted((row for each in rows.values() for row in each), key=lambda row: row.id)
+    header = scored[-1].header
+    rows = [(each.fold, label_rows(each.header, each.scored)) for each in scored]
+    together = sorted((row for _, its in rows for row in its), key=lambda row: row.id)
+    thresholds = modelfile.mean_thresholds([each.header for each in scored])
     return MultiLabelEvaluation(
-        **_heading(store, split, judged[folds[-1].name].model, len(tracks), pairs),
+        **heading,
         verdict=verdict_of(header),
         crossval=LabelFolds(
-            folds=tuple(of_fold(fold.name, fold.path.name, rows[fold.name], header.labels) for fold in folds),
-            seconds=_seconds(folds),
+            folds=tuple(of_fold(fold.name, fold.path.name, its, header.labels) for fold, its in rows),
+            seconds=_seconds(scored),
         ),
         **label_summary(together, header.labels, thresholds, group_of=group_of),
     )
 
 
-def _heading(store: Store, split: Split, model: ModelFacts, tracks: int, pairs: Sequence[Pair]) -> dict[str, Any]:
+def _heading(store: Store, split: Split, scored: Sequence[FoldScores], pairs: Sequence[Pair]) -> dict[str, Any]:
     """Return what stands above the figures."""
     found = audit_split(store.tracks, split.by_part, pairs)
+    tracks = sum(len(each.scored.tracks) for each in scored)
     return {
-        "model": model,
+        "model": scored[-1].model,
         "data": DataFacts(name=store.data, fingerprint=store.fingerprint, split=split.method, part=None, tracks=tracks),
         "notes": (*([] if found.clean else [f"audit: {found.summary}"]), *split.notes),
         "audit": AuditFacts(clean=found.clean, summary=found.summary),
     }
 
 
-def _by_fold(folds: Sequence[Fold], judged: Mapping[str, Judged], verdict: Verdict) -> Folds:
-    shares = [track_share(judged[fold.name].rows, verdict) for fold in folds]
+def _by_fold(scored: Sequence[FoldScores], verdict: Verdict) -> Folds:
+    shares = [track_share(each.rows, verdict) for each in scored]
     values = [share.value for share in shares]
     return Folds(
         folds=tuple(
-            FoldResult(fold=fold.name, run=fold.path.name, accuracy=share)
-            for fold, share in zip(folds, shares, strict=True)
+            FoldResult(fold=each.fold.name, run=each.fold.path.name, accuracy=share)
+            for each, share in zip(scored, shares, strict=True)
         ),
         mean=statistics.fmean(values),
         deviation=statistics.stdev(values),
-        seconds=_seconds(folds),
+        seconds=_seconds(scored),
     )
 
 
-def _seconds(folds: Sequence[Fold]) -> float:
-    seconds: list[float] = [read_run(fold.path)["seconds"] for fold in folds]
+def _seconds(scored: Sequence[FoldScores]) -> float:
+    seconds: list[float] = [read_run(each.fold.path)["seconds"] for each in scored]
     return round(sum(seconds), 1)

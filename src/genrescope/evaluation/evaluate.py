@@ -20,7 +20,7 @@ from genrescope.evaluation.multi_label import verdict_of
 from genrescope.evaluation.sound import sound_for
 from genrescope.evaluation.subjects import is_multi_label, labelled, own_part
 from genrescope.evaluation.summary import summary
-from genrescope.evaluation.written import Written, of_one_genre
+from genrescope.evaluation.written import Written, for_one_genre
 from genrescope.extras import require
 from genrescope.inference.scorer import Scorer, verdicts
 from genrescope.results import (
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from genrescope.training.progress import Epoch
 
 
-def evaluate(
+def evaluate_any(
     model: str | Path,
     *,
     part: str = OWN_PART,
@@ -59,10 +59,10 @@ def evaluate(
     sound: Sound | None = None,
     on_track: Callable[[Progress], None] = lambda _: None,
     on_compared: Callable[[int, int], None] = lambda *_: None,
-) -> Written[Evaluation]:
+) -> Written[Evaluation | MultiLabelEvaluation]:
     """Score a model on a part of its own run's split, or on other labelled audio.
 
-    Of other audio it is told how much of it the model has learnt: training tracks, duplicates of them, their artists.
+    Of other audio the results say how much of it the model was trained on: tracks, duplicates of them, their artists.
 
     Args:
         model: a run folder or a model file; a cross-validation without `data` is not scored again, but read.
@@ -79,38 +79,14 @@ def evaluate(
         on_compared: called with the tracks that were compared with the training tracks, and the tracks in all.
 
     Returns:
-        The scores, and where they were written. On its own split, the model file's header gets them too.
+        The scores, and where they were written; a `MultiLabelEvaluation` where tracks have several genres and the
+        model gives any number of them. On its own split, the model file's header gets them too.
 
     Raises:
         ModelFileError: the model cannot be used.
-        DataError: there is nothing to score it on, or its tracks have several genres.
+        DataError: there is nothing to score it on; from `evaluate`, also where tracks have several genres.
         OutputError: the results cannot be written, or another run is at them.
         MissingPackageError: a package of the extra `train` is not installed.
-    """
-    found = evaluate_any(
-        model, part=part, data=data, store=store, out=out, device=device, jobs=jobs, sound=sound, on_track=on_track,
-        on_compared=on_compared,
-    )  # fmt: skip
-    return of_one_genre(found)
-
-
-def evaluate_any(
-    model: str | Path,
-    *,
-    part: str = OWN_PART,
-    data: str | None = None,
-    store: str | Path | None = None,
-    out: str | Path | None = None,
-    device: str = "auto",
-    jobs: int | None = None,
-    sound: Sound | None = None,
-    on_track: Callable[[Progress], None] = lambda _: None,
-    on_compared: Callable[[int, int], None] = lambda *_: None,
-) -> Written[Evaluation | MultiLabelEvaluation]:
-    """Score a model as `evaluate` does, whether tracks have one genre or several.
-
-    Returns:
-        A `MultiLabelEvaluation` where tracks have several genres and the model gives any number of them.
     """
     require("train", "an evaluation")
     if data is None and (folds := Path(model) / CROSSVAL_NAME).is_file():
@@ -128,6 +104,9 @@ def evaluate_any(
         folder = Path(out) if out is not None else evaluation_folder(home, loaded.path.name, subject.data)
         with locks.folder(folder, by="evaluate"):
             return _scored(loaded, subject, finding, folder, sound)
+
+
+evaluate = for_one_genre(evaluate_any, "evaluate")
 
 
 def _scored(

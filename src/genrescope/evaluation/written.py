@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, ParamSpec, TypeVar
 
 from genrescope.errors import DataError
 from genrescope.results import MultiLabelEvaluation
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from genrescope.store.index import IndexRow
 
+_Options = ParamSpec("_Options")
 _Result = TypeVar("_Result")
 _Result_co = TypeVar("_Result_co", covariant=True)
 
@@ -34,16 +37,23 @@ class Written(Generic[_Result_co]):
     failed: tuple[IndexRow, ...] = ()
 
 
-def of_one_genre(found: Written[_Result | MultiLabelEvaluation]) -> Written[_Result]:
-    """Return what was written where each track has one genre.
+def for_one_genre(
+    measure: Callable[_Options, Written[_Result | MultiLabelEvaluation]], name: str
+) -> Callable[_Options, Written[_Result]]:
+    """Return a measurement under another name, which refuses results of tracks that have several genres.
 
-    Raises:
-        DataError: tracks have several genres.
+    It takes the same arguments, and raises a `DataError` where tracks have several genres.
     """
-    result = found.result
-    if isinstance(result, MultiLabelEvaluation):
-        raise DataError(
-            f"tracks of {result.data.name} have several genres, and one each is wanted here; the figures are in "
-            f"{found.out}. Programs get them from evaluate_any and cross_validate_any"
-        )
-    return Written(result, found.out, found.report, found.failed)
+
+    @functools.wraps(measure)
+    def measure_one(*args: _Options.args, **options: _Options.kwargs) -> Written[_Result]:
+        done = measure(*args, **options)
+        if isinstance(done.result, MultiLabelEvaluation):
+            raise DataError(
+                f"tracks of {done.result.data.name} have several genres, and one each is wanted here; the figures are "
+                f"in {done.out}. Programs get them from {name}_any"
+            )
+        return Written(done.result, done.out, done.report, done.failed)
+
+    measure_one.__name__ = measure_one.__qualname__ = name
+    return measure_one

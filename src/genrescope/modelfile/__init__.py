@@ -9,6 +9,7 @@ from genrescope.modelfile.file import (
     fold_runs,
     load,
     locate,
+    mean_thresholds,
     read_header,
     save,
 )
@@ -17,5 +18,6 @@ from genrescope.modelfile.tensors import load_tensors, save_tensors
 
 __all__ = [
     "CROSSVAL_NAME", "FILE_NAME", "FORMAT", "Header", "Model", "Requirement", "Terms", "TrainingData", "add_scores",
-    "fingerprint", "fold_runs", "load", "load_tensors", "locate", "read_header", "save", "save_tensors",
+    "fingerprint", "fold_runs", "load", "load_tensors", "locate", "mean_thresholds", "read_header", "save",
+    "save_tensors",
 ]  # fmt: skip

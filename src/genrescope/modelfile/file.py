@@ -13,6 +13,7 @@ import shutil
 import struct
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -25,6 +26,8 @@ from genrescope.models import registry
 from genrescope.models.ensemble import SoftVoting
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor, nn
 
 FILE_NAME = "model.safetensors"
@@ -183,12 +186,16 @@ def _ensemble(path: Path, models: list[Model]) -> Model:
         temperatures=[model.header.temperature for model in models],
         exclusive=first.exclusive,
     )
-    thresholds = {
-        label: sum(model.header.thresholds.get(label, at) for model in models) / len(models)
-        for label, at in first.thresholds.items()
-    }
+    thresholds = mean_thresholds([model.header for model in models])
     changed = {"temperature": 1.0, "unknown_above": None, "thresholds": thresholds, "scores": {}}
     return Model(first.model_copy(update=changed), network.eval(), path)
+
+
+def mean_thresholds(headers: Sequence[Header]) -> dict[str, float]:
+    """Return the mean threshold of each label over the models of folds; empty where they have none."""
+    return {
+        label: fmean(each.thresholds.get(label, at) for each in headers) for label, at in headers[0].thresholds.items()
+    }
 
 
 def _fill(network: nn.Module, tensors: dict[str, Tensor], header: Header) -> None:
