@@ -10,7 +10,8 @@ import pytest
 from cli_support import assert_refused, here
 from musicnn_support import random_taggers
 from own_labels_support import TAGS, one_each, several
-from tag_support import tagged
+from tag_support import FORMATS, tagged, untagged
+from tagging_support import predictions
 
 from genrescope import modelfile, playlists
 from genrescope.library.database import Library
@@ -296,6 +297,53 @@ def test_all_genres_of_tags_are_kept_where_asked(tmp_path: Path) -> None:
     assert genres_of(tmp_path / "one") == {"a.flac": "rock", "b.flac": "jazz"}
     assert here("prepare", data, "--out", tmp_path / "all", "--jobs", 1, "--several-genres").code == 0
     assert genres_of(tmp_path / "all") == {"a.flac": "blues; rock", "b.flac": "jazz"}
+
+
+def test_genres_that_tag_wrote_are_no_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    music = tmp_path / "music"
+    written = [untagged(music / f"{number}{suffix}", hz=300 + 10 * number) for number, suffix in enumerate(FORMATS)]
+    rock, jazz = (tagged(music / f"{genre}.flac", genre=genre, hz=500 + 9 * len(genre)) for genre in ("Rock", "Jazz "))
+    done = here("tag", "--predictions", predictions(tmp_path / "p.jsonl", written, {"blues": 0.9}), "--write")
+    assert done.code == 0, done.err
+    assert f"{len(FORMATS)} written" in done.err
+    left = f"{len(FORMATS)} whose genre `genrescope tag` wrote"
+
+    listed = here("library", "dataset", music, "--out", tmp_path / "songs.csv")
+    assert listed.code == 0, listed.err
+    assert left in " ".join(listed.err.split())
+    assert {track.id for track in read_data(str(tmp_path / "songs.csv"))[1]} == {"music/Rock.flac", "music/Jazz .flac"}
+    assert left in here("check", f"library:{music}").err
+    assert {track.path for track in read_data(f"library:{music}")[1]} == {rock, jazz}
+
+    with Library(tmp_path / "library.db", create=True) as library, library.writing() as connection:
+        for number, path in enumerate([*written, rock], start=1):
+            connection.execute(
+                "INSERT INTO songs (id, path, device, inode, size, mtime_ns, sound_id, genres, scanned) "
+                "VALUES (?, ?, '0', ?, 0, 0, ?, ?, '')",
+                (number, str(path), str(number), f"sound {number}", '["Rock"]' if path == rock else '["Blues"]'),
+            )
+        connection.execute("INSERT INTO corrections VALUES ('sound 1', '[\"Doom\"]', '', '')")
+    found = here("prepare", tmp_path / "library.db", "--out", tmp_path / "store", "--jobs", 1)
+    assert found.code == 0, found.err
+    assert f"left out, and {len(FORMATS) - 1} whose genre `genrescope tag` wrote" in " ".join(found.err.split())
+    genres = {path.rpartition("/")[2]: genre for path, genre in genres_of(tmp_path / "store").items()}
+    assert genres == {written[0].name: "Doom", "Rock.flac": "rock"}, "a correction is a person's"
+
+
+def test_a_table_of_tagged_songs_keeps_all_genres_where_asked(tmp_path: Path) -> None:
+    tagged(tmp_path / "music" / "a.flac", genre=["Rock", "Blues"], artist="A", hz=300)
+    tagged(tmp_path / "music" / "b.flac", genre="Rock", artist="B", hz=310)
+    out = tmp_path / "songs.csv"
+    done = here("library", "dataset", tmp_path / "music", "--out", out, "--several-genres")
+    assert done.code == 0, done.err
+    assert {track.id: track.genre for track in read_data(str(out))[1]} == {
+        "music/a.flac": "blues; rock", "music/b.flac": "rock",
+    }  # fmt: skip
+    assert ["blues", "1", "1"] in [line.split() for line in done.out.splitlines()]
+    assert ["rock", "2", "2"] in [line.split() for line in done.out.splitlines()]
+    assert here("library", "dataset", tmp_path / "music", "--out", out).code == 0
+    assert {track.genre for track in read_data(str(out))[1]} == {"rock"}
 
 
 def test_a_library_gives_corrections_first_and_never_predictions(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MUTAGEN: Any = mutagen  # it has no types
-SONG = {"artist": "Björk feat. Ωμέγα", "album_artist": "Björk", "title": "お茶 & Ü", "album": "Débüt"}
+SONG: dict[str, Any] = {"artist": "Björk feat. Ωμέγα", "album_artist": "Björk", "title": "お茶 & Ü", "album": "Débüt"}
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Zs", "Zl", "Zp", "Cn", "Co"]), min_size=1)
 
 

@@ -41,6 +41,9 @@ NormaliseGenres = Annotated[
     bool,
     typer.Option("--normalise-genres", help="Join genres whose names differ in case, blanks or Unicode form only."),
 ]
+SeveralGenres = Annotated[
+    bool, typer.Option("--several-genres", help="Keep all genres that a song's tags name, not only the first.")
+]
 Seed = Annotated[int, typer.Option(min=0, help="Equal seeds give equal results.")]
 
 INTERRUPTED = 130

@@ -8,7 +8,18 @@ from typing import Annotated
 import typer
 
 from genrescope.cli.bars import progress
-from genrescope.cli.console import Jobs, ListingReport, NormaliseGenres, Quiet, Seed, next_step, resumable, say, unused
+from genrescope.cli.console import (
+    Jobs,
+    ListingReport,
+    NormaliseGenres,
+    Quiet,
+    Seed,
+    SeveralGenres,
+    next_step,
+    resumable,
+    say,
+    unused,
+)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -55,9 +66,7 @@ def prepare(
     out: Annotated[Path, typer.Option(help="Folder of the store.")],
     genres: Annotated[str | None, typer.Option(help="Keep only these, as blues,jazz.")] = None,
     normalise_genres: NormaliseGenres = False,
-    several_genres: Annotated[
-        bool, typer.Option("--several-genres", help="Keep all genres that a song's tags name, not only the first.")
-    ] = False,
+    several_genres: SeveralGenres = False,
     corrections: Annotated[
         Path | None,
         typer.Option(help="CSV file (path,genre) whose genres replace those in DATA; several are separated by ;."),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from genrescope.cli.bars import progress
-from genrescope.cli.console import Quiet, next_step, out, report_unreadable, resumable, say, table
+from genrescope.cli.console import Quiet, SeveralGenres, next_step, out, report_unreadable, resumable, say, table
 
 if TYPE_CHECKING:
     from genrescope.sources.genre_map import GenreMap
@@ -30,6 +31,7 @@ def dataset(
     unmapped: Annotated[
         Path | None, typer.Option(help="Write the words that the map does not know, as lines to paste into it.")
     ] = None,
+    several_genres: SeveralGenres = False,
     quiet: Quiet = False,
 ) -> None:
     """Make a data set of a tagged library: genres and artists from the files' tags, which are never written."""
@@ -52,7 +54,7 @@ def dataset(
             if failure is not None:
                 bar.console.print(f"skipped {failure.path}: {failure.reason}", style="yellow", markup=False)
 
-        found = libraries.scan(files, genre_map, on_file=show)
+        found = libraries.scan(files, genre_map, several=several_genres, on_file=show)
     if unmapped is not None:
         libraries.write_unmapped(unmapped, found.unmapped)
     _show_unmapped(found)
@@ -77,10 +79,15 @@ def _map(path: Path | None, *, quiet: bool) -> GenreMap:
 
 
 def _show_songs(found: Library) -> None:
+    from genrescope.sources.labels import labels_of
+
     rows = table("genre", "songs", "artists", right=("songs", "artists"))
-    for genre in sorted({song.genre for song in found.songs}):
-        groups = [song.group for song in found.songs if song.genre == genre]
-        rows.add_row(genre, str(len(groups)), str(len(set(filter(None, groups)))))
+    groups: dict[str, list[str]] = defaultdict(list)
+    for song in found.songs:
+        for genre in labels_of(song.genre):
+            groups[genre].append(song.group)
+    for genre, its in sorted(groups.items()):
+        rows.add_row(genre, str(len(its)), str(len(set(filter(None, its)))))
     out().print(rows)
 
 
@@ -98,11 +105,14 @@ def _show_unmapped(found: Library) -> None:
 
 
 def _report(found: Library, path: Path, *, quiet: bool) -> None:
+    from genrescope.sources.tagged_library import predicted_text
+
     artists = {song.group for song in found.songs if song.group}
     unknown = sum(not song.group for song in found.songs)
+    predicted = f", {predicted_text(found.predicted)}" if found.predicted else ""
     say(
         f"{len(found.songs)} of {found.files} files in {path}, by {len(artists)} artists ({unknown} without one). Left "
         f"out: {found.without_genre} without a genre, {found.without_match} whose genre is not in the map, "
-        f"{len(found.failed)} whose tags cannot be read",
+        f"{len(found.failed)} whose tags cannot be read{predicted}",
         quiet=quiet,
     )

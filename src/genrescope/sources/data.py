@@ -132,7 +132,10 @@ def list_library(root: Path, *, several_genres: bool = False) -> Listing:
         raise DataError(tagged_library.nothing_found(root, found))
     tracks = [Track(song.path.relative_to(root).as_posix(), song.path, song.genre, song.group) for song in found.songs]
     unreadable = [*walk.unreadable, *((failure.path, failure.reason) for failure in found.failed)]
-    return Listing(root, tracks, [left_out(walk.left_out)] if walk.left_out else [], unreadable)
+    notes = [left_out(walk.left_out)] if walk.left_out else []
+    if found.predicted:
+        notes.append(f"{tagged_library.predicted_text(found.predicted)} left out: a model's, not yours")
+    return Listing(root, tracks, notes, unreadable)
 
 
 def select_genres(tracks: Sequence[Track], genres: Sequence[str] | None) -> list[Track]:

@@ -69,6 +69,7 @@ class Library:
         songs: those whose genre is known, sorted by path.
         without_genre: the number of songs whose tags say nothing about their genre.
         without_match: the number of songs whose tags say something, but nothing that the map knows.
+        predicted: the number of songs whose genre `genrescope tag` wrote: a model's, so none to train on.
         unmapped: the words of those, with the number of songs that have them; the most frequent first.
         failed: the files whose tags could not be read.
     """
@@ -77,6 +78,7 @@ class Library:
     songs: tuple[Song, ...]
     without_genre: int
     without_match: int
+    predicted: int
     unmapped: Mapping[str, int]
     failed: tuple[UnreadableFile, ...]
 
@@ -117,28 +119,37 @@ def scan(
     failed: list[UnreadableFile] = []
     spelled: dict[str, str] = {}
     unmapped: Counter[str] = Counter()
-    without_genre = without_match = 0
+    without_genre = without_match = predicted = 0
     for number, path in enumerate(files, start=1):
-        song, unknown, failure = _heard(path, genre_map, several=several)
-        if song is not None:
-            songs.append(song)
-        elif failure is not None:
-            failed.append(failure)
+        found = _looked_up(path, genre_map, several=several)
+        if isinstance(found, Song):
+            songs.append(found)
+        elif isinstance(found, UnreadableFile):
+            failed.append(found)
+        elif found is None:
+            predicted += 1
         else:
-            without_match += bool(unknown)
-            without_genre += not unknown
-            unmapped.update({spelled.setdefault(genre_key(word), word) for word in unknown})
-        on_file(number, failure)
+            without_match += bool(found)
+            without_genre += not found
+            unmapped.update({spelled.setdefault(genre_key(word), word) for word in found})
+        on_file(number, found if isinstance(found, UnreadableFile) else None)
     ordered = dict(sorted(unmapped.items(), key=lambda item: (-item[1], item[0])))
-    return Library(len(files), tuple(songs), without_genre, without_match, ordered, tuple(failed))
+    return Library(len(files), tuple(songs), without_genre, without_match, predicted, ordered, tuple(failed))
+
+
+def predicted_text(songs: int) -> str:
+    """Say how many songs were left out since a model wrote their genres."""
+    return f"{songs} whose genre `genrescope tag` wrote"
 
 
 def nothing_found(folder: Path, found: Library) -> str:
     """Say in an error why a folder gives no data set."""
+    predicted = f", {predicted_text(found.predicted)}" if found.predicted else ""
     return (
         f"{folder}: none of its {found.files} files has a genre that the map knows: {found.without_genre} have none in "
         f"their tags, {found.without_match} one that the map does not know, {len(found.failed)} no tags that can be "
-        "read. Add the words to a map with: genrescope library dataset FOLDER --map genres.toml --out songs.csv"
+        f"read{predicted}. Add the words to a map with: "
+        "genrescope library dataset FOLDER --map genres.toml --out songs.csv"
     )
 
 
@@ -195,19 +206,19 @@ def _refuse_foreign(path: Path, head: str) -> None:
         raise DataError(f"{path} is there already and holds something else; choose another name, or remove it")
 
 
-def _heard(
-    path: Path, genre_map: GenreMap, *, several: bool
-) -> tuple[Song | None, tuple[str, ...], UnreadableFile | None]:
-    """Return a song, or the words that the map does not know, or why the tags could not be read."""
+def _looked_up(path: Path, genre_map: GenreMap, *, several: bool) -> Song | tuple[str, ...] | UnreadableFile | None:
+    """Return a song, or the words that the map does not know; None where a model wrote the genre."""
     try:
         its = tags.read(path)
     except AudioError as error:
-        return None, (), UnreadableFile(path, error.reason)
+        return UnreadableFile(path, error.reason)
+    if its.predicted:
+        return None
     found = genre_map.find(its.genres)
     if not found.genre:
-        return None, found.unmapped, None
+        return found.unmapped
     genre = joined(genre_map.find_all(its.genres)) if several else found.genre
-    return Song(path, genre, its.group, its.artist, its.title, its.album, "; ".join(its.genres)), (), None
+    return Song(path, genre, its.group, its.artist, its.title, its.album, "; ".join(its.genres))
 
 
 def _written(path: Path, folder: Path) -> str:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+SOURCE = "GENRESCOPE_SOURCE"
+"""The custom field that names the program which wrote the genre (`tags.tagging`)."""
+
 _NAMES = {
     # Names by which formats call a field, the better first: ID3v2, MP4, ASF, then Vorbis comments, APEv2 and FFmpeg.
     "genres": ("tcon", "\xa9gen", "wm/genre", "wm/genreid", "genre", "txxx:genre", "----:com.apple.itunes:genre"),
@@ -34,6 +37,7 @@ _NAMES = {
     "title": ("tit2", "\xa9nam", "title"),
     "album": ("talb", "\xa9alb", "wm/albumtitle", "album"),
     "compilation": ("tcmp", "cpil", "wm/iscompilation", "compilation"),
+    "source": tuple(f"{before}{SOURCE}".lower() for before in ("", "txxx:", "----:com.apple.itunes:")),
 }  # fmt: skip
 
 _FIELD_OF = {name: (field, rank) for field, names in _NAMES.items() for rank, name in enumerate(names)}
@@ -55,6 +59,7 @@ class Tags:
         title: its title.
         album: its album.
         compilation: whether its album is called a compilation.
+        predicted: whether `genrescope tag` wrote the genres, so that they are a model's and not a person's.
     """
 
     genres: tuple[str, ...] = ()
@@ -63,6 +68,7 @@ class Tags:
     title: str = ""
     album: str = ""
     compilation: bool = False
+    predicted: bool = False
 
     @property
     def group(self) -> str:
@@ -105,6 +111,7 @@ def _tags(fields: _Fields) -> Tags:
         title=first["title"],
         album=first["album"],
         compilation=first["compilation"].lower() in ("1", "true", "yes"),
+        predicted=bool(fields.get("genres") and first["source"]),
     )
 
 

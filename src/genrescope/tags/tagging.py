@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Classify: TypeAlias = Callable[[Sequence[Path]], Iterable[tuple[Path, Scored | str]]]
 
-PROVENANCE = ("GENRESCOPE_SOURCE", "GENRESCOPE_MODEL", "GENRESCOPE_CONFIDENCE")
+PROVENANCE = (read.SOURCE, "GENRESCOPE_MODEL", "GENRESCOPE_CONFIDENCE")
 """The custom fields that say where a genre comes from."""
 
 
