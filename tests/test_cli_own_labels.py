@@ -245,6 +245,17 @@ def test_playlists_are_genres(tmp_path: Path) -> None:
     assert groups["../music/one.mp3"] == groups["../music/two.mp3"] == "who"
 
 
+def test_a_name_in_a_playlist_that_no_file_can_have_stops_nothing(tmp_path: Path) -> None:
+    song = tagged(tmp_path / "song.mp3", hz=300)
+    playlist(tmp_path / "lists" / "rock.m3u8", song)
+    with (tmp_path / "lists" / "rock.m3u8").open("a") as file:
+        file.write("x" * 300 + ".mp3\nC:\\" + "y" * 300 + "\n")
+    done = here("prepare", f"playlists:{tmp_path / 'lists'}", "--out", tmp_path / "store", "--jobs", 1)
+    assert done.code == 1, done.err
+    assert done.err.count("rock.m3u8 names it, and there is no such file") == 2
+    assert genres_of(tmp_path / "store") == {"../song.mp3": "rock"}
+
+
 def test_playlists_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
     song = tagged(tmp_path / "song.mp3", hz=300)
     playlist(tmp_path / "lists" / "rock.m3u8", song)
@@ -368,4 +379,6 @@ def test_a_library_gives_corrections_first_and_never_predictions(tmp_path: Path)
     assert "the labels of 2 were corrected by hand, those of 1 come from tags; 1 without a known genre" in done.err
     found = {path.rpartition("/")[2]: genre for path, genre in genres_of(tmp_path / "store").items()}
     assert found == {"a.flac": "Blues; Doom", "b.flac": "rock", "c.flac": "not-mine"}
+    column = here("prepare", tmp_path / "library.db", "--out", tmp_path / "other", "--groups", "column:artist")
+    assert_refused(column, "need DATA to be a CSV or TSV file")
     assert {track.group for track in read_data(str(tmp_path / "library.db"))[1]} == {"artist a", "artist b", "artist c"}

@@ -68,7 +68,16 @@ def write(path: Path, songs: Iterable[Entry]) -> None:
     write_text(path, "\n".join(lines) + "\n")
 
 
+def is_there(song: Path) -> bool:
+    """Whether there is a file at a path of a playlist; not where no file can be, as where a name is too long."""
+    try:
+        return song.exists()
+    except OSError:
+        return False
+
+
 def _text(line: bytes) -> str:
+    """Decode as UTF-8, and what is none as the Latin alphabet of old M3U files."""
     try:
         return line.decode()
     except UnicodeDecodeError:

@@ -114,6 +114,12 @@ def _listed(data: str, *, several_genres: bool) -> Listing:
     )
 
 
+def table_of(data: str) -> Path | None:
+    """Return the CSV or TSV file that DATA is; None where it is something else."""
+    path = Path(data)
+    return path if path.is_file() and not is_database(path) else None
+
+
 def list_library(root: Path, *, several_genres: bool = False) -> Listing:
     """List the songs of a folder of tagged music whose genre the default genre map knows.
 

@@ -36,7 +36,7 @@ def list_playlists(root: Path) -> Listing:
         if not songs:
             found.notes.append(f"{playlist.name} names no files, so there is no genre {playlist.stem}")
         for song in songs:
-            if not song.exists():
+            if not playlists.is_there(song):
                 missing.setdefault(song, f"{playlist.name} names it, and there is no such file")
                 continue
             paths.setdefault(same_file(song), song)

@@ -12,7 +12,7 @@ from genrescope import audio, files, locks, progress, workers
 from genrescope.errors import DataError, reason_of
 from genrescope.features.front_end import frames_of, make
 from genrescope.features.spec import LogMelSpec
-from genrescope.sources.data import list_data, select_genres
+from genrescope.sources.data import list_data, select_genres, table_of
 from genrescope.sources.groups import assign
 from genrescope.store import store
 from genrescope.store.index import IndexRow
@@ -94,7 +94,7 @@ def prepare(
     root, tracks = listing.root, select_genres(listing.tracks, genres)
     files.refuse_foreign(out, (store.STORE_FILE, store.FRAMES_FILE, JOURNAL_FILE, PARTIAL_FILE), what="the store")
     if groups is not None:
-        tracks = assign(tracks, root, groups, table=Path(data) if Path(data).is_file() else None)
+        tracks = assign(tracks, root, groups, table=table_of(data))
     with locks.folder(out, by="prepare"), Journal(out, spec) as journal:
         held = {track.id: facts for track in tracks if (facts := journal.holds(track)) is not None}
         rows = {track.id: _row(track, root, held[track.id]) for track in tracks if track.id in held}
