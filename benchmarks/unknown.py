@@ -20,21 +20,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 import genrescope
 from genrescope import modelfile, splits
+from genrescope.evaluation import negatives
 from genrescope.evaluation.paired import resampled_mean
 from genrescope.features.front_end import make, stored
-from genrescope.inference.scorer import Scorer, novelty_of
+from genrescope.inference.scorer import Scorer
 from genrescope.sources.labels import NEGATIVE
 from genrescope.splits import duplicates
-from genrescope.store import listening
 from genrescope.store.store import open_store
 from genrescope.training import recipe as recipes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Sequence
+    from collections.abc import Container, Sequence
 
     import numpy.typing as npt
 
@@ -112,8 +111,8 @@ def _novelties_with(store: Store, folds: Split, learnt: Container[str], out: Pat
     for fold in folds.counts:
         parts = {id_: "test" if part == fold else "train" for id_, part in folds.parts.items()}
         dealt = {id_: part for id_, part in parts.items() if id_ in used}
-        novelty = _judge(store, modelfile.load(_trained(store, out / fold, dealt)))
-        found |= {id_: novelty(id_) for id_, part in parts.items() if part == "test"}
+        novelty = _above_threshold(store, modelfile.load(_trained(store, out / fold, dealt)))
+        found |= {id_: novelty[id_] for id_, part in parts.items() if part == "test"}
     return found
 
 
@@ -126,9 +125,9 @@ def _novelties(
     away: list[list[float]] = []
     for fold in folds.counts:
         parts = {id_: "test" if part == fold else "train" for id_, part in folds.parts.items() if id_ in others}
-        novelty = _judge(store, modelfile.load(_trained(store, out / fold, parts)))
-        known += [novelty(id_) for id_, part in parts.items() if part == "test"]
-        away.append([novelty(track.id) for track in store.tracks if track.genre == genre])
+        novelty = _above_threshold(store, modelfile.load(_trained(store, out / fold, parts)))
+        known += [novelty[id_] for id_, part in parts.items() if part == "test"]
+        away.append([novelty[track.id] for track in store.tracks if track.genre == genre])
     return np.array(known), np.mean(away, axis=0)
 
 
@@ -137,17 +136,10 @@ def _trained(store: Store, out: Path, parts: dict[str, str]) -> Path:
     return genrescope.train(genrescope.Job(store, recipes.load_any("listener"), split, out, device="cpu", pairs=()))
 
 
-def _judge(store: Store, model: Model) -> Callable[[str], float]:
-    """Return what tells a track's novelty above the threshold by the features that the store keeps."""
-    recipe, network = model.header.recipe, model.network
-    found = listening.extract(store, network, listening.taggers(recipe["listener"]["taggers"])).found  # type: ignore[arg-type]
-
-    @torch.inference_mode()
-    def novelty(track_id: str) -> float:
-        outputs = network.head.with_others(torch.from_numpy(found[track_id]))  # type: ignore[operator, union-attr]
-        return _above(model, novelty_of(outputs.mean(dim=0), len(model.header.labels)))
-
-    return novelty
+def _above_threshold(store: Store, model: Model) -> dict[str, float]:
+    """Return the novelty above the threshold of each track, by its id."""
+    found = negatives.novelties(model, store, store.tracks)
+    return {track_id: _above(model, novelty) for track_id, novelty in found.items()}
 
 
 def _novelty_of_wave(model: Model, wave: npt.NDArray[np.float32]) -> float:

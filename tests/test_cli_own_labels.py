@@ -185,6 +185,10 @@ def test_negative_examples_make_songs_like_them_unknown(single: Path, tmp_path: 
     assert "not-mine: " in scored.out
     caught = result_of(tmp_path / "run" / "evaluation.json")["negatives"]["caught"]
     assert caught["correct"] == caught["total"] >= 1
+    table = several(tmp_path / "mixed", artists=2)
+    other = here("evaluate", tmp_path / "run", "--data", table, "--out", tmp_path / "out")
+    assert other.code == 0, other.err
+    assert "2 tracks of drone; hiss left out: the model gives one genre a track" in " ".join(other.err.split())
     train = [
         line.split(",")[0] for line in (tmp_path / "run" / "split.csv").read_text().splitlines() if "train" in line
     ]

@@ -9,7 +9,7 @@ import pytest
 
 from genrescope import splits
 from genrescope.store.store import StoredTrack
-from genrescope.training.job import Material
+from genrescope.training.job import Material, targets_of
 from genrescope.training.listener import rarest, with_negatives
 from genrescope.training.tag_head import LeftOut, Points, away_odds, error_of, fit, folds_of, left_out, logits_of, loss
 
@@ -78,7 +78,7 @@ def test_the_limit_of_unknown_songs_is_that_of_songs_with_a_genre() -> None:
 def test_material_tells_several_genres_and_negative_examples_apart() -> None:
     one, both, none = track(0, "a"), track(1, "a; b"), track(2, "not-mine")
     several = Material([one, both, none], [], ["a", "b"], multi_label=True)
-    assert several.targets(several.learnt).tolist() == [[1, 0], [1, 1], [0, 0]]
+    assert targets_of(several.learnt, several.labels).tolist() == [[1, 0], [1, 1], [0, 0]]
     assert not with_negatives(several), "there it is a song without a label"
     single = Material([one, none], [], ["a", "b"])
     assert with_negatives(single)

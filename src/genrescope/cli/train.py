@@ -102,7 +102,7 @@ def announce(job: Job, *, folds: bool, quiet: bool) -> None:
         job.material()
     for note in job.split.notes:
         say(f"note: {note}", quiet=quiet)
-    if job.store.multi_label:
+    if job.multi_label:
         say("note: tracks have several genres, so a score is fitted for each genre", quiet=quiet)
     learnt = None if folds else job.parts
     found = audit(job.store.tracks, job.split.by_part, job.duplicates(), learnt=learnt)

@@ -107,8 +107,9 @@ def _average_precision(scores: Floats, truth: Floats, times: Floats) -> Floats:
     """Return the average precision of one label in each resample, (resamples,); nan where no track has it."""
     order = np.argsort(-scores, kind="stable")
     last = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))  # of the tracks with one score
-    seen = np.cumsum(times[:, order], axis=1)[:, last]
-    right = np.cumsum(times[:, order] * truth[order], axis=1)[:, last]
+    drawn = times[:, order]
+    seen = np.cumsum(drawn, axis=1)[:, last]
+    right = np.cumsum(drawn * truth[order], axis=1)[:, last]
     gained = np.diff(right, axis=1, prepend=0.0)
     total = right[:, -1]
     found = (gained * right / np.maximum(seen, 1)).sum(axis=1)

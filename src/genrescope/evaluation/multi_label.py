@@ -32,15 +32,13 @@ if TYPE_CHECKING:
     from genrescope.results import ModelFacts, Verdict
 
 
-def label_rows(header: Header, scored: Scored, thresholds: Mapping[str, float] | None = None) -> list[LabelRow]:
+def label_rows(header: Header, scored: Scored) -> list[LabelRow]:
     """Return a row per track that was scored.
 
     Args:
         header: the model's.
         scored: what it made of the tracks.
-        thresholds: by label; None takes the model's.
     """
-    limits = header.thresholds if thresholds is None else thresholds
     found = verdicts(
         scored.scores, scored.placed, verdict=header.verdict, count=len(scored.tracks),
         pooling=header.windows.pooling, exclusive=False,
@@ -53,7 +51,9 @@ def label_rows(header: Header, scored: Scored, thresholds: Mapping[str, float] |
                 id=track.id,
                 labels=tuple(label for label in track.labels if label in scores),
                 group=track.group,
-                predicted=tuple(label for label, score in scores.items() if score >= limits.get(label, UNKNOWN)),
+                predicted=tuple(
+                    label for label, score in scores.items() if score >= header.thresholds.get(label, UNKNOWN)
+                ),
                 scores={label: round(score, 6) for label, score in scores.items()},
             )
         )

@@ -24,9 +24,18 @@ def tells_unknown(model: Model) -> bool:
     return isinstance(model.network, Listener) and model.header.unknown_above is not None
 
 
-@torch.inference_mode()
 def unknown_among(model: Model, store: Store, tracks: Sequence[StoredTrack]) -> dict[str, bool]:
-    """Return by its id whether each track is called unknown, as a prediction of its file would call it.
+    """Return by its id whether each track is marked unknown, as a prediction of its file would mark it.
+
+    Raises:
+        DataError: the audio cannot be found.
+    """
+    return {track_id: model.header.is_unknown(its) for track_id, its in novelties(model, store, tracks).items()}
+
+
+@torch.inference_mode()
+def novelties(model: Model, store: Store, tracks: Sequence[StoredTrack]) -> dict[str, float]:
+    """Return by its id the novelty of each track, from the features that the store keeps.
 
     Raises:
         DataError: the audio cannot be found.
@@ -37,7 +46,7 @@ def unknown_among(model: Model, store: Store, tracks: Sequence[StoredTrack]) -> 
     found = {}
     for track in tracks:
         outputs = network.head.with_others(torch.from_numpy(features[track.id]))
-        found[track.id] = model.header.is_unknown(novelty_of(outputs.mean(dim=0), len(model.header.labels)))
+        found[track.id] = novelty_of(outputs.mean(dim=0), len(model.header.labels))
     return found
 
 

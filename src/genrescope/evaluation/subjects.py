@@ -11,7 +11,7 @@ from genrescope import splits
 from genrescope.errors import DataError
 from genrescope.features.spec import LogMelSpec
 from genrescope.results import AuditFacts, DataFacts, HeldOutFacts
-from genrescope.sources.labels import NEGATIVE
+from genrescope.sources.labels import NEGATIVE, labels_of
 from genrescope.splits.leaks import clean_sentence
 from genrescope.store.prepare import prepare
 from genrescope.store.store import STORE_FILE, Store, StoredTrack, index_rows, open_store
@@ -165,9 +165,14 @@ def labelled(
             f"the model knows: {', '.join(sorted(labels))}"
         )
     notes = [f"{row.path} could not be used: {row.status}" for row in failed]
-    notes += [f"{count} tracks of {genre} left out: the model does not know it" for genre, count in strange.items()]
+    notes += [f"{count} tracks of {genre} left out: {_why_not(genre, labels)}" for genre, count in strange.items()]
     facts = DataFacts(name=data, fingerprint=store.fingerprint, split=None, part=None, tracks=len(tracks))
     return Subject(store, tracks, facts, tuple(notes), tuple(failed), negatives=tuple(negatives))
+
+
+def _why_not(genre: str, known: set[str]) -> str:
+    """Say why tracks of a genre, or of several, are not scored."""
+    return "the model gives one genre a track" if known.intersection(labels_of(genre)) else "the model does not know it"
 
 
 def _usable(store: Store, labels: set[str], *, several: bool) -> tuple[list[StoredTrack], list[StoredTrack]]:

@@ -57,7 +57,13 @@ def read_robustness(path: Path) -> RobustnessResult:
 
 def read_scored(path: Path, kind: type[_Tracks]) -> _Tracks | MultiLabelEvaluation:
     """Read results of one kind, or those of tracks that have several genres; raises as `read_evaluation`."""
-    return _read(path, MultiLabelEvaluation) if _is_multi_label(path) else read_tracks(path, kind)
+    content = _content(path)
+    if "mean_average_precision" in content:
+        return _made(MultiLabelEvaluation, content, path)
+    result = _made(kind, content, path)
+    if not result.tracks:
+        raise DataError(f"{path} holds no tracks")
+    return result
 
 
 def read_tracks(path: Path, kind: type[_Tracks]) -> _Tracks:
@@ -66,34 +72,35 @@ def read_tracks(path: Path, kind: type[_Tracks]) -> _Tracks:
     Raises:
         DataError: also where the tracks have several genres.
     """
-    if _is_multi_label(path):
+    result = read_scored(path, kind)
+    if isinstance(result, MultiLabelEvaluation):
         raise DataError(
             f"{path}: its tracks have several genres each, and this needs one genre a track. See its figures with: "
             f"genrescope evaluate {path.parent}"
         )
-    result = _read(path, kind)
-    if not result.tracks:
-        raise DataError(f"{path} holds no tracks")
     return result
 
 
-def _is_multi_label(path: Path) -> bool:
-    """Whether a file holds the results of tracks that have several genres; what cannot be read does not."""
-    try:
-        return "mean_average_precision" in json.loads(read_text(path))
-    except (OSError, ValueError, TypeError, RecursionError):
-        return False
-
-
 def _read(path: Path, kind: type[_Result]) -> _Result:
+    return _made(kind, _content(path), path)
+
+
+def _made(kind: type[_Result], content: dict[str, Any], path: Path) -> _Result:
     try:
-        content = json.loads(read_text(path))
-        _check_format(content, path)
         return kind.model_validate(content)
-    except FileNotFoundError:
-        raise DataError(f"there is no {path}") from None
     except ValidationError as error:
         raise DataError(f"{path} is damaged: {_first(error)}; make it again") from error
+    except RecursionError as error:
+        raise DataError(f"{path} is damaged: {error}; make it again") from error
+
+
+def _content(path: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = json.loads(read_text(path))
+        _check_format(content, path)
+        return content
+    except FileNotFoundError:
+        raise DataError(f"there is no {path}") from None
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path} is damaged: {error}; make it again") from error
 

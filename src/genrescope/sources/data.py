@@ -64,7 +64,7 @@ def list_data(
     found.tracks = [dataclasses.replace(track, genre=_normal(track)) for track in found.tracks]
     genres = sorted({label for track in found.tracks for label in track.labels})
     genre_names.refuse_bytes(genres)
-    found.notes += [*genre_names.told(genres, made_one=normalise_genres), *_told_labels(found.tracks)]
+    found.notes += [*genre_names.told(genres, made_one=normalise_genres), *_label_notes(found.tracks)]
     if normalise_genres:
         found.tracks = genre_names.normalised(found.tracks)
     return found
@@ -77,7 +77,7 @@ def _normal(track: Track) -> str:
         raise DataError(f"{track.path}: {error}") from error
 
 
-def _told_labels(tracks: Sequence[Track]) -> list[str]:
+def _label_notes(tracks: Sequence[Track]) -> list[str]:
     """Say how many tracks have several genres, and how many are negative examples."""
     several, none = sum(len(track.labels) > 1 for track in tracks), sum(not track.labels for track in tracks)
     found = []

@@ -14,6 +14,7 @@ import torch
 
 from genrescope.features import windows
 from genrescope.training.augment import Augment
+from genrescope.training.job import targets_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -42,7 +43,7 @@ class Batches:
     ) -> None:
         self._bank, self._tracks, self._recipe, self._seed = bank, tracks, recipe, seed
         self._augment = Augment(recipe.augment, store.spec)
-        self._targets = torch.tensor([[float(label in track.labels) for label in labels] for track in tracks])
+        self._targets = torch.from_numpy(targets_of(tracks, labels))
         self._fixed = None
         its = recipe.windows
         if its.train == "random":

@@ -27,6 +27,11 @@ if TYPE_CHECKING:
     from genrescope.training.recipe_transfer import TransferRecipe
 
 
+def targets_of(tracks: Sequence[StoredTrack], labels: Sequence[str]) -> npt.NDArray[np.float32]:
+    """Return which tracks have which labels, of shape (tracks, labels): 1 or 0."""
+    return np.array([[label in track.labels for label in labels] for track in tracks], dtype=np.float32)
+
+
 @dataclass(frozen=True)
 class Material:
     """The training tracks, and those for validation.
@@ -47,10 +52,6 @@ class Material:
     def negatives(self) -> int:
         """How many training tracks have none of the labels."""
         return sum(not track.labels for track in self.learnt)
-
-    def targets(self, tracks: Sequence[StoredTrack]) -> npt.NDArray[np.float64]:
-        """Return which tracks have which labels, of shape (tracks, labels): 1 or 0."""
-        return np.array([[float(label in track.labels) for label in self.labels] for track in tracks])
 
     def refuse_several(self, what: str) -> None:
         """Refuse tracks of several genres, for what knows one genre a track.
@@ -132,9 +133,7 @@ class Job:
         held_out = []
         if "validation" not in self.parts:
             held_out = [track for track in self.store.tracks if self.split.parts.get(track.id) == "validation"]
-        dealt = [track for track in self.store.tracks if track.id in self.split.parts]
-        labels = sorted({label for track in dealt for label in track.labels})
-        multi_label = any(len(track.labels) > 1 for track in dealt)
+        labels = sorted({label for track in self._dealt for label in track.labels})
         if not learnt:
             raise DataError(
                 f"none of the split's {len(wanted)} tracks of {', '.join(self.parts)} is in the store {self.store.path}"
@@ -142,9 +141,18 @@ class Job:
         if len(labels) < 2:
             told = f'there is one genre only, "{labels[0]}"' if labels else f"all tracks are {NEGATIVE}"
             raise DataError(f"{told}; a classifier needs two or more. Prepare DATA that has more")
-        if not multi_label:
+        if not self.multi_label:
             held_out = [track for track in held_out if track.labels]
-        return Material(learnt, held_out, labels, multi_label)
+        return Material(learnt, held_out, labels, self.multi_label)
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether a track of the split has several genres, so that each label is decided by itself."""
+        return any(len(track.labels) > 1 for track in self._dealt)
+
+    @property
+    def _dealt(self) -> list[StoredTrack]:
+        return [track for track in self.store.tracks if track.id in self.split.parts]
 
     def audit(self) -> Audit:
         """Find every leak of the split: what is in two of its parts."""

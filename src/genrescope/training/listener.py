@@ -13,6 +13,7 @@ from genrescope import modelfile
 from genrescope.models import tag_genres
 from genrescope.models.listener import Listener
 from genrescope.store import listening
+from genrescope.training.job import targets_of
 from genrescope.training.learner import Learnt
 from genrescope.training.progress import Epoch
 from genrescope.training.tag_head import (
@@ -80,7 +81,7 @@ class _View:
     def points(self, means: Floats, material: Material) -> Points:
         """Return the training tracks as the head sees them."""
         heard, pooled = means[:, -len(self.level) :], means[:, : -len(self.level)]
-        tracks, targets = material.learnt, material.targets(material.learnt)
+        tracks, targets = material.learnt, targets_of(material.learnt, material.labels).astype(np.float64)
         tags = (heard - self.level) @ self.prior.T
         if with_negatives(material):
             tags = np.column_stack([tags, np.zeros(len(tags))])

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 
 from genrescope.features.windows import place_all
 from genrescope.inference.scorer import Scorer, verdicts
+from genrescope.training.job import targets_of
 from genrescope.training.thresholds import UNKNOWN, best_thresholds
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class Validation:
 
     @property
     def _targets(self) -> Tensor:
-        return torch.tensor([[float(label in track.labels) for label in self.labels] for track in self.tracks])
+        return torch.from_numpy(targets_of(self.tracks, self.labels))
 
 
 def loss_and_error(
