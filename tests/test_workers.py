@@ -54,6 +54,29 @@ def test_a_guarded_item_has_a_process_even_where_it_is_the_only_one() -> None:
     assert pid == os.getpid()
 
 
+class _SlowToPickle:
+    def __call__(self) -> Callable[[int], tuple[int, int]]:
+        return _doubler()
+
+    def __reduce__(self) -> tuple[type[_SlowToPickle], tuple[()]]:
+        time.sleep(0.1)
+        return _SlowToPickle, ()
+
+
+def test_starts_at_the_same_time_leave_the_process_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    main = sys.modules["__main__"]
+    with workers.Pool(_SlowToPickle(), 3, workers.Guard()) as pool:
+        threads = [threading.Thread(target=pool.give, args=(number,)) for number in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert sys.modules["__main__"] is main
+    assert not {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"} & set(os.environ)
+
+
 def _hungry() -> Callable[[int], int]:
     def work(item: int) -> int:
         if item == 1:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
 _THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")
+_starting = threading.Lock()  # a start changes the whole process for a moment: one at a time
 CRASHED = "the decoder crashed; the file is probably damaged"
 
 
@@ -54,7 +55,7 @@ class Worker:
         self._deadline = float("inf")
         self.pipe, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, make, guard), daemon=guard is not None)
-        with _interrupt_held(), _without_main(), _one_thread(guard):
+        with _starting, _interrupt_held(), _without_main(), _one_thread(guard):
             self._process.start()
         theirs.close()
 
