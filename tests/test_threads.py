@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -89,6 +90,35 @@ def test_other_threads_and_the_time_after_do_not_see_a_limit() -> None:
     with pytest.raises(KeyError), limited(1):
         raise KeyError
     assert (torch.get_num_threads(), in_new_thread()) == (2, 2)
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_a_limit_holds_for_openmp_and_mkl_while_other_threads_set_theirs() -> None:
+    """A song's scores would differ in their last digits if its thread took another's number."""
+    factors = torch.randn(10, 1506), torch.randn(1506, 200)
+    with limited(1):
+        alone = factors[0] @ factors[1]
+        ended, other = threading.Event(), threading.Thread(target=lambda: _set_numbers(ended))
+        other.start()
+        try:
+            for _ in range(200):
+                assert torch.equal(factors[0] @ factors[1], alone)
+                assert _numbers() <= {"1"}
+        finally:
+            ended.set()
+            other.join()
+
+
+def _set_numbers(ended: threading.Event) -> None:
+    while not ended.is_set():
+        torch.set_num_threads(2)
+        with limited(1):
+            torch.ones(64, 64) @ torch.ones(64, 64)
+
+
+def _numbers() -> set[str]:
+    """Return the numbers of threads that torch's libraries compute with in this thread."""
+    return set(re.findall(r"_max_threads\(\) : (\d+)", torch.__config__.parallel_info()))
 
 
 @pytest.mark.parametrize("count", [0, -1])
