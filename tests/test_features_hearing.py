@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from conftest import encode, noise, sweep, write
 
-from genrescope import audio, workers
+from genrescope import audio
 from genrescope.audio.ffmpeg_reader import FFmpegReader
 from genrescope.audio.soundfile_reader import SoundFileReader
 from genrescope.errors import AudioError
@@ -187,18 +189,12 @@ def test_a_worker_sends_what_is_heard_here(songs: dict[str, Path]) -> None:
                 np.testing.assert_array_equal(each.frames[start:end], here.frames[start:end])
 
 
-def test_workers_start_without_torch() -> None:
-    with workers.Pool(_makes_nothing, 1, workers.Guard()) as pool:
-        ((_, sent),) = [(item, list(parts)) for item, parts in pool.streams([MUSICNN])]
-    assert sent == [False]
-
-
-def _makes_nothing() -> Any:
-    return _loads_torch
-
-
-def _loads_torch(spec: Spec) -> bool:
-    import sys
-
-    stored([np.zeros(16_000, np.float32)], make(spec))
-    return "torch" in sys.modules and "conftest" not in sys.modules
+def test_workers_decode_and_compute_frames_without_torch(songs: dict[str, Path]) -> None:
+    program = (
+        "import sys; from pathlib import Path; from genrescope.features.front_end import make; "
+        "from genrescope.features import hearing, placement, spec; from genrescope.store import prepare; "
+        "numbers = spec.LogMelSpec(); asked = hearing.Wanted(numbers, placement.WindowSpec(), placement.Choice(2)); "
+        "hearing.hear(Path(sys.argv[1]), asked, make(numbers)); print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program, songs["mp3"]], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

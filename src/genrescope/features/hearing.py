@@ -70,12 +70,10 @@ def hear(source: audio.Source, wanted: Wanted, front_end: FrontEnd) -> Heard:
     Raises:
         AudioError: the file cannot be decoded.
     """
-    if wanted.choice.is_all:
-        return of_wave(audio.blocks(source, rate=wanted.spec.sample_rate), wanted, front_end)
-    plan = partial(_spans, wanted)
-    found = audio.excerpts(source, rate=wanted.spec.sample_rate, plan=plan)
+    rate, plan = wanted.spec.sample_rate, partial(_spans, wanted)
+    found = None if wanted.choice.is_all else audio.excerpts(source, rate=rate, plan=plan)
     if found is None:
-        return of_wave(audio.blocks(source, rate=wanted.spec.sample_rate), wanted, front_end)
+        return of_wave(audio.blocks(source, rate=rate), wanted, front_end)
     count = wanted.spec.frames(found.samples)
     pieces = []
     for (first, last), (begin, wave) in zip(wanted.stretches(count), found.waves, strict=True):
