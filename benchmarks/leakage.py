@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from genrescope import splits
 from genrescope.evaluation.crossval import cross_validate
 from genrescope.evaluation.metrics import resampled_interval
-from genrescope.features.windows import FRAMES
+from genrescope.features.placement import FRAMES
 from genrescope.files import write_json
 from genrescope.pages.drawing import panels, write_figure
 from genrescope.splits import duplicates, groups

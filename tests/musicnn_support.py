@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from genrescope import modelfile
+from genrescope.features.placement import WindowSpec
 from genrescope.features.spec import LogMelSpec
-from genrescope.features.windows import WindowSpec
 from genrescope.modelfile import Header
 from genrescope.models.musicnn import Musicnn
 from genrescope.models.tensorflow_checkpoint import crc32c

@@ -27,7 +27,7 @@ from genrescope.cli import predict as predict_command
 from genrescope.errors import AudioError, ModelFileError, TrainingError
 from genrescope.features import frame_file, hearing
 from genrescope.features.front_end import make
-from genrescope.features.windows import WindowSpec
+from genrescope.features.placement import WindowSpec
 from genrescope.inference.classifier import Classifier
 from genrescope.inference.prediction import Failure, Prediction
 from genrescope.inference.songs import find_songs

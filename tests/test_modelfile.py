@@ -20,8 +20,8 @@ from torch import nn
 
 from genrescope import modelfile
 from genrescope.errors import ModelFileError
+from genrescope.features.placement import WindowSpec
 from genrescope.features.spec import KaldiSpec, LogMelSpec, Spec, WaveSpec, to_dict
-from genrescope.features.windows import WindowSpec
 from genrescope.inference.scorer import Scorer
 from genrescope.modelfile import Requirement, Terms, TrainingData
 from genrescope.models import registry

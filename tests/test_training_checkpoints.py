@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from training_support import dealt, linear, small_store, trained
 
 from genrescope import modelfile
-from genrescope.features.windows import WindowSpec
+from genrescope.features.placement import WindowSpec
 from genrescope.models import registry
 from genrescope.training import recipe, run_folder
 from genrescope.training.checkpoints import TrainingState, make_optimizer
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from genrescope.features.windows import Padding
+    from genrescope.features.placement import Padding
     from genrescope.splits import Split
     from genrescope.store.store import Store
     from genrescope.training.progress import Epoch

@@ -19,8 +19,9 @@ import genrescope
 from genrescope import modelfile
 from genrescope.errors import RecipeError
 from genrescope.evaluation.evaluate import evaluate
+from genrescope.features.placement import WindowSpec
 from genrescope.features.spec import LogMelSpec
-from genrescope.features.windows import FrameBank, WindowSpec, place
+from genrescope.features.windows import FrameBank, place
 from genrescope.inference.scorer import Scorer
 from genrescope.models.ensemble import NetworkAndSVM
 from genrescope.models.pooled import PooledStatistics, PooledSVM

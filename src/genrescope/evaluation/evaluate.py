@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from genrescope.evaluation.sound import Scored, Sound
     from genrescope.evaluation.subjects import Subject
-    from genrescope.features.windows import Pooling
+    from genrescope.features.placement import Pooling
     from genrescope.modelfile import Header, Model
     from genrescope.results import ModelFacts, MultiLabelEvaluation, NegativeFigures, Summary, Verdict
     from genrescope.store.prepare import Progress

@@ -10,16 +10,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from genrescope.features.placement import FRAMES, Padding, Placement, Pooling, WindowSpec, starts_of
+from genrescope.features.placement import FRAMES, Padding, WindowSpec, starts_of
 from genrescope.workers import ahead
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-
-__all__ = [
-    "FRAMES", "Extent", "FrameBank", "Frames", "Padding", "Placement", "Pooling", "Span", "Which", "WindowSpec",
-    "Windows", "chunks", "draw", "place", "place_all",
-]  # fmt: skip
 
 Which = Literal["first", "all"]
 

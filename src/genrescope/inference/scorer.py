@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from torch import nn
 
     from genrescope.features.hearing import SongFrames
+    from genrescope.features.placement import Pooling
     from genrescope.features.spec import Spec
-    from genrescope.features.windows import Extent, Frames, Pooling
+    from genrescope.features.windows import Extent, Frames
     from genrescope.modelfile import Model
 
 BATCH = 32

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, ValidationError, model_validator
 
 from genrescope.errors import ModelFileError
+from genrescope.features.placement import WindowSpec
 from genrescope.features.spec import KaldiSpec, LogMelSpec, Spec, WaveSpec, from_dict, to_dict
-from genrescope.features.windows import WindowSpec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

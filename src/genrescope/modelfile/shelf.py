@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import genrescope
 from genrescope.errors import ModelFileError
-from genrescope.features.windows import WindowSpec
+from genrescope.features.placement import WindowSpec
 from genrescope.files import replacing, sha256
 from genrescope.modelfile.catalogue import BUILT_IN, DEFAULT, Entry, file_of, folder, kept, known, named, path_of
 from genrescope.modelfile.file import fold_runs, load, locate, read_header, save

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 
 import genrescope
-from genrescope.features.windows import WindowSpec
+from genrescope.features.placement import WindowSpec
 from genrescope.modelfile.header import Header, Terms, TrainingData
 from genrescope.models.listener import Listener
 from genrescope.models.tag_genres import genres, kinds, shares

@@ -20,8 +20,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from genrescope.errors import DataError
+from genrescope.features.placement import WindowSpec
 from genrescope.features.spec import from_dict
-from genrescope.features.windows import WindowSpec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

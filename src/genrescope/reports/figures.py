@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from genrescope.features import windows
+from genrescope.features import placement
 from genrescope.pages import drawing
 from genrescope.pages.drawing import hide_rest, label, panels
 
@@ -199,7 +199,7 @@ def _genres(result: Evaluation, store: Store, tracks: Sequence[StoredTrack], the
 
 def _log_mel(axis: Axes, store: Store, track: StoredTrack, window: float | None) -> None:
     """Draw a track's first window, of so many seconds: time across, mel bands upwards."""
-    frames = round(window * store.spec.frame_rate) if window is not None else windows.FRAMES
+    frames = round(window * store.spec.frame_rate) if window is not None else placement.FRAMES
     image = store.frames[track.first_frame :][: min(track.frames, frames)].T.astype(np.float32)
     seconds = store.spec.seconds(image.shape[1])
     axis.imshow(image, origin="lower", aspect="auto", cmap="magma", extent=(0, seconds, 0, len(image)))

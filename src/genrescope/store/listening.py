@@ -19,7 +19,7 @@ import torch
 from genrescope import modelfile
 from genrescope.errors import ModelFileError
 from genrescope.features.front_end import make, stored
-from genrescope.features.windows import WindowSpec
+from genrescope.features.placement import WindowSpec
 from genrescope.inference.scorer import Scorer
 from genrescope.models.listener import LEVEL
 from genrescope.store import audio_cache

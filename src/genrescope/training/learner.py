@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
     from torch import nn
 
+    from genrescope.features.placement import WindowSpec
     from genrescope.features.spec import Spec
-    from genrescope.features.windows import WindowSpec
     from genrescope.modelfile import Requirement
     from genrescope.training.job import Job, Material
     from genrescope.training.progress import Epoch, Watch

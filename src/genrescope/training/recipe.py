@@ -10,7 +10,7 @@ import tomli_w
 from pydantic import ValidationError, model_validator
 
 from genrescope.errors import RecipeError, nearest
-from genrescope.features.windows import WindowSpec
+from genrescope.features.placement import WindowSpec
 from genrescope.training import recipe_files
 from genrescope.training.recipe_files import located, names, namesake
 from genrescope.training.recipe_listener import ListenerRecipe

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from genrescope.features.windows import Padding  # noqa: TC001 - pydantic reads the annotation
+from genrescope.features.placement import Padding  # noqa: TC001 - pydantic reads the annotation
 
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 SVM = "pooled-svm"

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
+    from genrescope.features.placement import WindowSpec
     from genrescope.features.spec import Spec
-    from genrescope.features.windows import FrameBank, Windows, WindowSpec
+    from genrescope.features.windows import FrameBank, Windows
     from genrescope.store.store import StoredTrack
 
 
