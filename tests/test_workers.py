@@ -67,12 +67,14 @@ def test_starts_at_the_same_time_leave_the_process_as_it_was(monkeypatch: pytest
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         monkeypatch.delenv(name, raising=False)
     main = sys.modules["__main__"]
-    with workers.Pool(_SlowToPickle(), 3, workers.Guard()) as pool:
-        threads = [threading.Thread(target=pool.give, args=(number,)) for number in range(3)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+    pools = [workers.Pool(_SlowToPickle(), 1, workers.Guard()) for _ in range(3)]
+    threads = [threading.Thread(target=pool.give, args=(1,)) for pool in pools]
+    for thread in threads:
+        thread.start()
+        time.sleep(0.03)
+    for thread, pool in zip(threads, pools, strict=True):
+        thread.join()
+        pool.close()
     assert sys.modules["__main__"] is main
     assert not {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"} & set(os.environ)
 
