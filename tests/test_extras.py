@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import sys
 import tomllib
 from pathlib import Path
@@ -80,3 +81,9 @@ def test_the_extras_are_those_that_pip_knows(extra: str) -> None:
     assert {name for name in stated if not name.startswith("genrescope[")} == set(EXTRAS[extra].values())
     for module in EXTRAS[extra]:
         assert importlib.import_module(module)
+
+
+def test_exact_versions_are_sorted_and_each_stands_once() -> None:
+    lines = (Path(__file__).parent.parent / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    names = [re.sub(r"[-_.]+", "-", line.split("==")[0]).lower() for line in lines if not line.startswith("#")]
+    assert names == sorted(set(names))
