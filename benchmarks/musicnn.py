@@ -38,13 +38,17 @@ def report(data: str, tensorflow: str | None = None) -> str:
         more = [str(wheel), tensorflow] if tensorflow else []
         clips = [process("benchmarks.musicnn", "clip", data, str(number), *more, environment=ONE_THREAD)
                  for number in range(CLIPS)]  # fmt: skip
+    original = [
+        "The original is librosa's mel spectrogram and the published graph, one patch at a time, as the package",
+        "`musicnn` has it.",
+    ]
     lines = [
         "## musicnn, one core, 30 s of decoded audio at 16,000 Hz",
         "",
         f"`{_NAME}` on five clips; for each the median of {RUNS} interleaved runs. `genrescope` is front end and",
         "network, ten windows of 3 s. `convolutions` is the same with plain convolutions instead of matrix products,",
-        "window by window. The original is librosa's mel spectrogram and the published graph, one patch at a time, as",
-        "the package `musicnn` has it.",
+        "window by window.",
+        *(original if tensorflow else []),
         "A ratio is a time over genrescope's, run by run: median, and lowest to highest of the clips' medians.",
         "",
         "| | median, s | ratio to genrescope | lowest to highest clip |",

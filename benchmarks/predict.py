@@ -147,7 +147,7 @@ def frames(folder: str) -> dict[str, Any]:
 def shares(data: str) -> dict[str, Any]:
     """Measure the parts of a prediction with one thread."""
     import genrescope
-    from genrescope.features.hearing import hear
+    from genrescope.features.song_frames import decode_frames
 
     with tempfile.TemporaryDirectory() as folder:
         make(data, folder)
@@ -156,7 +156,7 @@ def shares(data: str) -> dict[str, Any]:
         lines = ["| | ms a song, one thread |", "|---|---|"]
         for kind in KINDS:
             some = [song for song in songs if song.suffix == f".{kind}"]
-            took = _per_song(lambda song: hear(song, classifier._wanted, classifier._front_end), some)
+            took = _per_song(lambda song: decode_frames(song, classifier._wanted, classifier._front_end), some)
             lines.append(f"| decoding and log-mel of ten windows, {kind} | {1e3 * took:.0f} |")
         took = _per_song(lambda song: classifier.predict_decoded(sounds[song]), songs)
         return {"table": "\n".join([*lines, f"| the network on ten windows | {1e3 * took:.0f} |"])}

@@ -25,7 +25,7 @@ import genrescope
 from genrescope import audio, modelfile, results, workers
 from genrescope.cli import predict as predict_command
 from genrescope.errors import AudioError, ModelFileError, TrainingError
-from genrescope.features import frame_file, hearing
+from genrescope.features import frame_file, song_frames
 from genrescope.features.front_end import make
 from genrescope.features.placement import WindowSpec
 from genrescope.inference.classifier import Classifier
@@ -404,7 +404,7 @@ def test_decoding_runs_ahead_but_not_away(classifier: Classifier, made: World) -
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("decode")]
 
 
-def failing_decoder(error: Exception | None, bad: Path, wanted: hearing.Wanted) -> Callable[[audio.Source], Any]:
+def failing_decoder(error: Exception | None, bad: Path, wanted: song_frames.Wanted) -> Callable[[audio.Source], Any]:
     """Decode in a worker, and fail, or crash where there is no error, at `bad`."""
     front_end = make(wanted.spec)
 
@@ -414,7 +414,7 @@ def failing_decoder(error: Exception | None, bad: Path, wanted: hearing.Wanted) 
                 os.kill(os.getpid(), signal.SIGSEGV)
             else:
                 raise error
-        yield from hearing._sent(wanted, front_end, source)
+        yield from song_frames._sent(wanted, front_end, source)
 
     return heard
 
@@ -423,7 +423,7 @@ def test_a_crash_of_a_decoder_is_one_songs_failure(
     classifier: Classifier, made: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     good, bad = made.songs()[0], made.songs()[1]
-    monkeypatch.setattr(hearing, "_hearer", partial(failing_decoder, None, bad))
+    monkeypatch.setattr(song_frames, "_frame_worker", partial(failing_decoder, None, bad))
     songs = [good, bad, good, bad, bad, good]
     found = list(classifier.predict_many(songs))
     assert [isinstance(each, Failure) for each in found] == [song == bad for song in songs]
@@ -456,7 +456,7 @@ def test_whatever_a_decoder_raises_is_a_failure(
     classifier: Classifier, made: World, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     good, bad = made.songs()[0], made.songs()[1]
-    monkeypatch.setattr(hearing, "_hearer", partial(failing_decoder, error, bad))
+    monkeypatch.setattr(song_frames, "_frame_worker", partial(failing_decoder, error, bad))
     one, failed, held, two = classifier.predict_many([good, bad, b"bad", str(good)])
     assert isinstance(one, Prediction)
     assert one == two

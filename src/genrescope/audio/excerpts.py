@@ -1,7 +1,6 @@
 """Excerpts of one file, decoded without the rest where its format can seek to the sample.
 
-What is faulty is not judged here: on any doubt the answer is that the whole file must be decoded, which says what is
-wrong with it.
+Faults are not reported here: on any doubt the answer is that the whole file must be decoded, which reports them.
 """
 
 from __future__ import annotations
@@ -57,7 +56,7 @@ def excerpts(source: Source, *, rate: int, plan: Callable[[int], Spans | None]) 
 
     Returns:
         The parts; None where the whole must be decoded: the plan says so, the format cannot seek to the sample, its
-        header tells no exact length, or something is wrong with the file.
+        header states no exact length, or something is wrong with the file.
     """
     opener = next(iter(decoders_of(source, [])), None)
     if opener is None:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Literal, cast
 from genrescope import audio, files, modelfile, workers
 from genrescope.devices import choose_device
 from genrescope.features.front_end import make
-from genrescope.features.hearing import Wanted, hear, of_wave
 from genrescope.features.placement import WINDOWS, Choice
+from genrescope.features.song_frames import Wanted, decode_frames, of_wave
 from genrescope.inference.model_info import ModelInfo
 from genrescope.inference.parallel import Parallel
 from genrescope.inference.predictor import DecodedSong, Predictor
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from genrescope.features.hearing import Heard
+    from genrescope.features.song_frames import Decoded
     from genrescope.inference.prediction import Failure, Prediction
     from genrescope.modelfile import Header, Model
 
@@ -220,10 +220,10 @@ class Classifier:
         if sample_rate is not None:
             raise ValueError("a file states its own rate; give `sample_rate` only with an array of samples")
         path, name, source = source_of(cast("audio.File", song))
-        return self._song(path, name, hear(source, self._wanted, self._front_end))
+        return self._song(path, name, decode_frames(source, self._wanted, self._front_end))
 
-    def _song(self, path: Path | None, name: str, heard: Heard) -> DecodedSong:
-        return DecodedSong(path, name, heard.frames, heard.samples / self.header.front_end.sample_rate)
+    def _song(self, path: Path | None, name: str, decoded: Decoded) -> DecodedSong:
+        return DecodedSong(path, name, decoded.frames, decoded.samples / self.header.front_end.sample_rate)
 
     def predict_decoded(self, sound: DecodedSong) -> Prediction:
         """Classify a song as `decode` returns it."""

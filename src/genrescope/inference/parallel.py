@@ -13,7 +13,7 @@ import torch
 
 from genrescope import workers
 from genrescope.errors import reason_of
-from genrescope.features.hearing import hearers, received
+from genrescope.features.song_frames import frame_workers, received
 from genrescope.inference.prediction import Failure
 from genrescope.inference.predictor import DecodedSong
 from genrescope.inference.songs import label_of, source_of
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from genrescope import audio
-    from genrescope.features.hearing import Wanted
+    from genrescope.features.song_frames import Wanted
     from genrescope.inference.prediction import Prediction
     from genrescope.inference.predictor import Predictor
 
@@ -49,7 +49,7 @@ class Parallel:
 
     def streamed(self, songs: Iterable[audio.File], wanted: Wanted, jobs: int) -> Iterator[Prediction | Failure]:
         """Yield the result of each song in order, while up to `jobs` processes decode."""
-        with hearers(wanted, jobs) as pool:
+        with frame_workers(wanted, jobs) as pool:
             heard = cast("Generator[tuple[Any, DecodedSong | Exception]]", workers.ahead(_heard(pool, songs, wanted)))
             try:
                 yield from self.results(heard)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     import torch
 
-    from genrescope.features.hearing import SongFrames
+    from genrescope.features.song_frames import SongFrames
     from genrescope.inference.scorer import Scorer, TrackScores
     from genrescope.modelfile import Header
 

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-    from genrescope.features.hearing import SongFrames
     from genrescope.features.placement import Pooling
+    from genrescope.features.song_frames import SongFrames
     from genrescope.features.spec import Spec
     from genrescope.features.windows import Extent, Frames
     from genrescope.modelfile import Model

@@ -14,11 +14,11 @@ from genrescope import audio
 from genrescope.audio.ffmpeg_reader import FFmpegReader
 from genrescope.audio.soundfile_reader import SoundFileReader
 from genrescope.errors import AudioError
-from genrescope.features import hearing
+from genrescope.features import song_frames
 from genrescope.features.frame_file import ChosenFrames
 from genrescope.features.front_end import make, stored
-from genrescope.features.hearing import Wanted, hear, received
 from genrescope.features.placement import Choice, WindowSpec
+from genrescope.features.song_frames import Wanted, decode_frames, received
 from genrescope.features.spec import KaldiSpec, LogMelSpec, Spec, WaveSpec
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def test_windows_are_those_of_the_whole_song(
     waves = audio.decode(songs[kind], rate=spec.sample_rate)
     whole = stored([waves], make(spec))
     counts = decoded(monkeypatch)
-    found = hear(songs[kind], asked, make(spec))
+    found = decode_frames(songs[kind], asked, make(spec))
     assert sum(counts) < 0.6 * SECONDS * 44_100
     assert isinstance(found.frames, ChosenFrames)
     assert abs(found.samples - len(waves)) <= (1024 if kind in ("m4a", "opus") else 0)  # the last packet
@@ -120,7 +120,7 @@ def test_samples_that_need_no_resampling_are_the_same_to_the_bit(songs: dict[str
 def test_formats_that_cannot_seek_to_the_sample_are_decoded_whole(songs: dict[str, Path], kind: str) -> None:
     asked = wanted()
     whole = stored([audio.decode(songs[kind], rate=16_000)], make(MUSICNN))
-    found = hear(songs[kind], asked, make(MUSICNN))
+    found = decode_frames(songs[kind], asked, make(MUSICNN))
     assert len(found.frames) == len(whole)
     for start in asked.starts(len(whole)):
         end = start + asked.windows.frames
@@ -132,7 +132,7 @@ def test_formats_that_cannot_seek_to_the_sample_are_decoded_whole(songs: dict[st
 def test_every_front_end_has_the_frames_of_the_whole(songs: dict[str, Path], spec: Spec, excerpt: float | None) -> None:
     asked = wanted(spec, windows=3, excerpt=excerpt)
     whole = stored([audio.decode(songs["wav"], rate=spec.sample_rate)], make(spec))
-    found = hear(songs["wav"], asked, make(spec))
+    found = decode_frames(songs["wav"], asked, make(spec))
     for start in asked.starts(len(whole)):
         end = start + asked.windows.frames
         window, expected = found.frames[start:end].astype(np.float32), whole[start:end].astype(np.float32)
@@ -144,7 +144,7 @@ def test_a_song_of_few_windows_is_decoded_whole(songs: dict[str, Path], tmp_path
     asked = wanted(windows=10)
     whole = stored(audio.blocks(path, rate=16_000), make(MUSICNN))
     held = asked.starts(len(whole))[-1] + asked.windows.frames
-    np.testing.assert_array_equal(hear(path, asked, make(MUSICNN)).frames[0:held], whole[:held])
+    np.testing.assert_array_equal(decode_frames(path, asked, make(MUSICNN)).frames[0:held], whole[:held])
 
 
 @pytest.mark.parametrize("kind", ["wav", "flac", "mp3", "ogg", "opus", "m4a"])
@@ -163,17 +163,17 @@ def test_a_file_that_is_cut_off_is_refused_as_ever(
 def verdict(path: Path, asked: Wanted) -> str:
     """Return what is said of a file that may be damaged."""
     try:
-        hear(path, asked, make(MUSICNN))
+        decode_frames(path, asked, make(MUSICNN))
     except AudioError as error:
         return str(error)
     return ""
 
 
-def test_a_worker_sends_what_is_heard_here(songs: dict[str, Path]) -> None:
+def test_a_worker_sends_what_is_computed_here(songs: dict[str, Path]) -> None:
     bad = songs["wav"].with_name("bad.mp3")
     bad.write_text("Dear reader")
     for asked in (wanted(), wanted(windows=None)):
-        with hearing.hearers(asked, 2) as pool:
+        with song_frames.frame_workers(asked, 2) as pool:
             found = []
             for path, sent in pool.streams([songs["mp3"], bad, songs["wav"]]):
                 if path == bad:
@@ -182,7 +182,7 @@ def test_a_worker_sends_what_is_heard_here(songs: dict[str, Path]) -> None:
                     continue
                 found.append(received(sent, asked))
         for path, each in zip((songs["mp3"], songs["wav"]), found, strict=True):
-            here = hear(path, asked, make(MUSICNN))
+            here = decode_frames(path, asked, make(MUSICNN))
             assert (len(each.frames), each.samples) == (len(here.frames), here.samples)
             for start in asked.starts(len(here.frames)):
                 end = start + asked.windows.frames
@@ -192,9 +192,10 @@ def test_a_worker_sends_what_is_heard_here(songs: dict[str, Path]) -> None:
 def test_workers_decode_and_compute_frames_without_torch(songs: dict[str, Path]) -> None:
     program = (
         "import sys; from pathlib import Path; from genrescope.features.front_end import make; "
-        "from genrescope.features import hearing, placement, spec; from genrescope.store import prepare; "
-        "numbers = spec.LogMelSpec(); asked = hearing.Wanted(numbers, placement.WindowSpec(), placement.Choice(2)); "
-        "hearing.hear(Path(sys.argv[1]), asked, make(numbers)); print('torch' in sys.modules)"
+        "from genrescope.features.placement import Choice, WindowSpec; from genrescope.store import prepare; "
+        "from genrescope.features.song_frames import Wanted, decode_frames; "
+        "from genrescope.features.spec import LogMelSpec; asked = Wanted(LogMelSpec(), WindowSpec(), Choice(2)); "
+        "decode_frames(Path(sys.argv[1]), asked, make(asked.spec)); print('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", program, songs["mp3"]], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

@@ -26,7 +26,7 @@ _SHARE = 0.8  # of a song: beyond it the whole is decoded
 
 
 @dataclass(frozen=True)
-class Heard:
+class Decoded:
     """The frames of a song, and its length in samples at the front end's rate."""
 
     frames: SongFrames
@@ -64,7 +64,7 @@ class Wanted:
         return found
 
 
-def hear(source: audio.Source, wanted: Wanted, front_end: FrontEnd) -> Heard:
+def decode_frames(source: audio.Source, wanted: Wanted, front_end: FrontEnd) -> Decoded:
     """Decode a file and compute its frames; where windows are chosen and the format seeks, no more than theirs.
 
     Raises:
@@ -80,35 +80,35 @@ def hear(source: audio.Source, wanted: Wanted, front_end: FrontEnd) -> Heard:
         frames = stored([wave], front_end)
         skipped = first - begin // wanted.spec.hop
         pieces.append((first, frames[skipped : skipped + last - first]))
-    return Heard(ChosenFrames(count, tuple(pieces)), found.samples)
+    return Decoded(ChosenFrames(count, tuple(pieces)), found.samples)
 
 
-def of_wave(pieces: Iterable[audio.Wave], wanted: Wanted, front_end: FrontEnd) -> Heard:
+def of_wave(pieces: Iterable[audio.Wave], wanted: Wanted, front_end: FrontEnd) -> Decoded:
     """Compute the frames of a waveform that comes in pieces, and keep those that are scored."""
     counted = _Counted(pieces)
     frames = _frame_file(parts(counted, front_end), wanted.spec)
-    return Heard(frames if wanted.choice.is_all else _chosen(frames, wanted), counted.samples)
+    return Decoded(frames if wanted.choice.is_all else _chosen(frames, wanted), counted.samples)
 
 
-def hearers(wanted: Wanted, jobs: int) -> workers.Pool[audio.Source]:
+def frame_workers(wanted: Wanted, jobs: int) -> workers.Pool[audio.Source]:
     """Return workers that decode and compute frames; they need neither torch nor a model, so each starts at once.
 
     Returns:
         A pool; what its `streams` yield for a file is for `received`.
     """
-    return workers.Pool(partial(_hearer, wanted), jobs, workers.Guard())
+    return workers.Pool(partial(_frame_worker, wanted), jobs, workers.Guard())
 
 
-def received(sent: Iterator[Any], wanted: Wanted) -> Heard:
-    """Return what a worker of `hearers` sent of a file.
+def received(sent: Iterator[Any], wanted: Wanted) -> Decoded:
+    """Return what a worker of `frame_workers` sent of a file.
 
     Raises:
         AudioError: the file cannot be decoded.
         WorkerDied: the decoder crashed, or took too much time or memory.
     """
     if not wanted.choice.is_all:
-        (heard,) = sent
-        return heard  # type: ignore[no-any-return]
+        (decoded,) = sent
+        return decoded  # type: ignore[no-any-return]
     counted = 0
 
     def frames() -> Iterator[Any]:
@@ -119,17 +119,17 @@ def received(sent: Iterator[Any], wanted: Wanted) -> Heard:
             else:
                 yield part
 
-    return Heard(_frame_file(frames(), wanted.spec), counted)
+    return Decoded(_frame_file(frames(), wanted.spec), counted)
 
 
-def _hearer(wanted: Wanted) -> Callable[[audio.Source], Iterator[Any]]:
+def _frame_worker(wanted: Wanted) -> Callable[[audio.Source], Iterator[Any]]:
     return partial(_sent, wanted, make(wanted.spec))
 
 
 def _sent(wanted: Wanted, front_end: FrontEnd, source: audio.Source) -> Iterator[Any]:
     """Yield the chosen frames at once, or all frames as they are made, and then the number of samples."""
     if not wanted.choice.is_all:
-        yield hear(source, wanted, front_end)
+        yield decode_frames(source, wanted, front_end)
         return
     counted = _Counted(audio.blocks(source, rate=wanted.spec.sample_rate))
     yield from parts(counted, front_end)
