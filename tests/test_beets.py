@@ -198,6 +198,14 @@ def test_forced_genres_may_follow_those_that_stand_there(shelf: Shelf, expected:
     assert shelf.songs()["mine"][1] == ranked[0]
 
 
+def test_windows_and_jobs_are_those_of_predict(shelf: Shelf) -> None:
+    assert shelf.beet("genrescope", "-f", "-j", 0, options={"windows": 1}).code == 0
+    one = library.load(shelf.model, windows=1)
+    assert shelf.songs()["hiss"][3] == one.fingerprint
+    assert shelf.beet("genrescope", "-f", "-n", "all").code == 0
+    assert shelf.songs()["hiss"][3] == library.load(shelf.model, windows="all").fingerprint != one.fingerprint
+
+
 def test_a_tree_and_a_whitelist_choose_the_names(shelf: Shelf, expected: dict[str, dict[str, float]]) -> None:
     (shelf.folder / "tree.yaml").write_text(
         yaml.safe_dump([{"noises": [{"White Noise": ["hiss"]}]}, {"tones": ["drone"]}])
@@ -237,6 +245,8 @@ def test_a_wrong_option_is_refused_and_an_import_goes_on(shelf: Shelf) -> None:
         (("-m", "no-such-model", "-f"), "no-such-model: no such model file"),
         (("-t", "50"), "min_confidence: 50.0; accepted is a score from 0 to 1"),
         (("-c", "0"), "count: 0; accepted is a whole number from 1"),
+        (("-j", "-1"), "jobs: -1; accepted is a whole number from 0"),
+        (("-f", "-n", "some"), "windows: some; accepted are a whole number from 1, and all"),
     ):
         done = shelf.beet("genrescope", *given)
         assert (done.code, words in done.err) == (1, True), done.err

@@ -20,8 +20,9 @@ from beets.exceptions import UserError
 from beets.library import Album, Item
 
 from beetsplug.genrescope.names import Names
-from beetsplug.genrescope.verdicts import Rules, Verdict, existing
+from beetsplug.genrescope.verdicts import Rules, Verdict, existing, windows_of
 from genrescope.errors import GenrescopeError
+from genrescope.features.placement import WINDOWS
 from genrescope.inference.prediction import Failure
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 DEFAULTS = {
     "auto": True,
     "model": None,
+    "windows": WINDOWS,
+    "jobs": None,
     "source": "track",
     "count": 1,
     "min_confidence": None,
@@ -99,7 +102,7 @@ class GenrescopePlugin(plugins.BeetsPlugin):
 
         model = self.config["model"].get(confuse.Optional(str))
         self._log.debug("loading the model {}", model or "genres")
-        return load(None if model is None else Path(model).expanduser())
+        return load(None if model is None else Path(model).expanduser(), windows=windows_of(self.config))
 
     def commands(self) -> list[ui.Subcommand]:
         """Return the command `genrescope`."""
@@ -114,6 +117,8 @@ class GenrescopePlugin(plugins.BeetsPlugin):
         option("-c", "--count", type="int", help="genres for each song, at most")
         option("-t", "--min-confidence", type="float", help="lowest score of a genre, in place of the thresholds")
         option("-m", "--model", help="model file, run folder, or a name that `genrescope models` lists")
+        option("-n", "--windows", help="how many windows of a song are scored, or all")
+        option("-j", "--jobs", type="int", help="processes that decode (default: one for each core)")
         option("-a", "--albums", dest="album", action="store_true", help="match albums, and songs of none (default)")
         option("-A", "--items", dest="album", action="store_false", help="match songs, each by itself")
         option("-w", "--write", action="store_true", help="write tags (default: as import.write says)")
@@ -150,15 +155,15 @@ class GenrescopePlugin(plugins.BeetsPlugin):
                 groups.append(Group(album.id if album else None, wanted))
             elif items:
                 self._log.debug("{}: keep any, no-force", album or items[0])
-        for group in self._classified(groups):
+        for group in self._classified(groups, rules.jobs):
             self._store(library, group, rules, write=write)
 
-    def _classified(self, groups: Sequence[Group]) -> Iterator[Group]:
+    def _classified(self, groups: Sequence[Group], jobs: int | None) -> Iterator[Group]:
         """Yield each group once all of its songs have been classified."""
         waiting = deque(groups)
         paths = (path for group in groups for _, path in group.songs)
         try:
-            for result in self.classifier.predict_many(paths) if groups else ():
+            for result in self.classifier.predict_many(paths, jobs=jobs) if groups else ():
                 waiting[0].results.append(result)
                 if len(waiting[0].results) == len(waiting[0].songs):
                     yield waiting.popleft()

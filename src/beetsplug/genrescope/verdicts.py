@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from statistics import fmean
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import confuse
 from beets import config
@@ -90,6 +90,7 @@ class Rules:
     by_album: bool
     count: int
     min_confidence: float | None
+    jobs: int | None
 
     @classmethod
     def of(cls, view: confuse.Subview) -> Rules:
@@ -104,9 +105,11 @@ class Rules:
             raise UserError(f"{view.name}.count: {count}; accepted is a whole number from 1")
         if least is not None and not 0 <= least <= 1:
             raise UserError(f"{view.name}.min_confidence: {least}; accepted is a score from 0 to 1")
+        if (jobs := view["jobs"].get(confuse.Optional(int))) is not None and jobs < 0:
+            raise UserError(f"{view.name}.jobs: {jobs}; accepted is a whole number from 0")
         flags = {name: view[name].get(bool) for name in ("force", "keep_existing", "classify_existing", "pretend")}
         source = view["source"].as_choice(["track", "album"])
-        return cls(**flags, by_album=source == "album", count=count, min_confidence=least)
+        return cls(**flags, by_album=source == "album", count=count, min_confidence=least, jobs=jobs)
 
     def wanted(self, album: Album | None, items: Sequence[Item]) -> list[Item]:
         """Return those songs of an album, or of none, that are to be classified."""
@@ -119,6 +122,23 @@ class Rules:
         """Whether songs get the genre of their album: those of compilations keep their own."""
         various = album is not None and (album.comp or album.albumartist == config["va_name"].as_str())
         return self.by_album and album is not None and not various
+
+
+def windows_of(view: confuse.Subview) -> int | Literal["all"]:
+    """Return how many windows of a song are scored, as the plugin's section of the configuration says.
+
+    Raises:
+        UserError: it is neither a number from 1 nor `all`.
+    """
+    given = view["windows"].get()
+    if given == "all":
+        return "all"
+    try:
+        if int(given) >= 1:
+            return int(given)
+    except (TypeError, ValueError):
+        pass
+    raise UserError(f"{view.name}.windows: {given}; accepted are a whole number from 1, and all")
 
 
 def existing(thing: Album | Item | None) -> list[str]:
