@@ -65,6 +65,7 @@ def train(
     from genrescope.training.job import Job
 
     refuse_mixed(seeds, seed=seed, part=part, folds=folds)
+    quiet, first = _of_ranks(folds=folds, seeds=seeds, quiet=quiet)
     changes = dict(map(recipes.parse_change, set_ or []))
     chosen = recipes.load_any(located(recipe, quiet=quiet), changes)
     for tagger in getattr(chosen, "taggers", ()):
@@ -86,8 +87,27 @@ def train(
             run_folds(job, quiet=quiet)
         else:
             run_training(job, quiet=quiet)
-            print(out)
-            _next_step(job, quiet=quiet)
+            if first:
+                print(out)
+                _next_step(job, quiet=quiet)
+
+
+def _of_ranks(*, folds: int | None, seeds: str | None, quiet: bool) -> tuple[bool, bool]:
+    """Return whether this process is quiet, and whether it is the first of those that train together.
+
+    Raises:
+        DataError: there are several, and they cannot share the work.
+    """
+    from genrescope.errors import DataError
+    from genrescope.training.ranks import Ranks
+
+    ranks = Ranks.here()
+    if ranks.several and (folds or seeds):
+        raise DataError(
+            f"{ranks.world} processes were started; they train one run together, without --folds and --seeds. Several "
+            "runs at a time: genrescope study --jobs"
+        )
+    return quiet or not ranks.first, ranks.first
 
 
 def announce(job: Job, *, folds: bool, quiet: bool) -> None:

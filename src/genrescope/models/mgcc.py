@@ -100,9 +100,13 @@ class CNTKBatchNorm(nn.BatchNorm2d):
     def forward(self, images: Tensor) -> Tensor:
         """Normalise images of shape (batch, channels, height, width)."""
         if self.training:
-            begun = self.num_batches_tracked is not None and int(self.num_batches_tracked) > 0
-            self.momentum = -math.expm1(-len(images) / self.samples) if begun else 1.0
+            self.momentum = self.momentum_for(len(images))
         return super().forward(images)
+
+    def momentum_for(self, images: int) -> float:
+        """Return how much of the running statistics the next batch of so many images replaces."""
+        begun = self.num_batches_tracked is not None and int(self.num_batches_tracked) > 0
+        return -math.expm1(-images / self.samples) if begun else 1.0
 
 
 def _convolution(inputs: int, outputs: int, norm_samples: float) -> tuple[nn.Module, nn.Module, nn.Module]:

@@ -15,6 +15,7 @@ from genrescope.models.inputs import Normalise
 from genrescope.training import loop, pooled_svm
 from genrescope.training.batches import Batches
 from genrescope.training.learner import Learnt
+from genrescope.training.ranks import Ranks
 from genrescope.training.validation import Validation
 
 if TYPE_CHECKING:
@@ -54,7 +55,8 @@ class NetworkLearner:
         network = registry.create(recipe.model.name, len(material.labels), **recipe.model.options)
         measure_inputs(network, lambda: _whole_tracks(store, material.learnt))
         exclusive = not material.multi_label
-        course = loop.Course.of(network, recipe, seed=job.seed, device=job.device, exclusive=exclusive)
+        ranks = Ranks.here()
+        course = loop.Course.of(network, recipe, seed=job.seed, device=job.device, exclusive=exclusive, ranks=ranks)
         bank = FrameBank(store.frames, silence=store.spec.silence, device=course.device, padding=recipe.windows.padding)
         batches = Batches(store, bank, material.learnt, material.labels, recipe=recipe, seed=job.seed)
         validation = Validation(
@@ -63,7 +65,7 @@ class NetworkLearner:
         )  # fmt: skip
         history = loop.run(folder, course, batches, validation, watch)
         network, name, options = course.state.judged, recipe.model.name, recipe.model.options
-        if recipe.kind == "ensemble":
+        if recipe.kind == "ensemble" and ranks.first:
             network, name, options = self._joined(network, job, material, watch)
         return Learnt(
             network, name, options, front_end=store.spec, windows=recipe.scored_windows, history=history,

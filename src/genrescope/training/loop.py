@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import math
 import time
 from dataclasses import dataclass
@@ -17,7 +16,9 @@ from genrescope.training.batches import epoch_seed
 from genrescope.training.board import Board
 from genrescope.training.checkpoints import TrainingState
 from genrescope.training.progress import Epoch, Step
+from genrescope.training.ranks import ALONE, Ranks
 from genrescope.training.schedule import rate_at
+from genrescope.training.synchronised import Synchronised
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -48,6 +49,8 @@ class Course:
     Attributes:
         clip: longest gradient of a step; a longer one is shortened to it. 0 lets all be.
         exclusive: whether a track has one genre (softmax), or any number of them (sigmoid).
+        ranks: the processes that train it together.
+        layers: its layers that know the share of the batch that they see, where there are several.
     """
 
     recipe: Recipe | TuningRecipe
@@ -58,6 +61,8 @@ class Course:
     optimizer: torch.optim.Optimizer
     clip: float = 0.0
     exclusive: bool = True
+    ranks: Ranks = ALONE
+    layers: Synchronised | None = None
 
     @classmethod
     def of(
@@ -69,29 +74,45 @@ class Course:
         device: str,
         clip: float = 0.0,
         exclusive: bool = True,
+        ranks: Ranks = ALONE,
     ) -> Course:
         """Bring a network to its device."""
-        from lightning_fabric import Fabric
-
-        logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it would say which precision it was asked for
         # Weights laid out as convolutions on this kind of hardware want them; values stay the same.
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        fabric = Fabric(accelerator=device, devices=1, precision=recipe.training.precision)
+        fabric = ranks.fabric(device, recipe.training.precision)
         state = TrainingState(network.to(fabric.device), recipe, device)
+        layers = Synchronised() if ranks.several else None
         wrapped, optimizer = fabric.setup(network, state.optimizer)
-        return cls(recipe, seed, state, fabric, wrapped, optimizer, clip, exclusive)
+        return cls(recipe, seed, state, fabric, wrapped, optimizer, clip, exclusive, ranks, layers)
 
-    def loss(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Return the mean cross-entropy of a batch; where a track has any number of genres, over all labels."""
-        if self.exclusive:
-            return F.cross_entropy(logits, target)
-        return F.binary_cross_entropy_with_logits(logits, target)
+    def loss(self, logits: Tensor, target: Tensor, *, total: int) -> Tensor:
+        """Return the mean cross-entropy of a batch; where a track has any number of genres, over all labels.
+
+        Args:
+            logits: of the windows that are this process's own.
+            target: of the same.
+            total: windows in the batch of all processes. The mean of what they return is that of the batch.
+        """
+        entropy = F.cross_entropy if self.exclusive else F.binary_cross_entropy_with_logits
+        if not self.ranks.several:
+            return entropy(logits, target)
+        per_window = 1 if self.exclusive else target.shape[1]
+        return entropy(logits, target, reduction="sum") * (self.ranks.world / (total * per_window))
 
     def wrong(self, logits: Tensor, target: Tensor) -> float:
         """Return how many windows of a batch are classified wrongly: those of another genre, or the share of labels."""
         if self.exclusive:
             return int((logits.argmax(dim=1) != target.argmax(dim=1)).sum())
         return float(((logits > 0) != (target > 0.5)).float().mean(dim=1).sum())
+
+    def own(self, batches: Iterator[tuple[Any, Tensor]]) -> Iterator[tuple[Any, Tensor, int]]:
+        """Yield the share of each batch that is this process's own, and how many windows the batch has."""
+        for windows, target in batches:
+            if self.layers is None:
+                yield windows, target, len(target)
+            else:
+                share = self.layers.share = self.ranks.share(len(target))
+                yield windows[share.start : share.stop], target[share.start : share.stop], share.total
 
     @property
     def device(self) -> torch.device:
@@ -115,15 +136,20 @@ def run(
         TrainingError: the loss is no longer finite.
         OutputError: the disk is full, say; the last checkpoint is kept.
     """
-    state = course.state
+    state, ranks = course.state, course.ranks
     history = folder.load_checkpoint(state)
-    with contextlib.closing(Board(folder.path / "tensorboard", first=len(history) + 1)) as board:
+    with contextlib.ExitStack() as stack:
+        board = None
+        if folder.writes:
+            board = stack.enter_context(contextlib.closing(Board(folder.path / "tensorboard", first=len(history) + 1)))
+        if course.layers is not None:
+            stack.enter_context(course.layers.of(state.model))
         for number in range(len(history) + 1, course.recipe.training.epochs + 1):
             began = time.monotonic()
             last = _epoch(number, course, batches, watch)
             _refuse_infinite(state.judged, last)
             try:
-                loss, error = validate(state.judged)
+                loss, error = ranks.shared(validate(state.judged) if ranks.first else (None, None))
             except ModelFileError as odd:  # weights that are finite, but too large
                 raise _diverged("the loss is nan on the part validation", last.epoch, last.step, last.rate) from odd
             row = Epoch(
@@ -133,7 +159,8 @@ def run(
             history.append(row)
             folder.save_checkpoint(state, history)
             folder.write_history(history)
-            board.add(row)
+            if board is not None:
+                board.add(row)
             watch.on_epoch(row)
     return history
 
@@ -146,12 +173,12 @@ def _epoch(number: int, course: Course, batches: Shown, watch: Watch) -> Step:
     began = time.monotonic()
     torch.manual_seed(epoch_seed(course.seed, number))  # for dropout
     network.train()
-    for windows, target in batches.epoch(number):
+    for windows, target, total in course.own(batches.epoch(number)):
         rate = rate_at(step, recipe.schedule, steps_per_epoch=len(batches), epochs=epochs)
         for group in optimizer.param_groups:
             group["lr"] = rate
         logits = network(windows).float()
-        loss = course.loss(logits, target)
+        loss = course.loss(logits, target, total=total)
         course.fabric.backward(loss)
         if course.clip:
             course.fabric.clip_gradients(network, optimizer, max_norm=course.clip, error_if_nonfinite=False)
@@ -160,9 +187,10 @@ def _epoch(number: int, course: Course, batches: Shown, watch: Watch) -> Step:
         course.state.after_step()
 
         step += 1
-        seen += len(target)
-        total_loss += _finite(loss, number, step, rate) * len(target)
-        wrong += course.wrong(logits, target)
+        seen += total
+        mean, errors = course.ranks.summed(float(loss.detach()) / course.ranks.world, course.wrong(logits, target))
+        total_loss += _finite(mean, number, step, rate) * total
+        wrong += errors
         at = Step(
             epoch=number,
             step=step,
@@ -176,9 +204,8 @@ def _epoch(number: int, course: Course, batches: Shown, watch: Watch) -> Step:
     return at
 
 
-def _finite(loss: Tensor, epoch: int, step: int, rate: float) -> float:
-    """Return a loss as a number."""
-    value = float(loss.detach())
+def _finite(value: float, epoch: int, step: int, rate: float) -> float:
+    """Return a loss that is finite."""
     if not math.isfinite(value):
         raise _diverged(f"the loss is {value}", epoch, step, rate)
     return value

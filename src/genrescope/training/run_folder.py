@@ -52,10 +52,19 @@ class RunFolder:
     Attributes:
         path: the folder.
         identity: fingerprint of everything that decides the result: recipe, split, parts, seed, data.
+        writes: whether this process writes; of several that train together one does.
     """
 
     path: Path
     identity: str
+    writes: bool = True
+
+    @classmethod
+    def of(cls, job: Job, *, writes: bool = True) -> RunFolder:
+        """Return the folder of a job as it is."""
+        split = job.split
+        decides = [job.recipe.deciding, split.fingerprint, sorted(job.parts), job.seed, job.store.fingerprint]
+        return cls(job.out, fingerprint(decides), writes)
 
     @classmethod
     def begin(cls, job: Job) -> RunFolder:
@@ -64,9 +73,7 @@ class RunFolder:
         Raises:
             DataError: the folder holds another run, or one and `resume` is not set.
         """
-        split, store = job.split, job.store
-        decides = [job.recipe.deciding, split.fingerprint, sorted(job.parts), job.seed, store.fingerprint]
-        folder = cls(job.out, fingerprint(decides))
+        split, store, folder = job.split, job.store, cls.of(job)
         if folder._goes_on(resume=job.resume):
             return folder
         facts = {**_about_store(store, split, job.parts), "audit": job.audit().to_dict(whole=False)}
@@ -108,13 +115,16 @@ class RunFolder:
 
     def note(self, facts: dict[str, Any]) -> None:
         """Add facts to `run.json`."""
+        if not self.writes:
+            return
         path = self.path / "run.json"
         before = json.loads(read_text(path)) if path.exists() else {}
         write_json(path, before | facts)
 
     def write_history(self, history: Sequence[Epoch]) -> None:
         """Write `history.csv`."""
-        write_table(self.path / "history.csv", Epoch, history)
+        if self.writes:
+            write_table(self.path / "history.csv", Epoch, history)
 
     @property
     def finished(self) -> bool:
@@ -129,6 +139,8 @@ class RunFolder:
 
     def save_checkpoint(self, state: TrainingState, history: Sequence[Epoch]) -> None:
         """Write all that the next epoch depends on into one file, whole or not at all."""
+        if not self.writes:
+            return
         metadata = {"identity": self.identity, "history": json.dumps([dataclasses.asdict(epoch) for epoch in history])}
         modelfile.save_tensors(self._checkpoint, state.tensors(), metadata)
 

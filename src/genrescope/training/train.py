@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, cast
 
 import genrescope
 from genrescope import locks, modelfile
+from genrescope.errors import RecipeError
 from genrescope.extras import require
 from genrescope.modelfile import Header, TrainingData
 from genrescope.models.registry import count_parameters
@@ -14,10 +16,12 @@ from genrescope.training.from_scratch import NetworkLearner
 from genrescope.training.listener import ListenerLearner
 from genrescope.training.pooled_svm import SVMLearner
 from genrescope.training.progress import SILENT, Watch
+from genrescope.training.ranks import Ranks
 from genrescope.training.recipe_listener import ListenerRecipe
 from genrescope.training.run_folder import RunFolder
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from genrescope.store.store import Store
@@ -31,6 +35,9 @@ def train(job: Job, *, learner: Learner | None = None, watch: Watch = SILENT) ->
 
     The same seed gives the same result, bit for bit on a CPU with the same number of threads, also when the run was
     interrupted and resumed: everything random in an epoch is drawn from the seed and the epoch's number.
+
+    Where torchrun or SLURM started several processes, they train one network together: each takes its share of every
+    batch, and the first writes the run folder. The result is that of one process within the rounding of sums.
 
     Args:
         job: what to train, on what, and where it goes.
@@ -52,11 +59,28 @@ def train(job: Job, *, learner: Learner | None = None, watch: Watch = SILENT) ->
     learner = learner or learner_of(cast("AnyRecipe", job.recipe))
     material = job.material()
     learner.check(job, material)
-    with locks.folder(job.out, by="train"):
-        folder = RunFolder.begin(job)
-        if not folder.finished:
-            _finish(folder, job, material, learner.learn(job, material, folder, watch))
+    ranks = Ranks.here()
+    if ranks.several:
+        _refuse_alone(learner, ranks)
+    with ranks.joined(job.device), _locked(job, ranks):
+        folder = RunFolder.begin(job) if ranks.first else RunFolder.of(job, writes=False)
+        if not ranks.shared(ranks.first and folder.finished):
+            learnt = learner.learn(job, material, folder, watch)
+            if ranks.first:
+                _finish(folder, job, material, learnt)
     return folder.path
+
+
+def _locked(job: Job, ranks: Ranks) -> AbstractContextManager[None]:
+    return locks.folder(job.out, by="train") if ranks.first else contextlib.nullcontext()
+
+
+def _refuse_alone(learner: Learner, ranks: Ranks) -> None:
+    if not isinstance(learner, NetworkLearner):
+        raise RecipeError(
+            f"{ranks.world} processes were started, but only networks that are trained from scratch are trained by "
+            "several (--recipe mgcc or scratch); start this one by itself, without torchrun"
+        )
 
 
 def learner_of(recipe: AnyRecipe) -> Learner:
@@ -93,6 +117,7 @@ def _finish(folder: RunFolder, job: Job, material: Material, learnt: Learnt) -> 
             "tracks": len(material.learnt),
             "windows": learnt.windows_learnt,
             "epochs": len(learnt.history),
+            "processes": Ranks.here().world,
             "seconds": round(sum(row.seconds for row in learnt.history), 1),
             **learnt.facts,
         }
