@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from genrescope.features.song_frames import Decoded
+    from genrescope.inference.explain import Explanation
     from genrescope.inference.prediction import Failure, Prediction
     from genrescope.modelfile import Header, Model
 
@@ -237,3 +238,18 @@ class Classifier:
     @property
     def _wanted(self) -> Wanted:
         return Wanted(self.header.front_end, self.header.windows, self._choice)
+
+    def explain(self, song: Song, *, sample_rate: int | None = None) -> Explanation:
+        """Hide each part of a song's spectrogram in turn, and return how much the scores change.
+
+        Args:
+            song: as `predict` takes it.
+            sample_rate: samples per second of an array or a tensor.
+
+        Raises:
+            AudioError, TypeError, ValueError: as `predict`.
+        """
+        from genrescope.inference.explain import explain
+
+        with limited(self._threads or 1):
+            return explain(self._model, song, sample_rate=sample_rate)
