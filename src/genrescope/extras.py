@@ -11,6 +11,7 @@ EXTRAS = {
         "lightning_fabric": "lightning-fabric", "matplotlib": "matplotlib", "PIL": "pillow", "scipy": "scipy",
         "sklearn": "scikit-learn", "tensorboardX": "tensorboardX",
     },
+    "export": {"onnx": "onnx", "onnxruntime": "onnxruntime", "onnxscript": "onnxscript", "scipy": "scipy"},
     "search": {"usearch": "usearch"},
     "tables": {"pandas": "pandas", "pyarrow": "pyarrow"},
     "tune": {"optuna": "optuna"},

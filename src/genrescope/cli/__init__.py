@@ -19,6 +19,8 @@ from genrescope.cli import (
     datasets,
     demo,
     evaluate,
+    explain,
+    export,
     library,
     map,  # noqa: A004 - the command's name
     models,
@@ -48,7 +50,8 @@ app = typer.Typer(
 )
 app.callback()(version)
 commands = (
-    demo, datasets, library, similar, map, correct, tag, check, data, splits, train, evaluate, models, predict, compare,
+    demo, datasets, library, similar, map, correct, tag, check, data, splits, train, evaluate, models, predict, explain, export,
+    compare,
     robustness, study, recipes, tune, transfer,
 )  # fmt: skip
 for module in commands:
