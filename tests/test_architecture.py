@@ -220,8 +220,8 @@ print("\\n" + json.dumps(sorted(sys.modules)))
 
 
 NOT_FOR_PREDICTION = (
-    "check", "cli", "evaluation", "export", "library", "reports", "research", "results", "sources", "splits", "store", "synth",
-    "tags", "training",
+    "check", "cli", "evaluation", "export", "library", "reports", "research", "results", "sources", "splits", "store",
+    "synth", "tags", "training",
 )  # fmt: skip
 
 PREDICTION = """

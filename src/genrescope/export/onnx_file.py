@@ -124,7 +124,8 @@ class Traced:
     @classmethod
     def of(cls, model: Model) -> Traced:
         """Trace a model."""
-        return cls(model, parts.front_end(model), parts.network(model), parts.pooling(model.header))
+        network = parts.network(model)
+        return cls(model, parts.front_end(model), network, parts.pooling(model.header, network))
 
     def joined(self, network: onnx.ModelProto) -> onnx.ModelProto:
         """Return the whole model with this network."""
