@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 import genrescope
-from genrescope.serve import page_routes, routes
+from genrescope.serve import explain_routes, library_routes, page_routes, routes
 from genrescope.serve.asked import ClientGone, to_refusal
 from genrescope.serve.faults import Refused
 from genrescope.serve.gate import Gate
@@ -39,7 +39,7 @@ def make_app(service: Service) -> ASGIApp:
         summary="Genres of songs.", redirect_slashes=False,
     )  # fmt: skip
     app.state.service, app.state.facts = service, service.facts()
-    for module in (routes, page_routes):
+    for module in (routes, explain_routes, library_routes, page_routes):
         app.include_router(module.router)
     for error, handler in _HANDLERS.items():
         app.add_exception_handler(error, handler)
@@ -51,7 +51,7 @@ async def _refused(_: Request, error: Any) -> Response:
 
 
 async def _malformed(_: Request, error: Any) -> Response:
-    told = "; ".join(f"{each['loc'][-1]}: {each['msg']}" for each in error.errors())
+    told = "; ".join(f"{each['loc'][-1]}={each['input']}: {each['msg']}" for each in error.errors())
     return JSONResponse({"detail": told}, 400)
 
 

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from genrescope.errors import reason_of
 from genrescope.serve.faults import Refused
 from genrescope.serve.logs import log
 
@@ -69,4 +68,4 @@ def to_refusal(error: BaseException) -> Refused:
         return Refused(503, "the service is shutting down", retry_after=10)
     assert isinstance(error, Exception)
     log("fault", error=repr(error), level="error")
-    return Refused(500, f"the model failed: {reason_of(error)}")
+    return Refused(500, "the service failed; its log has the reason")

@@ -11,6 +11,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from genrescope.errors import GenrescopeError
 from genrescope.serve.app import make_app
+from genrescope.serve.library_view import LibraryView
 from genrescope.serve.logs import log
 from genrescope.serve.service import Service
 
@@ -47,7 +48,7 @@ def serve(
         GenrescopeError: its address cannot be had.
     """
     listening = _listening(settings)
-    service = Service(model, name, settings, library)
+    service = Service(model, name, settings, LibraryView(library) if library else None)
     config = uvicorn.Config(
         make_app(service), http=_Protocol, loop="asyncio", ws="none", lifespan="on", log_config=None,
         access_log=False, server_header=False, timeout_keep_alive=15, proxy_headers=False,

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from genrescope.library.database import Library
     from genrescope.modelfile import Model
+    from genrescope.serve.library_view import LibraryView
     from genrescope.serve.settings import Settings
 
 
@@ -39,7 +39,7 @@ class Service:
     model: Model
     name: str
     settings: Settings
-    library: Library | None = None
+    library: LibraryView | None = None
     metrics: Metrics = field(default_factory=Metrics)
     line: Line = field(init=False)
     workshop: Workshop = field(init=False)

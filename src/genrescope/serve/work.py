@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from genrescope.errors import GenrescopeError, reason_of
 from genrescope.features.song_frames import Cut, Order, Wanted, order_workers, received
 from genrescope.inference.classifier import fingerprint_of
+from genrescope.inference.explain import explain
 from genrescope.inference.predictor import DecodedSong, Predictor
 from genrescope.inference.scorer import Scorer
 from genrescope.serve.faults import Refused
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from genrescope.features.placement import Choice
+    from genrescope.inference.explain import Explanation
     from genrescope.inference.prediction import Prediction, WindowScores
     from genrescope.modelfile import Model
     from genrescope.serve.settings import Limits
@@ -158,6 +160,42 @@ class PredictTask:
 
         with limited(1):
             return self.workshop.predictor(self.choice).predict(sound, observe=observe)
+
+
+@dataclass(frozen=True)
+class ExplainTask:
+    """A part of a song to explain.
+
+    Attributes:
+        workshop: with what.
+        path: its file.
+        start: where the part begins, in seconds.
+        seconds: its length.
+    """
+
+    workshop: Workshop
+    path: Path
+    start: float
+    seconds: float
+
+    def decode(self, ticket: Ticket) -> Any:
+        """Return the part's waveform.
+
+        Raises:
+            Refused: the file cannot be used, or ends before.
+        """
+        with unusable():
+            (wave,) = self.workshop.worked(Cut(self.path, self.start, self.seconds), ticket, list)
+        if not len(wave):
+            raise Refused(422, f"the song ends before {self.start:g} s")
+        return wave
+
+    def score(self, sound: Any, ticket: Ticket) -> Explanation:
+        """Return what was found."""
+        ticket.check()
+        model = self.workshop.model
+        with limited(1):
+            return explain(model, sound, sample_rate=model.header.front_end.sample_rate)
 
 
 @contextlib.contextmanager
