@@ -13,6 +13,10 @@ EXTRAS = {
     },
     "export": {"onnx": "onnx", "onnxruntime": "onnxruntime", "onnxscript": "onnxscript", "scipy": "scipy"},
     "search": {"usearch": "usearch"},
+    "serve": {
+        "fastapi": "fastapi", "prometheus_client": "prometheus-client", "python_multipart": "python-multipart",
+        "uvicorn": "uvicorn",
+    },
     "tables": {"pandas": "pandas", "pyarrow": "pyarrow"},
     "tune": {"optuna": "optuna"},
     "transfer": {"transformers": "transformers"},

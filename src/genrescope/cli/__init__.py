@@ -27,6 +27,7 @@ from genrescope.cli import (
     predict,
     recipes,
     robustness,
+    serve,
     similar,
     splits,
     streams,
@@ -50,7 +51,7 @@ app = typer.Typer(
 )
 app.callback()(version)
 commands = (
-    demo, datasets, library, similar, map, correct, tag, check, data, splits, train, evaluate, models, predict,
+    demo, datasets, library, similar, map, correct, tag, check, data, splits, train, evaluate, models, predict, serve,
     explain, export, compare, robustness, study, recipes, tune, transfer,
 )  # fmt: skip
 for module in commands:

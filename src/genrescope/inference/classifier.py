@@ -72,6 +72,11 @@ def load(
     return Classifier(loaded, threads=threads, windows=windows, excerpt=excerpt)
 
 
+def fingerprint_of(model: str, choice: Choice) -> str:
+    """Return what identifies predictions by a model, of which `modelfile.fingerprint` is given, with a choice."""
+    return files.fingerprint({"model": model, "windows": choice.windows or "all", "excerpt": choice.excerpt})
+
+
 class Classifier:
     """A loaded model with its front end: whatever it needs came with the file.
 
@@ -107,6 +112,11 @@ class Classifier:
         return f"<Classifier: {self.info}, from {self._model.path}>"
 
     @property
+    def model(self) -> Model:
+        """The model file in memory."""
+        return self._model
+
+    @property
     def header(self) -> Header:
         """What the model file says of itself."""
         return self._model.header
@@ -124,8 +134,7 @@ class Classifier:
     @cached_property
     def fingerprint(self) -> str:
         """16 hexadecimal digits that identify what makes its predictions: header, every weight, windows and excerpt."""
-        choice = {"windows": self._choice.windows or "all", "excerpt": self._choice.excerpt}
-        return files.fingerprint({"model": modelfile.fingerprint(self._model)} | choice)
+        return fingerprint_of(modelfile.fingerprint(self._model), self._choice)
 
     @property
     def info(self) -> ModelInfo:
