@@ -1,0 +1,114 @@
+"""The server: listens, works until it is told to end, and then finishes what it has begun."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from genrescope.errors import GenrescopeError
+from genrescope.serve.app import make_app
+from genrescope.serve.library_view import LibraryView
+from genrescope.serve.logs import log
+from genrescope.serve.service import Service
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Iterator
+    from types import FrameType
+
+    from genrescope.library.database import Library
+    from genrescope.modelfile import Model
+    from genrescope.serve.settings import Settings
+
+_HEADER_SECONDS = 15.0  # in which the headers of a request must have come
+
+
+def serve(
+    model: Model,
+    name: str,
+    settings: Settings,
+    library: Library | None = None,
+    *,
+    on_start: Callable[[str], None] = lambda _: None,
+) -> None:
+    """Serve until SIGTERM or SIGINT; requests that were begun are answered. A second SIGINT ends at once.
+
+    Args:
+        model: in memory.
+        name: what it is called.
+        settings: how it is reached, and what it accepts.
+        library: whose songs are shown.
+        on_start: called with its address once it can be reached.
+
+    Raises:
+        GenrescopeError: its address cannot be had.
+    """
+    listening = _listening(settings)
+    service = Service(model, name, settings, LibraryView(library) if library else None)
+    config = uvicorn.Config(
+        make_app(service), http=_Protocol, loop="asyncio", ws="none", lifespan="on", log_config=None,
+        access_log=False, server_header=False, timeout_keep_alive=15, proxy_headers=False,
+    )  # fmt: skip
+    with listening:
+        on_start(_address(settings, listening))
+        _Server(config, service).run(sockets=[listening])
+
+
+def _listening(settings: Settings) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][0]
+        made = socket.socket(family, socket.SOCK_STREAM)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind((settings.host, settings.port))
+        made.listen(2048)
+    except (OSError, UnicodeError, OverflowError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise GenrescopeError(
+            f"cannot listen on {settings.host}, port {settings.port}: {why}. Choose others with --host and --port"
+        ) from error
+    return made
+
+
+def _address(settings: Settings, listening: socket.socket) -> str:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"http://{host}:{listening.getsockname()[1]}/"
+
+
+class _Server(uvicorn.Server):
+    """Ends without an error when it is told to."""
+
+    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+        super().__init__(config)
+        self._service = service
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        log("ending", signal=sig)
+        self._service.refuse_new()
+        super().handle_exit(sig, frame)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        with super().capture_signals():
+            yield
+            self._captured_signals.clear()  # they would be raised once more
+
+
+class _Protocol(H11Protocol):
+    """Closes connections on which the headers of the first request do not come."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._late = self.loop.call_later(_HEADER_SECONDS, self._close_idle)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._late.cancel()
+        super().connection_lost(exc)
+
+    def _close_idle(self) -> None:
+        cycle: Any = self.cycle
+        if cycle is None and not self.transport.is_closing():
+            self.transport.close()

@@ -1,0 +1,83 @@
+"""One running service: its model, its line, its folder for uploads, and its figures."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from genrescope import modelfile, workers
+from genrescope.features.placement import Choice
+from genrescope.serve.line import Line
+from genrescope.serve.metrics import Metrics
+from genrescope.serve.model_facts import facts
+from genrescope.serve.temporary import run_folder
+from genrescope.serve.work import Workshop
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from genrescope.modelfile import Model
+    from genrescope.serve.library_view import LibraryView
+    from genrescope.serve.settings import Settings
+
+
+@dataclass
+class Service:
+    """What the routes work with.
+
+    Attributes:
+        model: in memory.
+        name: as the command line was given it.
+        settings: how it is reached, and what it accepts.
+        library: whose songs are shown, or None.
+    """
+
+    model: Model
+    name: str
+    settings: Settings
+    library: LibraryView | None = None
+    metrics: Metrics = field(default_factory=Metrics)
+    line: Line = field(init=False)
+    workshop: Workshop = field(init=False)
+    folder: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        jobs = workers.cores() if self.settings.jobs is None else self.settings.jobs
+        self.workshop = Workshop(self.model, modelfile.fingerprint(self.model), self.settings.limits, jobs)
+        self._jobs = jobs
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Work until the block ends."""
+        self.line = Line(
+            most=self.settings.limits.waiting, decoders=self._jobs, scorers=torch.get_num_threads(),
+            metrics=self.metrics,
+        )  # fmt: skip
+        self.metrics.watch(lambda: len(self.line))
+        with run_folder() as self.folder:
+            self.line.start()
+            try:
+                yield
+            finally:
+                await self.line.stop()
+                self.workshop.close()
+
+    def refuse_new(self) -> None:
+        """Let nobody in any more."""
+        self.line.refuse_new()
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The model's labels."""
+        return self.model.header.labels
+
+    def facts(self) -> dict[str, Any]:
+        """Return what is known of the model."""
+        return facts(
+            self.model, name=self.name, fingerprint=self.workshop.fingerprint(Choice()),
+            limits=self.settings.limits, library=self.library is not None,
+        )  # fmt: skip
