@@ -49,12 +49,12 @@ export class CorrectionBar extends HTMLElement {
     this.dispatchEvent(new CustomEvent("say", { detail: `${titleOf(song)}: ${text}`, bubbles: true }));
   }
 
-  // Where a song may have several genres, each press adds one or takes it away.
+  // Where a song may have several genres, the first press sets one, and each further press adds one or takes it away.
   #with(song, label) {
     if (this.session.model.exclusive !== false || label === NEGATIVE) return label;
-    const before = labelsOf(song.corrected ?? (song.result?.labels ?? []).join("; ")).filter((each) => each !== NEGATIVE);
+    const before = labelsOf(song.corrected).filter((each) => each !== NEGATIVE);
     const now = before.includes(label) ? before.filter((each) => each !== label) : [...before, label];
-    return now.length ? now.join("; ") : NEGATIVE;
+    return now.length ? now.join("; ") : null;
   }
 
   #show() {

@@ -56,7 +56,7 @@ export class LibraryPanel extends HTMLElement {
 
   #alike(song) {
     return this.#asked(this.songs.engine.similar(song.id), ({ songs }) => {
-      this.#show(songs, 0);
+      this.#show(songs.map(({ song: each, similarity }) => ({ ...each, similarity })), 0);
       this.status.textContent = `Songs like ${song.title}`;
       this.more.hidden = true;
     });

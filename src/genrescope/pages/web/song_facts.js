@@ -37,8 +37,8 @@ export function genreText(song) {
 export function progressText(song) {
   if (song.pause) return `the service is busy, next try in ${counted(song.pause, "second", "seconds")}`;
   if (song.state === "waiting") return song.sent < 1 ? `sending, ${percent(song.sent)}` : queuedText(song);
-  const { done, total } = song.progress;
-  return done ? `${clock(done)} of ${clock(total)}` : "decoding";
+  const { done, total } = song.progress, parts = [clock(done || null), clock(total)].filter(Boolean);
+  return [song.state === "decoding" ? "decoding" : "", parts.join(" of ")].filter(Boolean).join(", ");
 }
 
 const queuedText = ({ ahead }) => (ahead ? `${counted(ahead, "song", "songs")} ahead` : "waiting");
@@ -48,7 +48,7 @@ export function reasons(song, model) {
   const { result } = song;
   if (!result) return [];
   const found = [...(result.warnings ?? [])];
-  if (result.unknown) found.push(`probably none of the genres; the nearest is ${result.genre}`);
+  if (result.unknown) found.push("unknown: probably none of the genres");
   if (hasThresholds(model) && !result.labels.length) found.push("no genre reaches its threshold");
   const [first, second] = Object.entries(result.scores).sort(([, one], [, other]) => other - one);
   if (second && first[1] - second[1] < CLOSE && (model?.exclusive !== false || result.labels.length < 2)) {

@@ -41,14 +41,14 @@ export class SongRow {
     this.genre.textContent = genreText(song);
     this.dot.classList.toggle("none", !genre);
     if (genre) for (const part of [this.dot, this.bar]) tinted(part, genre);
-    this.mark.textContent = this.#mark();
+    this.mark.textContent = this.#mark(kind);
     this.#fillSure(genre);
     this.note.textContent = this.note.title = song.error ?? reasons(song, this.model).join("; ");
   }
 
-  #mark() {
+  #mark(kind) {
     const { corrected, result } = this.song;
-    if (!corrected) return "";
+    if (!corrected) return kind === "unknown" ? `nearest: ${result.genre}` : "";
     return result && corrected === result.genre ? "confirmed" : `corrected${result ? `, was ${result.genre}` : ""}`;
   }
 
