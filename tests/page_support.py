@@ -34,10 +34,11 @@ def model(**others: Any) -> dict[str, Any]:
     labels = others.get("labels", LABELS)
     return {
         "name": "genres", "fingerprint": "feedfacefeedface", "labels": labels, "exclusive": True, "sample_rate": 22050,
-        "window_seconds": 3.0, "hop_seconds": 1.0, "thresholds": [], "unknown": True, "licence": "CC BY 4.0",
+        "window_seconds": 3.0, "hop_seconds": 1.0, "thresholds": {}, "unknown": True, "licence": "CC BY 4.0",
         "citations": ["Some One (2020)"], "measured": "84.5 % of 290 test tracks, 95 % interval 79.9 to 88.2 %",
-        "trained_on": "GTZAN", "library": False,
-        "colours": {name: colour._asdict() for name, colour in colours(labels).items()},
+        "trained_on": {"name": "GTZAN", "licence": "research only", "citation": "Some One (2002)"}, "library": False,
+        "colours": {name: colour.light for name, colour in colours(labels).items()},
+        "colours_dark": {name: colour.dark for name, colour in colours(labels).items()},
     } | others  # fmt: skip
 
 
@@ -126,7 +127,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _library(self, path: str, query: dict[str, list[str]]) -> None:
         words = query.get("search", [""])[0].lower()
         songs = [song for song in self.service.library if words in song["title"].lower()]
-        self._json({"songs": songs, "total": len(songs)} if path.endswith("songs") else {"songs": songs[:3]})
+        alike = [{"similarity": 0.9, "song": song} for song in songs[:3]]
+        self._json({"songs": songs, "total": len(songs)} if path.endswith("songs") else {"songs": alike})
 
     def do_POST(self) -> None:
         """Answer an upload line by line."""

@@ -4,12 +4,9 @@ const GREY = { light: "#6b7280", dark: "#9ca3af" }; // of a label that the model
 
 // The colours of a model's labels, by name.
 export function coloursOf(model) {
-  const given = model?.colours ?? {};
-  return new Map((model?.labels ?? []).map((name) => [name, { name, ...both(given[name]) }]));
-}
-
-function both(colour) {
-  return typeof colour === "string" ? { light: colour, dark: colour } : (colour ?? GREY);
+  const { labels = [], colours = {}, colours_dark: dark = {} } = model ?? {};
+  const of = (name) => ({ name, light: colours[name] ?? GREY.light, dark: dark[name] ?? colours[name] ?? GREY.dark });
+  return new Map(labels.map((name) => [name, of(name)]));
 }
 
 export const isDark = () => matchMedia("(prefers-color-scheme: dark)").matches;

@@ -4,9 +4,11 @@
 // recorder, sends the event "songs" with {files} up the page. A view's sentences for the live region come as "say".
 
 import "./model_card.js";
+import "./library_panel.js";
 import "./song_table.js";
 import { chosenFiles, droppedFiles } from "./dropped_files.js";
 import { makeEngine } from "./engine.js";
+import { PageKeys } from "./page_keys.js";
 import { Session } from "./session.js";
 import { askToken } from "./token_dialog.js";
 
@@ -59,13 +61,26 @@ async function give(name, fields) {
 }
 
 function connect() {
-  for (const name of ["song-view", "song-table", "model-card"]) give(name, { session });
+  for (const name of ["song-view", "song-table", "model-card", "library-panel"]) give(name, { session });
   session.addEventListener("chosen", ({ detail }) => give("song-view", { song: detail }));
   for (const name of ["added", "removed"]) session.addEventListener(name, show);
   at("where").textContent = session.engine.place === "device" ? "Your music stays on this device." : "";
 }
 
+// Results live in this tab alone, so leaving asks while there are corrections that were not downloaded.
+function guard() {
+  addEventListener("beforeunload", (event) => session.corrections && event.preventDefault());
+}
+
+function listenForKeys() {
+  const help = () => at("keys").showModal();
+  at("help").addEventListener("click", help);
+  new PageKeys({ session, table: document.querySelector("song-table"), view: document.querySelector("song-view"), help });
+}
+
 listenForSongs();
 connect();
+listenForKeys();
+guard();
 session.start().catch((error) => trouble(error.message));
 window.session = session; // for tests and the curious

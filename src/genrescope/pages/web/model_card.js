@@ -19,17 +19,24 @@ export class ModelCard extends HTMLElement {
   }
 
   #facts(model) {
-    const citations = [model.citations ?? []].flat().join(" ");
+    const { name = "", licence = "" } = model.trained_on ?? {}, terms = licence && ` (${licence})`;
     return [
       ["Measured", model.measured ?? "This model file has no figures of its accuracy."],
-      ["Trained on", model.trained_on],
+      ["Trained on", name && name + terms],
       ["Genres", model.exclusive === false ? "A song may have several." : "One for each song."],
       ["Unknown", model.unknown ? "It marks songs that are probably none of its genres." : ""],
-      ["Licence", model.licence],
-      ["Cite", citations],
+      ["Licence", licenceOf(model)],
+      ["Cite", (model.citations ?? []).join(" ")],
       ["Fingerprint", model.fingerprint],
     ].filter(([, value]) => value);
   }
+}
+
+// Whole licences are long: their first line, and the rest where a person asks for it.
+function licenceOf({ licence }) {
+  const [first, ...rest] = (licence ?? "").trim().split("\n");
+  if (!rest.length) return first;
+  return make("details", {}, [make("summary", { textContent: first }), make("p", { className: "small terms", textContent: rest.join("\n").trim() })]);
 }
 
 customElements.define("model-card", ModelCard);

@@ -127,7 +127,7 @@ export class Session extends EventTarget {
     const steps = {
       sending: () => ({ sent: event.total ? event.done / event.total : 0 }),
       waiting: () => ({ ahead: event.ahead ?? 0, pause: event.seconds ?? 0, sent: 1 }),
-      decoding: () => ({ state: "decoding" }),
+      decoding: () => ({ state: "decoding", progress: { done: event.seconds ?? 0, total: song.seconds } }),
       windows: () => this.#scored(song, event),
     };
     if (event.event in steps) this.#change(song, steps[event.event]());
