@@ -105,15 +105,14 @@ def explain_frames(
         frames, scorer, found, grid, exclusive=model.header.exclusive, on_window=on_window
     )
     order = np.argsort(-found.scores.numpy(), kind="stable")
-    centres = _centres(spec)
     return Explanation(
         name,
         {labels[place]: float(found.scores[place]) for place in order},
         {labels[place]: drops[place] for place in order},
         start + np.array([spec.seconds(frame) for frame in grid.frames]),
-        _borders(centres, grid, spec),
+        band_edges(spec),
         frames,
-        centres,
+        _centres(spec),
     )
 
 
@@ -195,9 +194,10 @@ def _centres(spec: Spec) -> npt.NDArray[np.float64]:
     return kaldi_centres(spec) if isinstance(spec, KaldiSpec) else np.empty(0)
 
 
-def _borders(centres: npt.NDArray[np.float64], grid: Grid, spec: Spec) -> npt.NDArray[np.float64]:
-    """Return the frequencies between bands: half way between the centres on both sides."""
-    if not len(centres):
+def band_edges(spec: Spec) -> npt.NDArray[np.float64]:
+    """Return where the bands of patches begin, and the end of the last, in Hz; of a waveform 0 and half its rate."""
+    centres = _centres(spec)
+    if not isinstance(spec, LogMelSpec | KaldiSpec):
         return np.array([0.0, spec.sample_rate / 2])
-    inner = [(centres[edge - 1] + centres[edge]) / 2 for edge in grid.features[1:-1]]
+    inner = [(centres[edge - 1] + centres[edge]) / 2 for edge in Grid.over(1, spec).features[1:-1]]
     return np.array([spec.f_min, *inner, spec.f_max])
