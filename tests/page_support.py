@@ -85,6 +85,8 @@ class Service:
 
 
 class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
     def __init__(self, service: Service, *arguments: Any) -> None:
         self.service = service
         super().__init__(*arguments)
@@ -150,6 +152,7 @@ class _Handler(BaseHTTPRequestHandler):
         labels = tuple(self.service.model["labels"])
         self.send_response(200)
         self.send_header("Content-Type", "application/x-ndjson")
+        self.send_header("Connection", "close")
         self.end_headers()
         self._event(event="waiting", ahead=0)
         self._event(event="decoding")

@@ -55,8 +55,35 @@ class Failed(Shape):
     error: str = Field(description="The sentence that the command line prints.")
 
 
+_EXAMPLE = {
+    "model": "1bbc86ecae6b01c2",
+    "results": [
+        {
+            "name": "song.mp3",
+            "genre": "rock",
+            "confidence": 0.84,
+            "unknown": False,
+            "labels": ["rock"],
+            "seconds": 5.98,
+            "scores": {"rock": 0.84, "jazz": 0.16},
+            "tags": {},
+            "silent": 0.0,
+            "warnings": [],
+            "windows": [
+                {"start": 0.0, "end": 2.99, "scores": [0.1, 0.9], "silent": False},
+                {"start": 2.99, "end": 5.98, "scores": [0.22, 0.78], "silent": False},
+            ],
+            "segments": [{"start": 0.0, "end": 5.98, "genre": "rock", "confidence": 0.84}],
+        },
+        {"name": "notes.txt", "error": "FFmpeg: its content is no audio or video that is known"},
+    ],
+}
+
+
 class Answer(Shape):
     """Results in the order of the files."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": _EXAMPLE})
 
     model: str = Field(description="Fingerprint of the model with this choice of windows.")
     results: list[Result | Failed]

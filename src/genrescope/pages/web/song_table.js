@@ -191,11 +191,14 @@ export class SongTable extends HTMLElement {
     else if (top + tall + head > scrollTop + clientHeight) this.grid.scrollTop = top + tall + head - clientHeight;
   }
 
-  // Choose the song some rows away in the order that is shown.
+  // Choose the song some rows away in the order that is shown, and bring it into sight.
   step(rows) {
     const { listed } = this.listing, place = this.places.get(this.songs.chosen) ?? -1;
     const song = listed[Math.max(0, Math.min(listed.length - 1, place + rows))];
-    if (song) this.songs.choose(song);
+    if (!song) return;
+    this.songs.choose(song);
+    this.#draw();
+    this.#rows.get(song)?.element.scrollIntoView({ block: "nearest" });
   }
 
   get page() {
