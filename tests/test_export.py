@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import re
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-import torch
 from cli_support import assert_refused, here, sound, world
-from conftest import noise, tone, write
+from conftest import noise, write
+from export_support import KINDS, LABELS, means, model, one_table, session_of, waves  # noqa: F401 - a fixture
 from torch import nn
 
 from genrescope import ModelFileError
@@ -25,21 +24,15 @@ from genrescope.export.onnx_file import Traced
 from genrescope.export.quantise import quantised
 from genrescope.features.front_end import make, stored
 from genrescope.features.placement import WindowSpec
-from genrescope.features.spec import KaldiSpec, LogMelSpec, Spec, WaveSpec
+from genrescope.features.spec import WaveSpec
 from genrescope.inference.scorer import Scorer
-from genrescope.modelfile import Header, Model
+from genrescope.modelfile import Model
 from genrescope.modelfile.header import Requirement
-from genrescope.models import registry
-from genrescope.models.ensemble import SoftVoting
-from genrescope.models.musicnn import FRONT_END
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from cli_support import Done, World
 
 EXAMPLE = Path(__file__).parent.parent / "docs" / "onnx_example.py"
-LABELS = ("drone", "hiss", "pulse")
 
 
 @dataclass(frozen=True)
@@ -59,86 +52,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> World:
 def exported(made: World, tmp_path_factory: pytest.TempPathFactory) -> Written:
     out = tmp_path_factory.mktemp("export") / "mgcc.onnx"
     return Written(out, here("export", made.run, out))
-
-
-class Means(nn.Module):
-    """A network of one layer on the mean of a window's frames: quick to trace."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.layer = nn.Linear(128, len(LABELS))
-
-    def forward(self, windows: torch.Tensor) -> torch.Tensor:
-        found: torch.Tensor = self.layer(windows[:, 0].mean(dim=2))
-        return found
-
-
-def means(windows: WindowSpec, spec: Spec | None = None, **changes: Any) -> Model:
-    torch.manual_seed(0)
-    header = Header(
-        model="own", labels=LABELS, front_end=spec or LogMelSpec(), windows=windows, made_with="0", **changes
-    )
-    return Model(header, Means().eval(), Path("own"))
-
-
-def model(name: str, spec: Spec | None = None, windows: WindowSpec | None = None, **changes: Any) -> Model:
-    """Return a model with weights at random, its logits spread so that scores are not all alike."""
-    torch.manual_seed(0)
-    options = changes.pop("options", {})
-    network = registry.create(name, len(LABELS), **options).eval()
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.copy_(torch.randn_like(parameter) * 0.05 if parameter.ndim > 1 else parameter + 0.01)
-    header = Header(
-        model=name, options=options, labels=LABELS, front_end=spec or LogMelSpec(),
-        windows=windows or WindowSpec(), made_with="0", **changes,
-    )  # fmt: skip
-    return Model(header, network, Path("model.safetensors"))
-
-
-def waves(rate: int) -> dict[str, np.ndarray[Any, np.dtype[np.float32]]]:
-    """Return music of several windows, of less than one, mostly silence, digital silence, and a moment."""
-    song = noise(9.0, rate=rate, level=0.05) + tone(440, rate=rate, seconds=9.0, level=0.2)
-    song[: 4 * rate] *= np.linspace(0, 1, 4 * rate, dtype=np.float32)
-    return {
-        "song": song, "short": song[-rate:], "mostly silent": np.concatenate([song, np.zeros(12 * rate, np.float32)]),
-        "silence": np.zeros(7 * rate, np.float32), "moment": song[-100:],
-    }  # fmt: skip
-
-
-def listener(**changes: Any) -> Model:
-    windows = WindowSpec(187, padding="repeat", pooling="logits")
-    return model("listener", FRONT_END, windows, tags={"mood": ("calm", "wild")}, **changes)
-
-
-def ensemble() -> Model:
-    one = model("mgcc-small")
-    members = [model("mgcc-small").network, registry.create("mgcc-small", 3).eval()]
-    return Model(one.header, SoftVoting(members, temperatures=[1.0, 2.0]).eval(), Path("cv"))
-
-
-KINDS: dict[str, Callable[[], Model]] = {
-    "mgcc": lambda: model("mgcc-small"),
-    "spread, repeat": lambda: means(WindowSpec(100, padding="repeat", placement="spread"), temperature=1.7),
-    "vgg, overlapping, logits": lambda: model("vgg-16", windows=WindowSpec(96, hop=40, pooling="logits")),
-    "Kaldi's filterbank": lambda: means(WindowSpec(), KaldiSpec(n_mels=128)),
-    "svm": lambda: model("pooled-svm", windows=WindowSpec(215, padding="repeat"), options={"vectors": 5}),
-    "scratch": lambda: model(
-        "network-and-svm", windows=WindowSpec(256, padding="repeat"), options={"frames": 128, "vectors": 4}
-    ),
-    "cross-validation": ensemble,
-    "listener": lambda: listener(
-        unknown_above=0.5, options={"taggers": {"a": 5, "b": 4}, "others": 2, "negatives": True}
-    ),
-    "genres": lambda: listener(exclusive=False, options={"taggers": {"a": 5}, "others": 2}),
-}
-
-
-@functools.cache
-def session_of(kind: str) -> tuple[Model, Traced, Session]:
-    made = KINDS[kind]()
-    traced = Traced.of(made)
-    return made, traced, Session(traced.joined(traced.network))
 
 
 @pytest.mark.usefixtures("one_thread")

@@ -31,8 +31,8 @@ POLICY = (
 _ENGINE = ("engine.js", "engine_on_device.js")  # of the service's page, and what stands in its place
 _OURS = (PAGE, CARD_NAME)
 _NAMED = re.compile(r'["\'(](?:\./|web/)?(\w+\.(?:js|css|svg))["\')]')
-_NOT_SERVED = """<p id="served" class="not-served">This page needs a web server: a browser runs no modules of a page that
-is opened as a file. In this folder, run <code>python -m http.server</code>, and open http://localhost:8000.</p>
+_NOT_SERVED = """<p id="served" class="not-served">This page needs a web server: browsers run no modules of a page
+that is opened as a file. In this folder, run <code>python -m http.server</code>, and open http://localhost:8000.</p>
 """
 
 
@@ -85,15 +85,25 @@ def export_web(
     ort = runtime(on_bytes=on_bytes)
     done = checked(model, check=check, int8=int8, data=data, on_step=on_step, on_track=on_track)
     on_step("writing")
-    contents = (
-        {f"ort/{name}": content for name, content in ort.items()} | _model_files(done, str(model)) | _page_files()
-    )
-    for name, content in contents.items():
-        _write(folder / name, content)
-    write_card(done, folder, card.WEB.format(folder=folder.name))
-    _write(folder / PAGE, _page().encode())
+    write_page(done, folder, name=str(model), ort=ort)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     return WebPage(folder, size, done.parity, done.cost)
+
+
+def write_page(done: Checked, folder: Path, *, name: str, ort: dict[str, bytes]) -> None:
+    """Write the files of a page, the page itself last.
+
+    Args:
+        done: the model.
+        folder: where they go.
+        name: as the model was given.
+        ort: the files of the runtime.
+    """
+    contents = {f"ort/{file}": content for file, content in ort.items()} | _model_files(done, name) | _page_files()
+    for path, content in contents.items():
+        _write(folder / path, content)
+    write_card(done, folder, card.WEB.format(folder=folder.name))
+    _write(folder / PAGE, _page().encode())
 
 
 def _model_files(done: Checked, name: str) -> dict[str, bytes]:

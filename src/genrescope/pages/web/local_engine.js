@@ -3,12 +3,12 @@
 import { rateOf } from "./file_rate.js";
 
 const BLOCK = 1 << 19; // samples that go to the worker at once
-const PATCHES = 40, PART = 30; // patches that a window of 3 s touches; seconds of the longest part
-const QUICK = 40; // seconds that the evidence for such a part may take
+const BANDS = 8, SPAN = 0.75, PART = 30; // what is hidden for the evidence, and the longest part, in seconds
 
 export class LocalEngine extends EventTarget {
   place = "device";
-  speed = 0; // seconds of music that are scored in a second
+  speed = 0; // seconds of music that are decoded and scored in a second
+  patience = 40; // seconds that the evidence for a part of 30 s may take
 
   // `base` is the address of a module of the page.
   constructor(base = import.meta.url) {
@@ -25,18 +25,19 @@ export class LocalEngine extends EventTarget {
   async predict(file, { signal, onEvent = () => {} } = {}) {
     await this.model();
     onEvent({ event: "decoding" });
-    const sound = await decoded(file);
+    const begun = performance.now(), sound = await decoded(file);
     signal?.throwIfAborted();
     const id = this.next++;
     signal?.addEventListener("abort", () => this.#stop(id), { once: true });
     const { rate, samples } = sound;
-    return this.#ask(id, { song: { id, name: file.name, rate, samples } }, { sound, onEvent });
+    return this.#ask(id, { song: { id, name: file.name, rate, samples } }, { sound, begun, onEvent });
   }
 
   // Null where hiding each part of the spectrogram in turn would take too long on this machine, or is not known yet.
   get explain() {
-    if (!this.speed || (PATCHES * PART) / this.speed > QUICK) return null;
-    return (file, wanted) => this.#explain(file, wanted);
+    if (!this.window) return null;
+    const runs = BANDS * (PART / SPAN + PART / this.window.seconds);
+    return runs * this.window.spent > this.patience ? null : (file, wanted) => this.#explain(file, wanted);
   }
 
   async #explain(file, { genre, start, end, signal }) {
@@ -55,19 +56,19 @@ export class LocalEngine extends EventTarget {
     this.worker = new Worker(new URL("./local_worker.js", this.base), { type: "module" });
     this.worker.onmessage = ({ data }) => this.#hear(data);
     this.worker.onerror = (event) => this.#fail(event.message || "The worker of this page could not be started.");
-    await this.#ask(null, { load: facts }, {});
+    this.window = { seconds: facts.window_seconds, spent: await this.#ask(null, { load: facts }, {}) };
     return facts;
   }
 
   #ask(id, message, fields) {
     return new Promise((resolve, reject) => {
-      this.jobs.set(id, { resolve, reject, at: 0, spent: 0, done: 0, ...fields });
+      this.jobs.set(id, { resolve, reject, at: 0, ...fields });
       this.worker.postMessage(message);
     });
   }
 
   #hear({ ready, more, windows, result, explained, failed, ...data }) {
-    if (ready) this.#end(null, {});
+    if (ready) this.#end(null, { of: ready });
     else if (more) this.#send(more);
     else if (windows) this.#scored(windows, data);
     else if (result ?? explained) this.#end(result ?? explained, data);
@@ -100,12 +101,10 @@ export class LocalEngine extends EventTarget {
     this.worker.postMessage({ id, samples }, [samples.buffer]);
   }
 
-  #scored(id, { seconds, from, of, spent }) {
+  #scored(id, { seconds, from, of }) {
     const job = this.jobs.get(id);
     if (!job) return;
-    job.spent += spent;
-    job.done += of.length;
-    this.speed = of.at(-1).end / job.spent;
+    this.speed = of.at(-1).end / ((performance.now() - job.begun) / 1000);
     job.onEvent({ event: "windows", seconds, from, windows: of });
     this.dispatchEvent(new CustomEvent("speed", { detail: this.speed }));
   }

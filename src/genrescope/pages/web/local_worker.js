@@ -1,8 +1,8 @@
 // The worker of the page that classifies songs by itself: samples in, windows with their scores out.
 //
 // Messages to it: {load: facts}; {song: {id, name, rate, samples}}; {samples, id} (Float32Array, mono, at the file's
-// rate) whenever it asked with {more: id}; {stop: id}; {explain: {...}}. Messages from it: {ready}; {more: id};
-// {windows: id, seconds, from, windows, spent}; {result: id, of}; {explained: id, of}; {failed: id, error}.
+// rate) whenever it asked with {more: id}; {stop: id}; {explain: {...}}. Messages from it: {ready: seconds a window}; {more: id};
+// {windows: id, seconds, from, of}; {result: id, of}; {explained: id, of}; {failed: id, error}.
 
 import { explain } from "./local_explain.js";
 import { LocalModel } from "./local_model.js";
@@ -39,7 +39,16 @@ function stop(id) {
 
 async function load(facts) {
   model = await LocalModel.load(facts, import.meta.url);
-  postMessage({ ready: true });
+  await windowSeconds(); // the first one takes longer
+  postMessage({ ready: await windowSeconds() });
+}
+
+// How long a window takes, in seconds.
+async function windowSeconds() {
+  const begun = performance.now();
+  const { image } = await model.window(new Float32Array(model.facts.local.front.samples), 1);
+  await model.logits(image);
+  return (performance.now() - begun) / 1000;
 }
 
 class Song {
@@ -76,24 +85,24 @@ class Song {
   // Score the windows whose samples are there.
   async #score() {
     for (let samples; this.rows.length < this.starts.length && songs.has(this.id); ) {
-      const start = this.starts[this.rows.length], begun = performance.now();
+      const start = this.starts[this.rows.length];
       if (!(samples = this.waiting.under(start))) return;
       const { image, silent } = await model.window(samples, this.frames - start);
       const row = await model.logits(image);
       const { windowScores } = await model.pooled([row], [silent]);
-      this.#tell(start, windowScores[0], silent, performance.now() - begun);
+      this.#tell(start, windowScores[0], silent);
       this.rows.push(row);
       this.silent.push(silent);
       await new Promise((resolve) => setTimeout(resolve)); // so that a message to stop is received
     }
   }
 
-  #tell(start, scores, silent, spent) {
+  #tell(start, scores, silent) {
     const { front, windows } = model.facts.local;
     const begin = start * front.frame_seconds;
     const end = Math.min((start + windows.length) * front.frame_seconds, this.seconds);
     const window = { start: begin, end, scores, silent };
-    postMessage({ windows: this.id, seconds: this.seconds, from: this.windows.length, of: [window], spent: spent / 1000 });
+    postMessage({ windows: this.id, seconds: this.seconds, from: this.windows.length, of: [window] });
     this.windows.push(window);
   }
 
