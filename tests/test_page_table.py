@@ -241,6 +241,16 @@ def test_a_queue_has_progress_and_the_chosen_song_goes_first(page: Page) -> None
     assert not page.locator("progress").is_visible()
 
 
+def test_many_songs_are_scored_by_ten_windows_and_one_of_them_by_all(browser: Browser) -> None:
+    with serving(service := Service()) as address, visit(browser, address) as page:
+        add(page, *(song(f"{number}.mp3", n=number) for number in range(21)))
+        assert set(service.asked[-21:]) == {"POST /v1/predict?windows=10"}
+        page.get_by_role("button", name="Score the whole song").click()
+        page.wait_for_function(IDLE)
+        assert service.asked[-1] == "POST /v1/predict?windows=all"
+        assert not page.get_by_role("button", name="Score the whole song").is_visible()
+
+
 def test_a_busy_service_is_asked_again(browser: Browser, address: str) -> None:
     with visit(browser, address, accepted="status of 503") as page:
         add(page, song("later.mp3", status=503), wait=False)

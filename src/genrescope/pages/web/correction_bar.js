@@ -14,9 +14,10 @@ export class CorrectionBar extends HTMLElement {
     this.keys.setAttribute("role", "group");
     this.others = make("select", { ariaLabel: "Another genre", onchange: () => this.#other() });
     this.again = this.#button("Try again", () => session.retry(session.chosen));
+    this.whole = this.#button("Score the whole song", () => session.retry(session.chosen));
     this.back = this.#button("Take back", () => session.correct(session.chosen, null));
     this.fault = make("p", { className: "fault" });
-    this.append(this.name, this.keys, this.others, this.back, this.fault, this.again);
+    this.append(this.name, this.whole, this.keys, this.others, this.back, this.fault, this.again);
     for (const name of ["model", "chosen"]) session.addEventListener(name, () => this.#show());
     session.addEventListener("changed", ({ detail }) => detail === session.chosen && this.#show());
     this.#show();
@@ -65,6 +66,7 @@ export class CorrectionBar extends HTMLElement {
     this.name.textContent = titleOf(chosen);
     this.fault.textContent = chosen.error ?? "";
     for (const element of [this.fault, this.again]) element.hidden = !isFailed;
+    this.whole.hidden = !(chosen.quick && chosen.state === "done");
     this.back.hidden = chosen.corrected === null;
     this.#showKeys();
   }
