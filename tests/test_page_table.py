@@ -254,7 +254,7 @@ def test_many_songs_are_scored_by_ten_windows_and_one_of_them_by_all(browser: Br
 def test_a_busy_service_is_asked_again(browser: Browser, address: str) -> None:
     with visit(browser, address, accepted="status of 503") as page:
         add(page, song("later.mp3", status=503), wait=False)
-        page.get_by_text("the service is busy, next try in 1 second").wait_for()
+        row(page, "later.mp3").get_by_text("the service is busy, next try in 1 second").wait_for()
         page.wait_for_function(IDLE)
         assert page.evaluate("() => session.songs[0].state") == "done"
 
