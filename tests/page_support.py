@@ -73,7 +73,7 @@ class Service:
         model: its answer to GET /v1/model.
         token: a token that it wants.
         library: songs of its library, as it answers them.
-        asked: requests so far, as method and path.
+        asked: requests so far, as method and address.
     """
 
     def __init__(self, **fields: Any) -> None:
@@ -85,6 +85,8 @@ class Service:
 
 
 class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
     def __init__(self, service: Service, *arguments: Any) -> None:
         self.service = service
         super().__init__(*arguments)
@@ -110,7 +112,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer with a file of the page, or with JSON."""
         url = urlsplit(self.path)
-        self.service.asked.append(f"GET {url.path}")
+        self.service.asked.append(f"GET {self.path}")
         web = files("genrescope.pages") / "web"
         name = "listen.html" if url.path == "/" else url.path.removeprefix("/web/")
         if "/" not in name and (web / name).is_file():
@@ -133,7 +135,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Answer an upload line by line."""
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.service.asked.append(f"POST {urlsplit(self.path).path}")
+        self.service.asked.append(f"POST {self.path}")
         content = body.partition(b"\r\n\r\n")[2].rpartition(b"\r\n--")[0]
         if not self._may():
             return self._json({"detail": "This service wants a token."}, 401)
@@ -150,6 +152,7 @@ class _Handler(BaseHTTPRequestHandler):
         labels = tuple(self.service.model["labels"])
         self.send_response(200)
         self.send_header("Content-Type", "application/x-ndjson")
+        self.send_header("Connection", "close")
         self.end_headers()
         self._event(event="waiting", ahead=0)
         self._event(event="decoding")

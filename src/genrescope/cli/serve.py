@@ -74,7 +74,7 @@ def serve(
         file_bytes=max_mb * 1_000_000, body_bytes=max_total_mb * 1_000_000, files=max_files, waiting=queue,
         sound_seconds=max_seconds, decode_seconds=timeout, body_seconds=body_timeout,
     )  # fmt: skip
-    settings = Settings(host, port, _token(token_file), tuple(allowed_host or ()), limits, jobs)
+    settings = Settings(host, port, token_of(token_file), tuple(allowed_host or ()), limits, jobs)
     _warn(settings)
     logs.prepare(log_format.value, quiet=quiet)
     with _opened(library) as opened:
@@ -83,7 +83,7 @@ def serve(
     next_step("predict", *([model] if model else []), "SONG", quiet=quiet)
 
 
-def _token(path: Path | None) -> str:
+def token_of(path: Path | None) -> str:
     """Return the token that clients must send; empty where none is asked for.
 
     Raises:

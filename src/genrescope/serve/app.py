@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect
 import genrescope
 from genrescope.serve import explain_routes, library_routes, page_routes, routes
 from genrescope.serve.asked import ClientGone, to_refusal
+from genrescope.serve.document import describe
 from genrescope.serve.faults import Refused
 from genrescope.serve.gate import Gate
 
@@ -41,6 +42,7 @@ def make_app(service: Service) -> ASGIApp:
     app.state.service, app.state.facts = service, service.facts()
     for module in (routes, explain_routes, library_routes, page_routes):
         app.include_router(module.router)
+    describe(app, service.settings)
     for error, handler in _HANDLERS.items():
         app.add_exception_handler(error, handler)
     return Gate(app, service.settings, service.metrics)

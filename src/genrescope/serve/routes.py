@@ -127,7 +127,9 @@ async def healthz(request: Request) -> schemas.Health:
     return schemas.Health(status="ok", queue=len(request.app.state.service.line))
 
 
-@router.get("/metrics", summary="Figures for Prometheus", responses=schemas.refusals(400))
+@router.get(
+    "/metrics", summary="Figures for Prometheus", response_class=PlainTextResponse, responses=schemas.refusals(400)
+)
 async def metrics(request: Request) -> PlainTextResponse:
     """Return counters and histograms in Prometheus' text format."""
     return PlainTextResponse(

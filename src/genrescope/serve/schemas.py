@@ -55,8 +55,35 @@ class Failed(Shape):
     error: str = Field(description="The sentence that the command line prints.")
 
 
+_EXAMPLE = {
+    "model": "1bbc86ecae6b01c2",
+    "results": [
+        {
+            "name": "song.mp3",
+            "genre": "rock",
+            "confidence": 0.84,
+            "unknown": False,
+            "labels": ["rock"],
+            "seconds": 5.98,
+            "scores": {"rock": 0.84, "jazz": 0.16},
+            "tags": {},
+            "silent": 0.0,
+            "warnings": [],
+            "windows": [
+                {"start": 0.0, "end": 2.99, "scores": [0.1, 0.9], "silent": False},
+                {"start": 2.99, "end": 5.98, "scores": [0.22, 0.78], "silent": False},
+            ],
+            "segments": [{"start": 0.0, "end": 5.98, "genre": "rock", "confidence": 0.84}],
+        },
+        {"name": "notes.txt", "error": "FFmpeg: its content is no audio or video that is known"},
+    ],
+}
+
+
 class Answer(Shape):
     """Results in the order of the files."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": _EXAMPLE})
 
     model: str = Field(description="Fingerprint of the model with this choice of windows.")
     results: list[Result | Failed]
@@ -158,12 +185,12 @@ def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 _REASONS = {
-    400: "The request is malformed: a parameter, the form, or the name of the host.",
+    400: "The request is malformed: a parameter, the form, its number of files, or the name of the host.",
     401: "The token is missing or wrong.",
     403: "The request comes from a page of another origin.",
     404: "There is nothing here.",
     408: "The request took too long to arrive.",
-    413: "A file, or the request, is too large, or has too many files.",
+    413: "A file, or the request, is too large.",
     415: "The body is not multipart/form-data.",
     422: "The sound cannot be used: no audio, damaged, too long, or too slow to decode.",
     500: "The model or the service failed.",

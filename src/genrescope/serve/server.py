@@ -47,18 +47,19 @@ def serve(
     Raises:
         GenrescopeError: its address cannot be had.
     """
-    listening = _listening(settings)
+    listening = listen(settings)
     service = Service(model, name, settings, LibraryView(library) if library else None)
-    config = uvicorn.Config(
-        make_app(service), http=_Protocol, loop="asyncio", ws="none", lifespan="on", log_config=None,
-        access_log=False, server_header=False, timeout_keep_alive=15, proxy_headers=False,
-    )  # fmt: skip
     with listening:
-        on_start(_address(settings, listening))
-        _Server(config, service).run(sockets=[listening])
+        Server(service, on_start=lambda: on_start(address(settings, listening))).run(sockets=[listening])
 
 
-def _listening(settings: Settings) -> socket.socket:
+def listen(settings: Settings) -> socket.socket:
+    """Return a socket on which clients are waited for.
+
+    Raises:
+        GenrescopeError: the address cannot be had.
+    """
+    made = None
     try:
         family = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][0]
         made = socket.socket(family, socket.SOCK_STREAM)
@@ -66,6 +67,8 @@ def _listening(settings: Settings) -> socket.socket:
         made.bind((settings.host, settings.port))
         made.listen(2048)
     except (OSError, UnicodeError, OverflowError) as error:
+        if made is not None:
+            made.close()
         why = getattr(error, "strerror", None) or str(error)
         raise GenrescopeError(
             f"cannot listen on {settings.host}, port {settings.port}: {why}. Choose others with --host and --port"
@@ -73,25 +76,42 @@ def _listening(settings: Settings) -> socket.socket:
     return made
 
 
-def _address(settings: Settings, listening: socket.socket) -> str:
+def address(settings: Settings, listening: socket.socket) -> str:
+    """Return where a service is reached."""
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     return f"http://{host}:{listening.getsockname()[1]}/"
 
 
-class _Server(uvicorn.Server):
-    """Ends without an error when it is told to."""
+class Server(uvicorn.Server):
+    """Serves a service, and ends without an error when it is told to.
 
-    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+    Args:
+        service: what is served.
+        on_start: called once it answers.
+    """
+
+    def __init__(self, service: Service, *, on_start: Callable[[], None] = lambda: None) -> None:
+        config = uvicorn.Config(
+            make_app(service), http=_Protocol, loop="asyncio", ws="none", lifespan="on", log_config=None,
+            access_log=False, server_header=False, timeout_keep_alive=15, proxy_headers=False,
+        )  # fmt: skip
         super().__init__(config)
-        self._service = service
+        self._service, self._on_start = service, on_start
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to answer."""
+        await super().startup(sockets)
+        self._on_start()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Finish what was begun."""
         log("ending", signal=sig)
         self._service.refuse_new()
         super().handle_exit(sig, frame)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
+        """Take the signals that end a program while it runs."""
         with super().capture_signals():
             yield
             self._captured_signals.clear()  # they would be raised once more

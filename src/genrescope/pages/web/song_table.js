@@ -176,7 +176,8 @@ export class SongTable extends HTMLElement {
   #click(event) {
     const row = event.target.closest(".song-row");
     const song = row && this.songs.songs.find(({ id }) => id === Number(row.dataset.song));
-    if (song) this.songs.choose(song);
+    if (song === this.songs.chosen) this.dispatchEvent(new CustomEvent("open", { bubbles: true }));
+    else if (song) this.songs.choose(song);
   }
 
   #choose() {
@@ -191,11 +192,15 @@ export class SongTable extends HTMLElement {
     else if (top + tall + head > scrollTop + clientHeight) this.grid.scrollTop = top + tall + head - clientHeight;
   }
 
-  // Choose the song some rows away in the order that is shown.
+  // Choose the song some rows away in the order that is shown, and bring it into sight.
   step(rows) {
     const { listed } = this.listing, place = this.places.get(this.songs.chosen) ?? -1;
     const song = listed[Math.max(0, Math.min(listed.length - 1, place + rows))];
-    if (song) this.songs.choose(song);
+    if (!song) return;
+    this.songs.choose(song);
+    this.grid.focus({ preventScroll: true });
+    this.#draw();
+    this.#rows.get(song)?.element.scrollIntoView({ block: "nearest" });
   }
 
   get page() {

@@ -9,6 +9,7 @@ import { titleOf } from "./song_facts.js";
 import { correctionsCsv, predictionsCsv } from "./table_files.js";
 
 const TICK = 500; // milliseconds between two looks at the queue
+const FEW = 4; // songs that need no filters
 const ORDERS = { doubt: "doubt", name: "name", genre: "genre", confidence: "confidence", added: "order of adding" };
 
 const button = (textContent, onclick, fields = {}) => make("button", { type: "button", textContent, onclick, ...fields });
@@ -35,11 +36,9 @@ export class TableTools extends HTMLElement {
     this.chips.setAttribute("role", "group");
     this.chips.setAttribute("aria-label", "Show only");
     const files = make("span", { className: "files" }, [this.predictions, this.corrections]);
-    this.append(
-      make("div", { className: "line" }, [this.summary, this.left, this.progress, files]),
-      make("div", { className: "line filters" }, [this.#search(), ...this.#most(), ...this.#order()]),
-      this.chips, this.gone,
-    );
+    this.filters = make("div", { className: "line filters" }, [this.#search(), ...this.#most(), ...this.#order()]);
+    const line = make("div", { className: "line" }, [this.summary, this.left, this.progress, files]);
+    this.append(line, this.filters, this.chips, this.gone);
   }
 
   #search() {
@@ -82,7 +81,7 @@ export class TableTools extends HTMLElement {
       ...[...genres].map(([name, count]) => this.#chip("genres", name, count, colours.get(name))),
       ...[...kinds].map(([name, count]) => this.#chip("kinds", name, count, null)),
     ];
-    this.chips.hidden = songs.length < 2;
+    this.chips.hidden = this.filters.hidden = songs.length < FEW;
     const held = this.chips.contains(document.activeElement) ? document.activeElement.dataset.name : null;
     this.chips.replaceChildren(...chips);
     if (held) chips.find((chip) => chip.dataset.name === held)?.focus();
