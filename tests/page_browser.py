@@ -45,7 +45,7 @@ def visit(
     page = context.new_page()
     faults: list[str] = []
     page.on("console", lambda said: faults.append(said.text) if said.type in {"error", "warning"} else None)
-    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("pageerror", lambda error: faults.append(error.stack or str(error)))
     page.on("request", lambda request: None if ours(request.url, address) else faults.append(f"asks {request.url}"))
     page.goto(address)
     page.wait_for_function(
@@ -53,7 +53,8 @@ def visit(
     )
     yield page
     context.close()
-    assert [fault for fault in faults if accepted not in fault] == []
+    refused = [fault for fault in faults if accepted not in fault]
+    assert refused == [], refused
 
 
 def ours(url: str, address: str) -> bool:

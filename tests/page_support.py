@@ -73,7 +73,7 @@ class Service:
         model: its answer to GET /v1/model.
         token: a token that it wants.
         library: songs of its library, as it answers them.
-        asked: requests so far, as method and path.
+        asked: requests so far, as method and address.
     """
 
     def __init__(self, **fields: Any) -> None:
@@ -112,7 +112,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer with a file of the page, or with JSON."""
         url = urlsplit(self.path)
-        self.service.asked.append(f"GET {url.path}")
+        self.service.asked.append(f"GET {self.path}")
         web = files("genrescope.pages") / "web"
         name = "listen.html" if url.path == "/" else url.path.removeprefix("/web/")
         if "/" not in name and (web / name).is_file():
@@ -135,7 +135,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Answer an upload line by line."""
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.service.asked.append(f"POST {urlsplit(self.path).path}")
+        self.service.asked.append(f"POST {self.path}")
         content = body.partition(b"\r\n\r\n")[2].rpartition(b"\r\n--")[0]
         if not self._may():
             return self._json({"detail": "This service wants a token."}, 401)

@@ -134,6 +134,17 @@ def test_keys_choose_correct_and_remove(full: Page) -> None:
     assert chosen(full) == "strange.mp3"
 
 
+def test_enter_and_a_press_on_the_chosen_row_lead_to_the_song(full: Page) -> None:
+    top = "() => Math.round(document.querySelector('song-view').getBoundingClientRect().top)"
+    row(full, "sure.mp3").click()
+    for act in (lambda: full.keyboard.press("Enter"), lambda: row(full, "sure.mp3").click()):
+        full.mouse.wheel(0, 2000)
+        full.wait_for_timeout(300)
+        assert full.evaluate(top) < 0
+        act()
+        assert full.evaluate(top) == 0
+
+
 def test_a_removal_is_taken_back_by_a_press(full: Page) -> None:
     full.keyboard.press("Delete")
     full.get_by_text("broken.mp3 was removed.", exact=True).wait_for()
@@ -241,10 +252,20 @@ def test_a_queue_has_progress_and_the_chosen_song_goes_first(page: Page) -> None
     assert not page.locator("progress").is_visible()
 
 
+def test_many_songs_are_scored_by_ten_windows_and_one_of_them_by_all(browser: Browser) -> None:
+    with serving(service := Service()) as address, visit(browser, address) as page:
+        add(page, *(song(f"{number}.mp3", n=number) for number in range(21)))
+        assert set(service.asked[-21:]) == {"POST /v1/predict?windows=10"}
+        page.get_by_role("button", name="Score the whole song").click()
+        page.wait_for_function(IDLE)
+        assert service.asked[-1] == "POST /v1/predict?windows=all"
+        assert not page.get_by_role("button", name="Score the whole song").is_visible()
+
+
 def test_a_busy_service_is_asked_again(browser: Browser, address: str) -> None:
     with visit(browser, address, accepted="status of 503") as page:
         add(page, song("later.mp3", status=503), wait=False)
-        page.get_by_text("the service is busy, next try in 1 second").wait_for()
+        row(page, "later.mp3").get_by_text("the service is busy, next try in 1 second").wait_for()
         page.wait_for_function(IDLE)
         assert page.evaluate("() => session.songs[0].state") == "done"
 

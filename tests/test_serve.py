@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from genrescope.serve.work import Workshop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from cli_support import World
     from httpx import Response
@@ -164,7 +164,7 @@ REFUSED: list[tuple[int, str, Callable[[TestClient, Path], Response]]] = [
     (404, "nothing here", lambda client, _: client.get("/web/..%2fapp.py")),
     (404, "nothing here", lambda client, _: client.get("/web/map.html")),
     (405, "not accepted", lambda client, _: client.get("/v1/predict")),
-    (413, "more than 3 files", lambda client, song: send(client, *[song] * 4)),
+    (400, "more than 3 files", lambda client, song: send(client, *[song] * 4)),
     (413, "larger than 2 MB", lambda client, _: client.post("/v1/predict", files={"files": bytes(2_000_001)})),
     (413, "larger than 4 MB", lambda client, _: client.post("/v1/predict", content=endless(), headers=MULTIPART)),
     (415, "multipart/form-data", lambda client, _: client.post("/v1/predict", json={})),

@@ -185,12 +185,12 @@ def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 _REASONS = {
-    400: "The request is malformed: a parameter, the form, or the name of the host.",
+    400: "The request is malformed: a parameter, the form, its number of files, or the name of the host.",
     401: "The token is missing or wrong.",
     403: "The request comes from a page of another origin.",
     404: "There is nothing here.",
     408: "The request took too long to arrive.",
-    413: "A file, or the request, is too large, or has too many files.",
+    413: "A file, or the request, is too large.",
     415: "The body is not multipart/form-data.",
     422: "The sound cannot be used: no audio, damaged, too long, or too slow to decode.",
     500: "The model or the service failed.",

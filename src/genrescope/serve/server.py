@@ -50,8 +50,7 @@ def serve(
     listening = listen(settings)
     service = Service(model, name, settings, LibraryView(library) if library else None)
     with listening:
-        on_start(address(settings, listening))
-        Server(service).run(sockets=[listening])
+        Server(service, on_start=lambda: on_start(address(settings, listening))).run(sockets=[listening])
 
 
 def listen(settings: Settings) -> socket.socket:
@@ -88,15 +87,21 @@ class Server(uvicorn.Server):
 
     Args:
         service: what is served.
+        on_start: called once it answers.
     """
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, *, on_start: Callable[[], None] = lambda: None) -> None:
         config = uvicorn.Config(
             make_app(service), http=_Protocol, loop="asyncio", ws="none", lifespan="on", log_config=None,
             access_log=False, server_header=False, timeout_keep_alive=15, proxy_headers=False,
         )  # fmt: skip
         super().__init__(config)
-        self._service = service
+        self._service, self._on_start = service, on_start
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to answer."""
+        await super().startup(sockets)
+        self._on_start()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Finish what was begun."""

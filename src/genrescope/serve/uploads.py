@@ -184,7 +184,7 @@ class _Form:
         if kind != b"form-data" or field != self._field:
             raise Refused(400, f'a field "{field[:_NAME]}"; accepted is "{self._field}", which holds a file')
         if len(self._files) == self._most:
-            raise Refused(413, f"more than {self._most} {'file' if self._most == 1 else 'files'} in a request")
+            raise Refused(400, f"more than {self._most} {'file' if self._most == 1 else 'files'} in a request")
         place = len(self._files) + 1
         self._files.append(Upload(_name(options.get(b"filename", b""), place), self._folder / str(place)))
         self._open, self._size = self._files[-1].path.open("xb"), 0

@@ -26,7 +26,7 @@ function drawPart(pen, from, to, height, window, labels, colours) {
   pen.fillRect(left, 0, wide, height);
 }
 
-function bestOf(scores) {
+export function bestOf(scores) {
   let best = 0;
   for (let place = 1; place < scores.length; place++) if (scores[place] > scores[best]) best = place;
   return best;

@@ -24,10 +24,14 @@ function trouble(sentence) {
   at("trouble").hidden = !sentence;
 }
 
+const MANY = 4; // songs beside which the spectrogram begins folded, so that the table is in sight
+
 function show() {
-  const isEmpty = session.songs.length === 0;
-  document.body.classList.toggle("empty", isEmpty);
-  for (const name of ["song-view", "song-table"]) document.querySelector(name).hidden = isEmpty;
+  const { length } = session.songs, [view, table] = ["song-view", "song-table"].map((name) => document.querySelector(name));
+  document.body.classList.toggle("empty", length === 0);
+  view.hidden = table.hidden = length === 0;
+  if (length >= MANY && !show.isFolded) view.classList.add("folded");
+  show.isFolded = length >= MANY;
 }
 
 function take(found) {
@@ -73,9 +77,11 @@ function guard() {
 }
 
 function listenForKeys() {
-  const help = () => at("keys").showModal();
+  const [view, table] = ["song-view", "song-table"].map((name) => document.querySelector(name));
+  const help = () => at("keys").showModal(), open = () => view.scrollIntoView({ block: "start" });
   at("help").addEventListener("click", help);
-  new PageKeys({ session, table: document.querySelector("song-table"), view: document.querySelector("song-view"), help });
+  table.addEventListener("open", open);
+  new PageKeys({ session, table, view, help, open });
 }
 
 listenForSongs();

@@ -4,6 +4,15 @@ import { dot, make } from "./dom.js";
 import { coloursOf } from "./genre_colours.js";
 
 export class ModelCard extends HTMLElement {
+  connectedCallback() {
+    document.addEventListener("pointerdown", ({ target }) => this.contains(target) || this.#close());
+    document.addEventListener("keydown", ({ key }) => key === "Escape" && this.#close());
+  }
+
+  #close() {
+    this.querySelector("details")?.removeAttribute("open");
+  }
+
   set session(session) {
     this.shown = session;
     session.addEventListener("model", () => this.#show(session.model));

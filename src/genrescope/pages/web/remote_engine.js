@@ -18,10 +18,10 @@ export class RemoteEngine {
     return this.#json("v1/model");
   }
 
-  // Classify a file. The windows are all of the song, so that a timeline can be drawn.
-  async predict(file, { signal, onEvent = () => {} } = {}) {
+  // Classify a file by "all" of its windows, so that a timeline can be drawn, or by some that are spread over it.
+  async predict(file, { signal, onEvent = () => {}, windows = "all" } = {}) {
     for (;;) {
-      const { answer, result } = await this.#send(file, signal, onEvent);
+      const { answer, result } = await this.#send(file, windows, signal, onEvent);
       if (result) return result;
       const pause = answer.retryAfter || PAUSE;
       onEvent({ event: "waiting", seconds: pause });
@@ -45,7 +45,7 @@ export class RemoteEngine {
     return this.#json(`v1/library/similar?${new URLSearchParams({ id })}`);
   }
 
-  async #send(file, signal, onEvent) {
+  async #send(file, windows, signal, onEvent) {
     let result = null, error = null;
     const onLine = (line) => {
       const event = parsed(line);
@@ -54,8 +54,8 @@ export class RemoteEngine {
       else if (event?.event) onEvent(event);
     };
     const onSent = (done, total) => onEvent({ event: "sending", done, total });
-    const headers = { Accept: "application/x-ndjson" };
-    const send = () => this.#upload("v1/predict?windows=all", form("files", file), { headers, signal, onSent, onLine });
+    const options = { headers: { Accept: "application/x-ndjson" }, signal, onSent, onLine };
+    const send = () => this.#upload(`v1/predict?windows=${windows}`, form("files", file), options);
     const answer = await this.#allowed(send);
     if (error || (result && result.error)) throw new Error(error ?? result.error);
     if (!result && answer.status !== 503) throw new Error(await sentence(answer, file));

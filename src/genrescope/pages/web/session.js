@@ -2,9 +2,12 @@
 //
 // A song: {id, file, name, state, progress: {done, total} in seconds, seconds, windows, result, error, corrected}, its
 // state "waiting", "decoding", "scoring", "done" or "failed". While it waits, `sent` is the share that was sent, `ahead`
-// the songs before it, `pause` the seconds until it is asked for again.
+// the songs before it, `pause` the seconds until it is asked for again. `quick`: by ten windows, as `genrescope predict`
+// does, not by all. Songs that came many at once are; it takes a quarter of the time.
 
 const AT_ONCE = { server: 2, device: 1 };
+const MANY = 20;
+export const FEW_WINDOWS = 10;
 
 export const isOver = (song) => song.state === "done" || song.state === "failed";
 
@@ -33,7 +36,7 @@ export class Session extends EventTarget {
     const songs = [...files].map((each) => (each instanceof File ? { file: each, name: each.name } : each));
     const added = songs.map((song) => known.get(same(song)) ?? known.set(same(song), this.#song(song)).get(same(song)));
     const others = new Set(added.filter((song) => song.state === "new"));
-    for (const song of others) song.state = "waiting";
+    for (const song of others) Object.assign(song, { state: "waiting", quick: others.size > MANY });
     this.songs.push(...others);
     if (others.size) this.#tell("added", [...others]);
     if (!this.chosen || !others.size) this.choose(added[0] ?? this.chosen);
@@ -86,9 +89,9 @@ export class Session extends EventTarget {
     this.corrections = 0;
   }
 
-  // Send a song that failed once more.
+  // Classify a song once more, by all of its windows.
   retry(song) {
-    Object.assign(song, fresh());
+    Object.assign(song, { ...fresh(), quick: false });
     this.#tell("changed", song);
     this.#go();
   }
@@ -108,8 +111,9 @@ export class Session extends EventTarget {
     const stop = new AbortController();
     this.working.set(song, stop);
     const onEvent = (event) => !stop.signal.aborted && this.#follow(song, event);
+    const windows = song.quick ? FEW_WINDOWS : "all";
     try {
-      const result = await this.engine.predict(song.file, { signal: stop.signal, onEvent });
+      const result = await this.engine.predict(song.file, { signal: stop.signal, onEvent, windows });
       if (!stop.signal.aborted) this.#done(song, result);
     } catch (error) {
       if (!stop.signal.aborted) this.#change(song, { state: "failed", error: error.message });

@@ -22,10 +22,11 @@ export function predictionsCsv(songs, model) {
   return [[...FIRST, ...scores, ...LAST], ...rows].map(csvLine).join("");
 }
 
-function predictionRow({ name, result }, { labels, fingerprint }) {
+// The model's fingerprint is that of predictions by all windows.
+function predictionRow({ name, result, quick }, { labels, fingerprint }) {
   const { artist, title, album, genre, confidence, unknown, seconds, warnings = [] } = result;
   const first = [name, artist, title, album, genre, confidence, unknown ? "True" : "False", seconds, warnings.join("; ")];
-  return [...first, ...labels.map((label) => result.scores[label]), "", fingerprint];
+  return [...first, ...labels.map((label) => result.scores[label]), "", quick ? "" : fingerprint];
 }
 
 export function correctionsCsv(songs) {
