@@ -29,6 +29,7 @@ POLICY = (
 """What the page may do: nothing that does not lie beside it."""
 
 _ENGINE = ("engine.js", "engine_on_device.js")  # of the service's page, and what stands in its place
+_STYLE = "on_device.css"
 _OURS = (PAGE, CARD_NAME)
 _NAMED = re.compile(r'["\'(](?:\./|web/)?(\w+\.(?:js|css|svg))["\')]')
 _NOT_SERVED = """<p id="served" class="not-served">This page needs a web server: browsers run no modules of a page
@@ -118,13 +119,14 @@ def _page() -> str:
     """Return the service's page under a policy of its own, with a sentence for who opens it as a file."""
     policy = f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
     page = _read("listen.html").replace("<meta charset", f"{policy}<meta charset", 1)
+    page = page.replace("<script ", f'<link rel="stylesheet" href="web/{_STYLE}">\n<script ', 1)
     return page.replace("<main>\n", f"<main>\n{_NOT_SERVED}", 1).replace("<html ", f"<!-- {NOTICE} -->\n<html ", 1)
 
 
 def _page_files() -> dict[str, bytes]:
     """Return the modules and styles that the page names, and those that they name in turn."""
     found: dict[str, str] = {}
-    waiting = _NAMED.findall(_read("listen.html"))
+    waiting = _NAMED.findall(_page())
     while waiting:
         name = waiting.pop()
         if name in found:
