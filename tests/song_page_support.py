@@ -10,7 +10,6 @@ import numpy as np
 import soundfile
 from conftest import tone
 from page_browser import add
-
 from page_support import LABELS
 
 if TYPE_CHECKING:
@@ -94,7 +93,7 @@ def refuse(page: Page, sentence: str) -> None:
 def hold(page: Page) -> list[Route]:
     """Let songs wait; their requests come into the list."""
     held: list[Route] = []
-    page.route("**/v1/predict*", lambda route: held.append(route))
+    page.route("**/v1/predict*", lambda route: held.append(route))  # noqa: PLW0108  Playwright takes no built-in function
     return held
 
 

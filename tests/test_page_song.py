@@ -10,7 +10,22 @@ from conftest import noise, tone
 from page_browser import DESKTOP, PHONE, add, launched, violations, visit
 from page_support import Service, serving
 from song_page_support import (
-    LAYERS, RATE, VIEW, answer, answered, centre, darkest, hold, pixel, refuse, scores_at, show, two_tones, upload, wav, windows,
+    LAYERS,
+    RATE,
+    VIEW,
+    answer,
+    answered,
+    centre,
+    darkest,
+    hold,
+    pixel,
+    refuse,
+    scores_at,
+    show,
+    two_tones,
+    upload,
+    wav,
+    windows,
 )  # fmt: skip
 
 from genrescope.pages.colours import colours
@@ -18,7 +33,7 @@ from genrescope.pages.colours import colours
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Route
 
 FOUR = windows("rock", "rock", "jazz", "jazz")
 FLOW = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
@@ -59,7 +74,8 @@ def test_the_verdict_has_genre_confidence_and_the_next_two(page: Page) -> None:
 
 
 def test_the_winning_genre_is_named_where_it_wins(page: Page) -> None:
-    segments = [{"start": 0, "end": 6, "genre": "rock", "confidence": 0.8}, {"start": 6, "end": 12, "genre": "jazz", "confidence": 0.8}]  # fmt: skip
+    halves = ((0, 6, "rock"), (6, 12, "jazz"))
+    segments = [{"start": start, "end": end, "genre": genre, "confidence": 0.8} for start, end, genre in halves]
     answer(page, FOUR, segments=segments)
     show(page)
     left, _, width, _ = centre(page, "song-layers .scores")
@@ -215,7 +231,12 @@ def test_why_lays_the_evidence_over_the_spectrogram(page: Page) -> None:
         "bands": [0.0, 300.0, 1000.0, 4000.0, 11025.0], "evidence": rows,
     }  # fmt: skip
     asked: list[str] = []
-    page.route("**/v1/explain*", lambda route: (asked.append(route.request.url), route.fulfill(json=found))[1])
+
+    def explained(route: Route) -> None:
+        asked.append(route.request.url)
+        route.fulfill(json=found)
+
+    page.route("**/v1/explain*", explained)
     show(page)
     place = (0.4, page.evaluate(f"{LAYERS}.spectrogram.y(440)"))
     before = pixel(page, "spectrogram", *place)
@@ -223,7 +244,12 @@ def test_why_lays_the_evidence_over_the_spectrogram(page: Page) -> None:
     text = page.locator("song-why p")
     page.wait_for_function(f"() => {LAYERS}.evidence")
     page.wait_for_timeout(100)
-    for part in ("by up to 30 points, most from 0:00.0 to 0:00.8, 300 to 1000 Hz", "raises the score by up to 5 points", "not how the model came to it"):  # fmt: skip
+    said = (
+        "by up to 30 points, most from 0:00.0 to 0:00.8, 300 to 1000 Hz",
+        "raises the score by up to 5 points",
+        "not how the model came to it",
+    )
+    for part in said:
         assert part in text.inner_text()
     assert "start=0&end=12" in asked[0]
     assert max(abs(one - other) for one, other in zip(pixel(page, "spectrogram", *place), before, strict=True)) > 50
@@ -239,7 +265,10 @@ def test_why_says_what_failed_and_is_absent_without_an_engine_for_it(page: Page)
     show(page)
     page.get_by_role("button", name="Why?").click()
     page.get_by_text("The part has no sound.").wait_for()
-    page.evaluate("() => { session.engine.explain = null; session.dispatchEvent(new CustomEvent('changed', { detail: session.chosen })) }")  # fmt: skip
+    page.evaluate(
+        "() => { session.engine.explain = null;"
+        "session.dispatchEvent(new CustomEvent('changed', { detail: session.chosen })) }"
+    )
     assert not page.locator("song-why").is_visible()
 
 
@@ -260,14 +289,20 @@ def test_an_hour_is_drawn_in_a_blink(page: Page) -> None:
         const layers = {LAYERS}, Peaks = layers.peaks.constructor;
         layers.peaks = new Peaks({{ peaks: new Uint8Array(2 * 3600 * 22050 / 64).fill(99), step: 64, rate: 22050 }});
         const seconds = [];
-        for (let n = 0; n < 10; n++) {{ const began = performance.now(); layers.drawAll(); seconds.push(performance.now() - began); }}
+        for (let n = 0; n < 10; n++) {{
+            const began = performance.now();
+            layers.drawAll();
+            seconds.push(performance.now() - began);
+        }}
         return seconds.sort((one, other) => one - other)[5];
     }}"""
     assert page.evaluate(script) < 50  # milliseconds of script; about 3 on an idle machine
 
 
 @pytest.mark.parametrize(("size", "dark"), [(DESKTOP, False), (DESKTOP, True), (PHONE, False), (PHONE, True)])
-def test_axe_finds_nothing_and_nothing_flows_over(browser: Browser, address: str, size: tuple[int, int], dark: bool) -> None:  # fmt: skip
+def test_axe_finds_nothing_and_nothing_flows_over(
+    browser: Browser, address: str, size: tuple[int, int], *, dark: bool
+) -> None:
     with visit(browser, address, size=size, dark=dark) as page:
         assert violations(page) == []
         held = hold(page)

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Page
 
+REFUSE = """() => {
+    navigator.mediaDevices.getUserMedia = async () => { throw new DOMException("", "NotAllowedError") };
+}"""
 READ = """async () => {
     const bytes = new Uint8Array(await session.songs[0].file.arrayBuffer());
     return btoa(bytes.reduce((text, each) => text + String.fromCharCode(each), ""));
@@ -70,7 +73,7 @@ def test_the_microphone_is_recorded_with_level_and_time(page: Page) -> None:
 
 
 def test_a_refused_microphone_is_a_sentence(page: Page) -> None:
-    page.evaluate("() => navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('', 'NotAllowedError') }")  # fmt: skip
+    page.evaluate(REFUSE)
     page.get_by_role("button", name="Record").click()
     page.get_by_text("The browser may not use the microphone.").wait_for()
     assert page.get_by_role("button", name="Record").is_enabled()
