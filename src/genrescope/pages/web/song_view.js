@@ -10,9 +10,13 @@ import { Player } from "./player.js";
 import { isOver } from "./session.js";
 import { folderOf, titleOf } from "./song_facts.js";
 import { decode } from "./sound.js";
-import { spoken } from "./verdict.js";
+import { measuredText, spoken } from "./verdict.js";
 
+const ANYWHERE = new Set(["ArrowLeft", "ArrowRight", "+", "=", "-", "f", "l", "w", "Escape"]); // keys of the layers for all of the page
+const TAKES = "input, textarea, select, dialog[open], [role=slider]", WAIT = 150; // milliseconds before another song is decoded
 const FACTOR = 2, PART = 10; // of the zoom buttons; seconds that the loop button takes where no genre's stretch is there
+
+const MUTE = "This browser cannot decode the file, so there is no waveform and no spectrogram. Its genres come all the same.";
 
 export class SongView extends HTMLElement {
   #song = null;
@@ -24,8 +28,9 @@ export class SongView extends HTMLElement {
     this.about = make("p", { className: "soft small about" });
     [this.layers, this.controls, this.verdict, this.why] = ["layers", "controls", "verdict", "why"].map((name) => make(`song-${name}`));
     this.note = make("p", { className: "small note" });
+    this.measured = make("p", { className: "small soft measured" });
     const left = make("div", { className: "sight" }, [this.layers, this.controls, this.note]);
-    this.append(make("header", {}, [this.titleLine, this.about]), left, make("aside", { ariaLabel: "Verdict" }, [this.verdict, this.why]));
+    this.append(make("header", {}, [this.titleLine, this.about]), left, make("aside", { ariaLabel: "Verdict" }, [this.verdict, this.why, this.measured]));
     for (const part of [this.layers, this.controls, this.verdict, this.why]) part.start(this);
     this.#listen();
   }
@@ -33,10 +38,16 @@ export class SongView extends HTMLElement {
   #listen() {
     this.player.addEventListener("time", () => this.#timed());
     this.player.addEventListener("state", () => (this.#known(), this.#state()));
+    document.addEventListener("keydown", (event) => this.#key(event));
     this.layers.axis.addEventListener("change", () => {
       this.player.loop = this.layers.axis.loop;
       this.#state();
     });
+  }
+
+  #key(event) {
+    if (event.defaultPrevented || !this.#song || event.target.closest(TAKES) || document.querySelector("dialog[open]")) return;
+    this.layers.gestures.press(event, (key) => ANYWHERE.has(key));
   }
 
   set session(session) {
@@ -51,12 +62,13 @@ export class SongView extends HTMLElement {
 
   set song(song) {
     if (song === this.#song) return;
+    const isFirst = !this.#song;
     this.#song = song;
     this.loading?.abort();
     this.layers.sound?.close();
     this.player.unload();
     this.#begin();
-    if (song) this.#load(song);
+    if (song) this.#load(song, isFirst ? 0 : WAIT);
   }
 
   #begin() {
@@ -76,28 +88,34 @@ export class SongView extends HTMLElement {
     this.#state();
   }
 
-  async #load(song) {
+  // Decode a song; a person who goes through the table leaves most songs before that begins.
+  async #load(song, wait) {
     const loading = new AbortController();
     this.loading = loading;
-    this.note.textContent = "";
+    this.soundOf = null;
     this.player.load(song.file);
+    await new Promise((resolve) => setTimeout(resolve, wait));
+    if (loading.signal.aborted) return;
     const sound = await decode(song.file, loading.signal);
     if (loading.signal.aborted) return sound?.close();
     this.soundOf = song;
     this.layers.setSound(sound);
-    if (!sound) this.note.textContent = "This browser cannot decode the file, so it has no waveform here. The server can.";
-    if (!sound && song.state === "failed") this.note.textContent = "";
+    this.#update();
     this.#state();
   }
 
   #update() {
     const song = this.#song, { model, engine } = this.from, { result } = song;
     this.dataset.state = song.state;
+    const isMute = this.soundOf === song && !this.layers.sound;
+    this.classList.toggle("mute", isMute);
+    this.note.textContent = isMute && song.state !== "failed" ? MUTE : "";
     this.layers.setScores({
       windows: song.windows, isOver: isOver(song), isUnknown: result?.unknown, segments: result?.segments, seconds: song.seconds,
     });
-    this.verdict.show(song, model, this.colours);
+    this.verdict.show(song, model, { colours: this.colours, leading: this.layers.leading });
     this.why.show(song, engine);
+    this.measured.textContent = result ? measuredText(model) : "";
     this.#readAt(this.player.time);
     if (isOver(song) && !this.told) this.say(spoken(song));
     this.told = isOver(song);
@@ -132,6 +150,7 @@ export class SongView extends HTMLElement {
   // What layers, controls and why ask for.
 
   seek(time) {
+    this.isPointed = false;
     this.player.seek(time);
   }
 
