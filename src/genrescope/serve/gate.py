@@ -35,7 +35,7 @@ _HEADERS = {
     "cross-origin-opener-policy": "same-origin",
     "permissions-policy": "microphone=(self), camera=(), geolocation=()",
 }
-_ERROR = 400
+_ERROR, _LATE = 400, 408
 _DRAINED = 64 << 20  # bytes of a refused request that are read, so that its sender gets to read the answer
 _PATIENCE = 5.0  # seconds for that
 
@@ -103,7 +103,7 @@ class _Passage:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            if self.status >= _ERROR:
+            if self.status >= _ERROR and self.status != _LATE:
                 await self._drain()
             headers = MutableHeaders(scope=message)
             for name, value in _HEADERS.items():
