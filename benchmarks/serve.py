@@ -120,7 +120,7 @@ def main() -> None:
     def served(*command: object) -> Callable[[], Load]:
         return lambda: of_service(command, requests, clients=given.clients, seconds=given.seconds)
 
-    ways = {
+    ways: dict[str, tuple[str, Callable[[], Load]]] = {
         "batch": ("`predict_many`", lambda: of_batch(given.model, clips, seconds=given.seconds)),
         "service": ("`genrescope serve`", served("genrescope", "serve", given.model, "--port", 0, "--device", "cpu")),
         "threads": ("plain handler, `def`", served("benchmarks.plain_service", given.model, "threads")),

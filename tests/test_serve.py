@@ -215,11 +215,13 @@ def test_a_slow_decoder_is_ended_and_the_next_song_is_answered(made: World, tmp_
         assert send(client, made.songs()[0]).status_code == 200
 
 
-def test_the_token_opens_everything_but_health(made: World) -> None:
+def test_the_token_opens_all_but_the_page_and_health(made: World) -> None:
     with client_of(make_service(load(made), token="sesame")) as client:
-        for path in ("/", "/v1/genres", "/metrics", "/openapi.json", "/web/app.css"):
+        for path in ("/v1/genres", "/v1/library/songs", "/metrics", "/openapi.json", "/map", "/nothing"):
             assert client.get(path).status_code == 401, path
-        assert "basic" in client.get("/").headers["www-authenticate"].lower()
+        assert client.get("/v1/genres").headers["www-authenticate"] == "Bearer"  # the page asks for the token
+        assert client.get("/map").headers["www-authenticate"].startswith("Basic ")  # the browser asks
+        assert client.get("/web/app.css").status_code == client.get("/").status_code == 200
         assert send(client, made.songs()[0]).status_code == 401
         assert client.get("/v1/genres", headers={"authorization": "Bearer wrong"}).status_code == 401
         assert client.get("/v1/genres", headers={"authorization": "Basic !"}).status_code == 401

@@ -55,9 +55,7 @@ def test_no_request_gets_what_is_not_described(
     path: str, method: str, mode: GenerationMode, document: BaseSchema
 ) -> None:
     @given(data=st.data())
-    @settings(
-        max_examples=_EXAMPLES, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck)
-    )
+    @_QUICK
     def ask(data: st.DataObject) -> None:
         case: Case[Any] = data.draw(document[path][method].as_strategy(generation_mode=mode))
         case.call_and_validate()

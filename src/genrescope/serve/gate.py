@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from genrescope.serve.metrics import Metrics
     from genrescope.serve.settings import Settings
 
-OPEN = ("/healthz",)
-"""Paths for which no token is needed."""
+OPEN = ("/healthz", "/", "/web/")
+"""Paths for which no token is needed: the page itself, which asks for it, and what begins with the last of them."""
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; media-src 'self' blob:; "
@@ -35,6 +35,7 @@ _HEADERS = {
     "cross-origin-opener-policy": "same-origin",
     "permissions-policy": "microphone=(self), camera=(), geolocation=()",
 }
+_PASSWORD = 'Basic realm="genrescope: any name, and the token", charset="UTF-8"'
 _ERROR, _LATE = 400, 408
 _DRAINED = 64 << 20  # bytes of a refused request that are read, so that its sender gets to read the answer
 _PATIENCE = 5.0  # seconds for that
@@ -62,7 +63,7 @@ class Gate:
             self._check(Headers(scope=scope), scope["path"])
             await self._app(scope, passage.receive, passage.send)
         except Refused as refused:
-            await passage.refuse(refused)
+            await passage.refuse(refused, in_browser=scope["path"] == "/map")
         finally:
             self._note(scope, passage)
 
@@ -73,7 +74,8 @@ class Gate:
         origin = headers.get("origin")
         if origin not in (None, "null") and _host(origin.partition("://")[2]) != host:
             raise Refused(403, "the request comes from a page of another origin")
-        if self._settings.token and path not in OPEN and not _knows(headers, self._settings.token):
+        is_open = path in OPEN or path.startswith(OPEN[-1])
+        if self._settings.token and not is_open and not _knows(headers, self._settings.token):
             raise Refused(401, "a token is needed: Authorization: Bearer TOKEN; or in a browser, as the password")
 
     def _note(self, scope: Scope, passage: _Passage) -> None:
@@ -111,11 +113,12 @@ class _Passage:
             headers.setdefault("content-security-policy", _POLICY)
         await self._send(message)
 
-    async def refuse(self, refused: Refused) -> None:
+    async def refuse(self, refused: Refused, *, in_browser: bool) -> None:
+        """Answer with a refusal; a browser asks for the token itself where it shows what is not our page."""
         body = json.dumps({"detail": str(refused)}).encode()
         headers = {"content-type": "application/json", "content-length": str(len(body)), **refused.headers}
         if refused.status == 401:
-            headers["www-authenticate"] = 'Basic realm="genrescope: any name, and the token", charset="UTF-8"'
+            headers["www-authenticate"] = _PASSWORD if in_browser else "Bearer"
         raw = [(name.encode(), value.encode()) for name, value in headers.items()]
         await self.send({"type": "http.response.start", "status": refused.status, "headers": raw})
         await self.send({"type": "http.response.body", "body": body})
