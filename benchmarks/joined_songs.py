@@ -9,6 +9,7 @@ from __future__ import annotations
 import statistics
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,16 +37,15 @@ def main(folder: str, *models: str) -> None:
         classifier = genrescope.load(name, device="cpu")
         songs = [classifier.decode(clip) for clip in clips]
         with ThreadPoolExecutor(torch.get_num_threads()) as threads:
-            ways: dict[str, Callable[[], object]] = {
-                "each": lambda songs=songs, classifier=classifier: list(threads.map(classifier.predict_decoded, songs))
-            }
-            for count in JOINED:
-                ways[str(count)] = lambda songs=songs, classifier=classifier, count=count: joined(
-                    classifier, songs, count
-                )
+            ways: dict[str, Callable[[], object]] = {"each": partial(_each, threads, classifier, songs)}
+            ways |= {str(count): partial(joined, classifier, songs, count) for count in JOINED}
             found = in_turn(ways, runs=RUNS)
         rates = [f"{SONGS / statistics.median(seconds):.1f}" for seconds in found.seconds.values()]
         print(f"| {Path(name).name} | {' | '.join(rates)} |", flush=True)
+
+
+def _each(threads: ThreadPoolExecutor, classifier: Classifier, songs: Sequence[DecodedSong]) -> None:
+    list(threads.map(classifier.predict_decoded, songs))
 
 
 def joined(classifier: Classifier, songs: Sequence[DecodedSong], count: int) -> None:
