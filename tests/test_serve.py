@@ -193,7 +193,18 @@ def test_what_is_refused_has_a_status_and_a_reason(
 def test_nothing_is_left_of_requests(client: TestClient, service: Service, made: World, bad: Path) -> None:
     send(client, made.songs()[0], bad)
     client.post("/v1/predict", content=HALF, headers=MULTIPART)
-    assert [path.name for path in service.folder.iterdir() if not path.name.startswith(".")] == []
+    assert [path.name for path in service.room.folder.iterdir() if not path.name.startswith(".")] == []
+
+
+def test_a_full_disk_is_no_fault_of_the_client(made: World) -> None:
+    service = make_service(load(made))
+    with client_of(service) as client:
+        service.room.most = 100_000
+        response = send(client, made.songs()[0])
+        assert (response.status_code, "no room" in detail(response)) == (503, True)
+        service.room.most = 1_000_000
+        assert send(client, made.songs()[0]).status_code == 200
+        assert service.room.held == 0
 
 
 @pytest.mark.parametrize("windows", ["all", "2"])

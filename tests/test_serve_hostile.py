@@ -53,7 +53,7 @@ def address(service: Service) -> Iterator[str]:
 
 
 def left(service: Service) -> list[str]:
-    return [path.name for path in service.folder.iterdir() if not path.name.startswith(".")]
+    return [path.name for path in service.room.folder.iterdir() if not path.name.startswith(".")]
 
 
 def test_every_kind_is_answered_with_a_reason_and_leaves_nothing(clip: bytes, address: str, service: Service) -> None:
@@ -65,7 +65,7 @@ def test_every_kind_is_answered_with_a_reason_and_leaves_nothing(clip: bytes, ad
             assert reply is not None, attack.kind
             assert 400 <= reply.status < 600, attack.kind
             assert reason(reply), attack.kind
-            assert str(service.folder) not in reason(reply)
+            assert str(service.room.folder) not in reason(reply)
     good = asyncio.run(sent(address, Attack("song", (request(form(clip)),))))
     assert good is not None
     assert good.status == 200

@@ -58,7 +58,7 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        passage = _Passage(receive, send)
+        passage = _Passage(receive, send, expects=Headers(scope=scope).get("expect", "").lower() == "100-continue")
         try:
             self._check(Headers(scope=scope), scope["path"])
             await self._app(scope, passage.receive, passage.send)
@@ -89,10 +89,16 @@ class Gate:
 
 
 class _Passage:
-    """One request on its way: what of its body has come, and what was answered; 499 where the client left before."""
+    """One request on its way: what of its body has come, and what was answered; 499 where the client left before.
 
-    def __init__(self, receive: Receive, send: Send) -> None:
-        self._receive, self._send = receive, send
+    Args:
+        receive: gives the body.
+        send: takes the answer.
+        expects: whether the client sends the body only when it is asked for.
+    """
+
+    def __init__(self, receive: Receive, send: Send, *, expects: bool) -> None:
+        self._receive, self._send, self._expects = receive, send, expects
         self._whole = False
         self.since, self.status, self.received = time.monotonic(), 499, 0
 
@@ -125,6 +131,8 @@ class _Passage:
 
     async def _drain(self) -> None:
         """Read what is still coming: a client that is cut off while it sends does not read the answer."""
+        if self._expects and not self.received:
+            return
         most = self.received + _DRAINED
         try:
             async with asyncio.timeout(_PATIENCE):
