@@ -134,6 +134,17 @@ def test_keys_choose_correct_and_remove(full: Page) -> None:
     assert chosen(full) == "strange.mp3"
 
 
+def test_enter_and_a_press_on_the_chosen_row_lead_to_the_song(full: Page) -> None:
+    top = "() => Math.round(document.querySelector('song-view').getBoundingClientRect().top)"
+    row(full, "sure.mp3").click()
+    for act in (lambda: full.keyboard.press("Enter"), lambda: row(full, "sure.mp3").click()):
+        full.mouse.wheel(0, 2000)
+        full.wait_for_timeout(300)
+        assert full.evaluate(top) < 0
+        act()
+        assert full.evaluate(top) == 0
+
+
 def test_a_removal_is_taken_back_by_a_press(full: Page) -> None:
     full.keyboard.press("Delete")
     full.get_by_text("broken.mp3 was removed.", exact=True).wait_for()

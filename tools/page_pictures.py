@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 SCREEN, PHONE = (1180, 720), (390, 760)
 _OVER = "() => session.songs.every(song => song.state === 'done' || song.state === 'failed')"
+_CORRECT = (
+    "() => session.correct(session.chosen, session.model.labels.find(name => session.chosen.name.includes(name)))"
+)
 _PATIENCE = 300_000.0  # milliseconds for all songs
 
 
@@ -59,10 +62,9 @@ def show_table(model: Path, songs: Sequence[Path], program: str, folder: Path) -
         for name, size, dark in (("page-many", SCREEN, False), ("page-phone", PHONE, True)):
             with page_of(address, program, size=size, dark=dark) as page:
                 give(page, songs)
-                page.keyboard.press("Home")
-                for key in ("ArrowDown", "ArrowDown", "1"):
+                for key in ("Home", "ArrowDown", "ArrowDown"):
                     page.keyboard.press(key)
-                page.locator("song-table").scroll_into_view_if_needed()
+                page.evaluate(_CORRECT)
                 page.evaluate("() => document.querySelector('song-table').scrollIntoView()")
                 page.wait_for_timeout(300)
                 page.screenshot(path=folder / f"{name}.png")

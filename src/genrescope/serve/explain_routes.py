@@ -16,7 +16,7 @@ from genrescope.serve.uploads import Uploads
 from genrescope.serve.work import ExplainTask
 
 if TYPE_CHECKING:
-    from genrescope.inference.explain import Explanation
+    from genrescope.inference.explanation import Explanation
 
 router = APIRouter()
 

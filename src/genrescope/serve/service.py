@@ -10,9 +10,9 @@ import torch
 
 from genrescope import modelfile, workers
 from genrescope.features.placement import Choice
+from genrescope.inference.model_facts import model_facts
 from genrescope.serve.line import Line
 from genrescope.serve.metrics import Metrics
-from genrescope.serve.model_facts import facts
 from genrescope.serve.temporary import run_folder
 from genrescope.serve.uploads import Room
 from genrescope.serve.work import Workshop
@@ -80,7 +80,7 @@ class Service:
 
     def facts(self) -> dict[str, Any]:
         """Return what is known of the model."""
-        return facts(
-            self.model, name=self.name, fingerprint=self.workshop.fingerprint(Choice()),
-            limits=self.settings.limits, library=self.library is not None,
-        )  # fmt: skip
+        limits, fingerprint = self.settings.limits, self.workshop.fingerprint(Choice())
+        return model_facts(self.model, name=self.name, fingerprint=fingerprint) | {
+            "library": self.library is not None, "max_bytes": limits.file_bytes, "max_seconds": limits.sound_seconds,
+        }  # fmt: skip

@@ -2,6 +2,7 @@
 
 import { dot, make, tinted } from "./dom.js";
 import { coloursOf } from "./genre_colours.js";
+import { FEW_WINDOWS } from "./session.js";
 import { NEGATIVE, labelsOf, titleOf } from "./song_facts.js";
 
 const KEYS = "1234567890";
@@ -9,18 +10,23 @@ const KEYS = "1234567890";
 export class CorrectionBar extends HTMLElement {
   start(session) {
     this.session = session;
-    this.name = make("span", { className: "of" });
+    this.name = this.#button("", () => this.#open());
+    this.name.classList.add("of");
     this.keys = make("div", { className: "chips" });
     this.keys.setAttribute("role", "group");
     this.others = make("select", { ariaLabel: "Another genre", onchange: () => this.#other() });
     this.again = this.#button("Try again", () => session.retry(session.chosen));
     this.whole = this.#button("Score the whole song", () => session.retry(session.chosen));
     this.back = this.#button("Take back", () => session.correct(session.chosen, null));
-    this.fault = make("p", { className: "fault" });
-    this.append(this.name, this.whole, this.keys, this.others, this.back, this.fault, this.again);
+    this.append(this.name, this.whole, this.keys, this.others, this.back, this.again);
     for (const name of ["model", "chosen"]) session.addEventListener(name, () => this.#show());
     session.addEventListener("changed", ({ detail }) => detail === session.chosen && this.#show());
     this.#show();
+  }
+
+  // Bring the song itself into sight.
+  #open() {
+    this.dispatchEvent(new CustomEvent("open", { bubbles: true }));
   }
 
   #button(textContent, onclick) {
@@ -62,11 +68,10 @@ export class CorrectionBar extends HTMLElement {
     const { chosen, model } = this.session;
     this.hidden = !chosen || !model;
     if (this.hidden) return;
-    const isFailed = chosen.state === "failed";
     this.name.textContent = titleOf(chosen);
-    this.fault.textContent = chosen.error ?? "";
-    for (const element of [this.fault, this.again]) element.hidden = !isFailed;
-    this.whole.hidden = !(chosen.quick && chosen.state === "done");
+    this.name.title = `Show ${titleOf(chosen)}`;
+    this.again.hidden = chosen.state !== "failed";
+    this.whole.hidden = !(chosen.quick && chosen.state === "done" && chosen.windows.length >= FEW_WINDOWS);
     this.back.hidden = chosen.corrected === null;
     this.#showKeys();
   }

@@ -77,9 +77,11 @@ function guard() {
 }
 
 function listenForKeys() {
-  const help = () => at("keys").showModal();
+  const [view, table] = ["song-view", "song-table"].map((name) => document.querySelector(name));
+  const help = () => at("keys").showModal(), open = () => view.scrollIntoView({ block: "start" });
   at("help").addEventListener("click", help);
-  new PageKeys({ session, table: document.querySelector("song-table"), view: document.querySelector("song-view"), help });
+  table.addEventListener("open", open);
+  new PageKeys({ session, table, view, help, open });
 }
 
 listenForSongs();

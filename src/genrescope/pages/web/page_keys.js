@@ -4,7 +4,7 @@ const WRITES = "input:not([type=range]), textarea, select, dialog[open]";
 const PRESSES = "button, summary, a, audio, video, input, select";
 
 export class PageKeys {
-  // `page` has session, table, view, help(), undo().
+  // `page` has session, table, view, help(), open().
   constructor(page) {
     this.page = page;
     document.addEventListener("keydown", (event) => this.#key(event));
@@ -28,6 +28,7 @@ export class PageKeys {
   #onSong(key, target) {
     const { table, view } = this.page;
     if (key === " " && !target.closest(PRESSES)) return Boolean(view.toggle) && (view.toggle(), true);
+    if (key === "Enter" && !target.closest(PRESSES)) return this.page.open(), true;
     if (key === "Delete" || key === "Backspace") return this.#delete(), true;
     return table.bar.press(key);
   }

@@ -30,8 +30,7 @@ export class ScoreCurve {
 
   // Sums from the beginning, a row for each window: the scores, and how much of it is no silence.
   #add(before) {
-    const wide = this.count + 1, sums = new Float64Array((this.windows.length + 1) * wide);
-    sums.set(this.sums.subarray(0, (before + 1) * wide));
+    const wide = this.count + 1, sums = this.#room((this.windows.length + 1) * wide);
     for (let place = before; place < this.windows.length; place++) {
       const { start, end, scores, silent } = this.windows[place], row = place * wide;
       this.middles.push((start + end) / 2);
@@ -39,7 +38,15 @@ export class ScoreCurve {
       sums[row + wide + this.count] = sums[row + this.count] + (silent ? 0 : 1);
       if (!silent) this.most = Math.max(this.most, scores.reduce((all, each) => all + each, 0));
     }
-    this.sums = sums;
+  }
+
+  // The sums, with room for so many values: twice as many where there was none, so that growing costs little.
+  #room(values) {
+    if (this.sums.length >= values) return this.sums;
+    const larger = new Float64Array(2 * values);
+    larger.set(this.sums);
+    this.sums = larger;
+    return larger;
   }
 
   // Write scores into `out` (count + 1,) around a time, the mean over so many seconds; the last is the share of sound.

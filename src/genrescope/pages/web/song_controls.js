@@ -13,7 +13,7 @@ export class SongControls extends HTMLElement {
     this.readout = make("p", { className: "readout small" });
     this.loop = button("loop", "Loop", "Loop a part: drag on the ruler to choose it");
     this.fold = button("fold", "Spectrogram", "Spectrogram");
-    this.zooms = [button("closer", "+", "Zoom in"), button("wider", "\u2212", "Zoom out"), button("whole", "Whole song")];
+    this.zooms = [button("closer", "+", "Zoom in"), button("wider", "\u2212", "Zoom out"), button("whole", "Whole", "Whole song")];
     this.append(this.play, this.position, this.readout, make("div", { className: "tools" }, [this.loop, this.fold, ...this.zooms]));
   }
 

@@ -11,7 +11,7 @@ import { drawTimeline, sampled, Stacking } from "./timeline.js";
 import { TimeAxis } from "./time_axis.js";
 import { drawWaveform, Peaks } from "./waveform.js";
 
-const GLIDE = 0.18, NEAR = 0.05; // share of the way a frame; seconds that are no way
+const GLIDE = 90; // milliseconds in which what moves goes two thirds of its way
 
 export class SongLayers extends HTMLElement {
   axis = new TimeAxis();
@@ -82,7 +82,8 @@ export class SongLayers extends HTMLElement {
     this.peaks = sound && new Peaks(sound);
     this.spectrogram = sound && new Spectrogram(sound, () => this.redraw());
     if (sound) this.axis.setSeconds(sound.seconds);
-    this.hertz.replaceChildren(...(sound ? this.spectrogram.labels.map((hertz) => this.#hertzLabel(hertz)) : []));
+    const scale = make("span", { className: "decibels" }, ["\u221280 dB", make("i"), "0 dB"]);
+    this.hertz.replaceChildren(...(sound ? [...this.spectrogram.labels.map((hertz) => this.#hertzLabel(hertz)), scale] : []));
     this.redraw();
   }
 
@@ -101,6 +102,13 @@ export class SongLayers extends HTMLElement {
     this.aim = isOver ? Math.max(this.axis.seconds, this.curve.end) : this.curve.end;
     this.names.take(isOver && segments?.length ? fromSegments(segments, this) : this.curve.stretches(), this);
     this.redraw();
+  }
+
+  // The best labels so far with their mean scores, the highest first.
+  get leading() {
+    if (!this.curve?.windows.some(({ silent }) => !silent)) return [];
+    const means = this.curve.means();
+    return this.labels.map((label, k) => [label, means[k]]).sort(([, one], [, other]) => other - one);
   }
 
   setTime(time) {
@@ -130,14 +138,16 @@ export class SongLayers extends HTMLElement {
   }
 
   redraw() {
-    this.frame ??= requestAnimationFrame(() => ((this.frame = null), this.#draw()));
+    this.frame ??= requestAnimationFrame((now) => ((this.frame = null), this.#draw(now)));
   }
 
-  #draw() {
+  #draw(now) {
     if (!this.curve || !this.area.clientWidth) return;
-    const gap = this.aim - this.until, isStill = this.isStill || Math.abs(gap) < NEAR;
-    this.until = isStill ? this.aim : this.until + gap * GLIDE;
-    const glides = this.stacking.glide(this.isStill ? 1 : GLIDE);
+    const way = this.isStill ? 1 : 1 - Math.exp(-Math.min(100, Math.max(8, now - (this.drawn ?? 0))) / GLIDE);
+    const gap = this.aim - this.until, isStill = this.isStill || Math.abs(gap) < this.axis.span / this.axis.width / 2;
+    this.drawn = now;
+    this.until = isStill ? this.aim : this.until + gap * way;
+    const glides = this.stacking.glide(way);
     this.#drawAll();
     this.#place();
     this.redrawHead();
@@ -151,18 +161,18 @@ export class SongLayers extends HTMLElement {
     const best = this.names.colourAt(colours);
     drawWaveform(surface(this.pens.waveform), axis, this.peaks, (time) => (time <= until ? best(time) : undefined), this.peaks ? soft : plain);
     const sum = this.isExclusive ? 1 : curve.most, isOver = this.isOver && until >= this.aim;
-    const bands = sampled(curve, axis, stacking.order, { sum, until: curve.windows.length ? Math.min(until, curve.end) : -1 });
+    const bands = sampled(curve, axis, stacking.order, { sum, until: Math.min(until, curve.end) });
     this.classList.toggle("unknown", Boolean(this.isUnknown));
-    drawTimeline(surface(this.pens.timeline), axis, bands, stacking.order, { colours, until, isOver, paper, plain });
+    drawTimeline(surface(this.pens.timeline), axis, bands, stacking.order, { colours, until, isOver, paper, plain: soft });
     this.names.place(axis, bands, stacking.order, until);
-    if (this.lower.clientHeight) this.#drawLower(paper, of("--against"));
+    if (this.lower.clientHeight) this.#drawLower({ paper, against: of("--against"), strong: of("--for") });
   }
 
-  #drawLower(paper, against) {
+  #drawLower(colours) {
     const target = surface(this.pens.spectrogram);
     if (!this.spectrogram) return;
     this.spectrogram.draw(target, this.axis, isDark() ? DARK : LIGHT);
-    if (this.evidence) drawEvidence(target, this.axis, this.spectrogram, this.evidence, { paper, against });
+    if (this.evidence) drawEvidence(target, this.axis, this.spectrogram, this.evidence, colours);
   }
 
   #drawRuler(soft, plain) {

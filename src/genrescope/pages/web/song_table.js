@@ -176,7 +176,8 @@ export class SongTable extends HTMLElement {
   #click(event) {
     const row = event.target.closest(".song-row");
     const song = row && this.songs.songs.find(({ id }) => id === Number(row.dataset.song));
-    if (song) this.songs.choose(song);
+    if (song === this.songs.chosen) this.dispatchEvent(new CustomEvent("open", { bubbles: true }));
+    else if (song) this.songs.choose(song);
   }
 
   #choose() {
@@ -197,6 +198,7 @@ export class SongTable extends HTMLElement {
     const song = listed[Math.max(0, Math.min(listed.length - 1, place + rows))];
     if (!song) return;
     this.songs.choose(song);
+    this.grid.focus({ preventScroll: true });
     this.#draw();
     this.#rows.get(song)?.element.scrollIntoView({ block: "nearest" });
   }

@@ -10,7 +10,7 @@ import { Player } from "./player.js";
 import { isOver } from "./session.js";
 import { folderOf, titleOf } from "./song_facts.js";
 import { decode } from "./sound.js";
-import { spoken } from "./verdict.js";
+import { measuredText, spoken } from "./verdict.js";
 
 const FACTOR = 2, PART = 10; // of the zoom buttons; seconds that the loop button takes where no genre's stretch is there
 
@@ -24,8 +24,9 @@ export class SongView extends HTMLElement {
     this.about = make("p", { className: "soft small about" });
     [this.layers, this.controls, this.verdict, this.why] = ["layers", "controls", "verdict", "why"].map((name) => make(`song-${name}`));
     this.note = make("p", { className: "small note" });
+    this.measured = make("p", { className: "small soft measured" });
     const left = make("div", { className: "sight" }, [this.layers, this.controls, this.note]);
-    this.append(make("header", {}, [this.titleLine, this.about]), left, make("aside", { ariaLabel: "Verdict" }, [this.verdict, this.why]));
+    this.append(make("header", {}, [this.titleLine, this.about]), left, make("aside", { ariaLabel: "Verdict" }, [this.verdict, this.why, this.measured]));
     for (const part of [this.layers, this.controls, this.verdict, this.why]) part.start(this);
     this.#listen();
   }
@@ -96,8 +97,9 @@ export class SongView extends HTMLElement {
     this.layers.setScores({
       windows: song.windows, isOver: isOver(song), isUnknown: result?.unknown, segments: result?.segments, seconds: song.seconds,
     });
-    this.verdict.show(song, model, this.colours);
+    this.verdict.show(song, model, { colours: this.colours, leading: this.layers.leading });
     this.why.show(song, engine);
+    this.measured.textContent = result ? measuredText(model) : "";
     this.#readAt(this.player.time);
     if (isOver(song) && !this.told) this.say(spoken(song));
     this.told = isOver(song);

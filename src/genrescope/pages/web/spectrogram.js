@@ -3,7 +3,7 @@
 import { LOWEST, toHertz, toMel } from "./mel.js";
 
 const WIDTH = 256, BANDS = 128, HOP = 128, KEEP = 120, AT_ONCE = 2; // columns, rows, samples, tiles kept, tiles asked for
-const LABELS = [100, 300, 1000, 3000, 8000];
+const LABELS = [300, 1000, 3000, 8000];
 
 export class Spectrogram {
   // `redraw()` is called when a tile has come.
@@ -40,7 +40,6 @@ export class Spectrogram {
     const level = Math.max(0, Math.min(this.top, Math.floor(Math.log2(Math.max(1, (column * 1.5) / HOP)))));
     this.wanted = [];
     pen.imageSmoothingEnabled = true;
-    pen.imageSmoothingQuality = "high";
     this.#drawLevel(pen, axis, { width, height, level });
     this.#ask();
   }

@@ -2,7 +2,7 @@
 
 import { make } from "./dom.js";
 
-const PAD = 16; // CSS pixels around a name that does not touch its neighbours
+const PAD = 8; // CSS pixels around a name that does not touch its neighbours
 
 export class StretchNames {
   constructor() {
@@ -40,10 +40,23 @@ export class StretchNames {
       const isAway = to - from < this.widths[place] + PAD;
       span.classList.toggle("away", isAway);
       if (isAway) continue;
-      const x = (from + to) / 2, y = label < 0 ? 0.5 : middleOf(bands, order.indexOf(label), x);
+      const half = this.widths[place] / 2 + PAD / 2, stack = order.indexOf(label);
+      const x = label < 0 ? (from + to) / 2 : thickest(bands, stack, from + half, to - half), y = label < 0 ? 0.5 : middleOf(bands, stack, x);
       span.style.transform = `translate(${x - this.widths[place] / 2}px, calc(${(1 - y) * this.element.clientHeight}px - 50%))`;
     }
   }
+}
+
+// Where a band is thickest between two places; around the middle where that is nearly as thick.
+function thickest({ edges, rows, columns, step }, place, from, to) {
+  const middle = (from + to) / 2, reach = (to - from) / 2 || 1;
+  let best = middle, most = -1;
+  for (let column = Math.ceil(from / step); column <= Math.min(columns - 1, to / step); column++) {
+    const tall = edges[column * rows + place + 1] - edges[column * rows + place];
+    const worth = tall * (1 - 0.3 * Math.abs((column * step - middle) / reach));
+    if (worth > most) [most, best] = [worth, column * step];
+  }
+  return best;
 }
 
 function middleOf({ edges, rows, columns, step }, place, x) {

@@ -35,7 +35,7 @@ export class Stacking {
 export function sampled(curve, axis, order, { sum, until, width = axis.width }) {
   const count = Math.ceil(width / STEP) + 1, rows = order.length + 1, each = (axis.span / width) * STEP;
   const edges = new Float32Array(count * rows), scores = new Float64Array(curve.count + 1);
-  const columns = Math.max(0, Math.min(count, Math.ceil((until - axis.from) / each) + 1));
+  const columns = curve.windows.length === 0 ? 0 : Math.max(0, Math.min(count, Math.ceil((until - axis.from) / each) + 1));
   for (let x = 0; x < columns; x++) {
     curve.at(axis.from + x * each, each, scores);
     let all = 0;
@@ -99,6 +99,8 @@ function rest(pen, front, { width, height, scale, plain, isOver }) {
   pen.globalCompositeOperation = "destination-over";
   pen.fillStyle = plain;
   const from = isOver ? 0 : Math.max(0, front - SOFT * scale);
+  pen.globalAlpha = 0.5;
   pen.fillRect(from, Math.floor(height / 2), width - from, Math.max(1, Math.round(scale)));
+  pen.globalAlpha = 1;
   pen.globalCompositeOperation = "source-over";
 }

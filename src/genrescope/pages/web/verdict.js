@@ -10,39 +10,51 @@ export class SongVerdict extends HTMLElement {
     this.genre = make("p", { className: "genre-name" });
     this.number = make("p", { className: "confidence" });
     this.meaning = make("p", { className: "small soft" });
+    this.progress = make("p", { className: "bar progress", ariaHidden: "true" }, [make("i")]);
     this.next = make("ul", { className: "next" });
     this.remarks = make("ul", { className: "remarks" });
-    this.measured = make("p", { className: "small soft measured" });
-    this.append(make("h3", { className: "sr-only", textContent: "Verdict" }), this.genre, this.number, this.meaning, this.next, this.remarks, this.measured);
+    this.append(make("h3", { className: "sr-only", textContent: "Verdict" }), this.genre, this.number, this.progress, this.meaning, this.next, this.remarks);
   }
 
-  show(song, model, colours) {
-    const kind = kindOf(song), { result } = song, genre = result && kind === "genre" ? colours.get(result.genre) : null;
+  // `leading` are the best labels so far with their mean scores, for a song that is not done.
+  show(song, model, { colours, leading }) {
+    const kind = kindOf(song), best = song.result ? song.result.genre : leading[0]?.[0];
+    const genre = NAMED.has(kind) ? colours.get(best) : null;
     this.dataset.kind = kind;
-    this.#fill(this.genre, [...(genre ? [dot(genre)] : []), headline(song, kind)]);
+    this.#fill(this.genre, [...(genre ? [dot(genre)] : []), HEADLINES[kind] ?? best ?? "\u2026"]);
     this.#fill(this.number, [confidenceText(song, kind)]);
     this.#fill(this.meaning, [meaning(song, model, kind)]);
-    this.next.replaceChildren(...(result && kind !== "silence" ? scoreRows(song, model, colours, kind) : []));
-    this.remarks.replaceChildren(...remarksOf(song, model).map((textContent) => make("li", { textContent })));
-    this.#fill(this.measured, [result ? measuredText(model) : ""]);
+    const share = song.progress.total ? song.progress.done / song.progress.total : 0;
+    this.progress.firstChild.style.width = `${100 * share}%`;
+    this.progress.hidden = kind !== "waiting" && kind !== "working";
+    this.#fillScores(kind === "silence" ? [] : scoresOf(song, model, leading), colours, song.result?.labels ?? []);
+    this.remarks.replaceChildren(...remarksOf(song, model).map(([textContent, className]) => make("li", { textContent, className })));
   }
 
   #fill(element, parts) {
     element.replaceChildren(...parts);
     element.hidden = !parts.some((part) => part instanceof Element || part);
   }
+
+  // Rows keep their places while scores come: only names, colours and lengths change.
+  #fillScores(scores, colours, marked) {
+    while (this.next.children.length > scores.length) this.next.lastChild.remove();
+    while (this.next.children.length < scores.length) this.next.append(scoreRow());
+    for (const [place, [name, score]] of scores.entries()) {
+      const [label, bar, number] = this.next.children[place].children, genre = colours.get(name) ?? { name, light: "", dark: "" };
+      label.replaceChildren(dot(genre), name, make("span", { className: "soft small", textContent: marked.includes(name) ? " above its threshold" : "" }));
+      tinted(bar.firstChild, genre).style.width = `${100 * score}%`;
+      number.textContent = percent(score);
+    }
+  }
 }
 
-function headline(song, kind) {
-  if (kind === "failed") return "No answer";
-  if (kind === "waiting" || kind === "working") return "\u2026";
-  if (kind === "unknown") return "None of its genres";
-  return kind === "silence" ? "Silence" : song.result.genre;
-}
+const NAMED = new Set(["genre", "working", "waiting"]);
+const HEADLINES = { failed: "No answer", unknown: "None of its genres", silence: "Silence" };
 
 function confidenceText(song, kind) {
   if (kind === "failed") return song.error;
-  if (kind === "waiting" || kind === "working") return progressText(song);
+  if (kind === "waiting" || kind === "working") return song.windows.length ? `so far: ${progressText(song)}` : progressText(song);
   if (kind === "silence") return "";
   return kind === "unknown" ? `nearest: ${song.result.genre}, ${percent(song.result.confidence)}` : `${percent(song.result.confidence)} confidence`;
 }
@@ -57,30 +69,25 @@ function meaning(song, model, kind) {
   return model?.exclusive === false ? `The mean score ${over}. Each genre is scored by itself.` : `The mean score ${over}. All ${model?.labels.length ?? ""} genres share 100 %.`;
 }
 
-// Scores as bars: of an answer the two next ones, where songs may have several labels those above their thresholds first.
-function scoreRows({ result }, model, colours, kind) {
-  const isMarked = (name) => model?.exclusive === false && result.labels.includes(name);
-  const all = Object.entries(result.scores), first = kind === "unknown" ? 0 : 1;
-  const listed = all.filter(([name], place) => (place >= first && place < first + NEXT + (1 - first)) || (place && isMarked(name)));
-  return [...(kind === "unknown" ? [] : all.slice(0, 1)), ...listed].map(([name, score]) => scoreRow(name, score, colours, isMarked(name)));
+// Scores that are shown: the answer and the two next ones; where songs may have several labels, all above their thresholds.
+function scoresOf({ result }, model, leading) {
+  const all = result ? Object.entries(result.scores) : leading;
+  const isMarked = ([name]) => model?.exclusive === false && result?.labels.includes(name);
+  return all.filter((pair, place) => place <= NEXT || isMarked(pair));
 }
 
-function scoreRow(name, score, colours, isMarked) {
-  const genre = colours.get(name) ?? { name, light: "", dark: "" };
-  const bar = make("span", { className: "bar", ariaHidden: "true" }, [tinted(make("i"), genre)]);
-  bar.firstChild.style.width = `${100 * score}%`;
-  const label = make("span", { className: "label" }, [dot(genre), name]);
-  if (isMarked) label.append(make("span", { className: "soft small", textContent: " above its threshold" }));
-  return make("li", {}, [label, bar, make("span", { className: "number", textContent: percent(score) })]);
+function scoreRow() {
+  const bar = make("span", { className: "bar", ariaHidden: "true" }, [make("i")]);
+  return make("li", {}, [make("span", { className: "label" }), bar, make("span", { className: "number" })]);
 }
 
 // Reasons to doubt, and where the genre changes.
 function remarksOf(song, model) {
-  const { result } = song, found = reasons(song, model).map(sentence);
+  const { result } = song, found = reasons(song, model).map((text) => [sentence(text), "doubt"]);
   if (!result) return found;
   const changes = (result.segments ?? []).slice(1);
-  if (changes.length && kindOf(song) === "genre") found.push(changesText(changes));
-  if (song.corrected) found.unshift(`You corrected the genre to ${genreText(song)}.`);
+  if (changes.length && kindOf(song) === "genre") found.push([changesText(changes), "fact"]);
+  if (song.corrected) found.unshift([`You corrected the genre to ${genreText(song)}.`, "fact"]);
   return found;
 }
 
@@ -92,7 +99,7 @@ function changesText(changes) {
 
 const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}`;
 
-function measuredText(model) {
+export function measuredText(model) {
   return model?.measured ? `On test music: ${model.measured[0].toLowerCase()}${model.measured.slice(1)}` : "Nobody measured on test music how often this model is right.";
 }
 

@@ -2,10 +2,11 @@
 
 const FEW = 4; // peaks of a level that become one of the next
 
-// Peaks at several resolutions, so that a column of pixels never reads more than a few.
+// Peaks at several resolutions, so that a column of pixels never reads more than a few; the loudest fills the height.
 export class Peaks {
   constructor({ peaks, step, rate }) {
     this.levels = [{ peaks, seconds: step / rate }];
+    this.loudest = Math.max(8, peaks.reduce((most, each) => Math.max(most, each), 0)) / 255;
     while (this.levels.at(-1).peaks.length > 512) this.levels.push(coarser(this.levels.at(-1)));
   }
 
@@ -37,13 +38,13 @@ export function drawWaveform({ pen, width, height }, axis, peaks, colourAt, plai
     pen.fillRect(0, Math.floor(middle), width, 1);
     return;
   }
-  const level = peaks.level(each);
+  const level = peaks.level(each), tallest = (0.96 * height) / peaks.loudest;
   for (let x = 0; x < width; x++) {
     const [most, mean] = highest(level, axis.from + x * each, each), colour = colourAt(axis.from + (x + 0.5) * each) ?? plain;
     if (!paths.has(colour)) paths.set(colour, [new Path2D(), new Path2D()]);
-    const [pale, strong] = paths.get(colour), tall = Math.max(1, most * height), core = Math.max(1, mean * height);
-    pale.rect(x, middle - tall / 2, 1, tall);
-    strong.rect(x, middle - core / 2, 1, core);
+    const [pale, strong] = paths.get(colour), tall = Math.max(1, Math.round(most * tallest)), core = Math.max(1, Math.round(mean * tallest));
+    pale.rect(x, Math.round(middle - tall / 2), 1, tall);
+    strong.rect(x, Math.round(middle - core / 2), 1, core);
   }
   for (const [colour, [pale, strong]] of paths) {
     pen.fillStyle = colour;

@@ -95,11 +95,12 @@ function sentences(found) {
   const { drop, rise } = extremes(found), part = `From ${clock(found.start)} to ${clock(found.end)}: `;
   const caution = "It shows what the score depends on, not how the model came to it; what stands in two places at once may show in neither.";
   if (Math.max(drop, rise) < SMALL) return `${part}hiding any single part changes the score of ${found.genre} by less than 1 point. ${caution}`;
-  const most = strongest(found, 1).map(({ from, to, low, high }) => `, most at ${clock(from)} to ${clock(to)}, ${round(low)} to ${round(high)} Hz`).join("");
+  const most = strongest(found, 1).map(({ from, to, low, high }) => `, most from ${fine(from)} to ${fine(to)}, ${round(low)} to ${round(high)} Hz`).join("");
   const against = rise >= SMALL ? ` Blue parts speak against it: hiding them raises the score by up to ${points(rise)}.` : "";
   return `${part}hiding the bright parts lowers the score of ${found.genre}, by up to ${points(drop)}${most}.${against} ${caution}`;
 }
 
+const fine = (seconds) => `${Math.floor(seconds / 60)}:${(seconds % 60).toFixed(1).padStart(4, "0")}`;
 const points = (share) => `${Math.max(1, Math.round(100 * share))} ${Math.round(100 * share) > 1 ? "points" : "point"}`;
 const round = (hertz) => Math.round(hertz / 10) * 10;
 
