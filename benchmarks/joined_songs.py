@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from genrescope.inference.classifier import Classifier
     from genrescope.inference.predictor import DecodedSong
 
-SONGS, RUNS, JOINED = 16, 5, (2, 4, 8)
+SONGS, RUNS, JOINED = 16, 3, (2, 4, 8)
 
 
 def main(folder: str, *models: str) -> None:
@@ -59,7 +59,7 @@ def joined(classifier: Classifier, songs: Sequence[DecodedSong], count: int) -> 
     with torch.inference_mode():
         for first in range(0, len(songs), count):
             images = [
-                torch.from_numpy(song.frames[start : start + length]).float()[None]
+                torch.from_numpy(song.frames[start : start + length].T.copy()).float()[None]
                 for song in songs[first : first + count]
                 for start in scorer.starts(song.frames)
             ]

@@ -111,7 +111,7 @@ def main() -> None:
     parser.add_argument("clips", type=Path)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--clients", type=int, default=32)
-    parser.add_argument("--only", nargs="*", default=["batch", "service", "threads", "async"])
+    parser.add_argument("--only", nargs="*", default=["batch", "service", "threads", "async", "librosa"])
     given = parser.parse_args()
     every = [path for path in sorted(given.clips.glob("*/*")) if path.is_file()]
     clips = every[:: max(1, len(every) // _FILES)][:_FILES]
@@ -125,6 +125,7 @@ def main() -> None:
         "service": ("`genrescope serve`", served("genrescope", "serve", given.model, "--port", 0, "--device", "cpu")),
         "threads": ("plain handler, `def`", served("benchmarks.plain_service", given.model, "threads")),
         "async": ("plain handler, `async def`", served("benchmarks.plain_service", given.model, "async")),
+        "librosa": ("plain handler, librosa's log-mel", served("benchmarks.plain_service", given.model, "librosa")),
     }
     print(f"{machine()}; {given.model}; {len(clips)} clips of 30 s; {given.clients} clients, {given.seconds:.0f} s\n")
     print("| | songs/s | p50, s | p99, s | 503 | errors |\n|---|---|---|---|---|---|")
