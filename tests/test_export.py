@@ -6,38 +6,41 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-import torch
 from cli_support import assert_refused, here, sound, world
-from conftest import noise, tone, write
+from conftest import noise, write
+from export_support import KINDS, LABELS, means, model, one_table, session_of, waves  # noqa: F401 - a fixture
 from torch import nn
 
 from genrescope import ModelFileError
 from genrescope.export import parts
 from genrescope.export.check import Session, by_torch
-from genrescope.export.onnx_file import Traced, export
+from genrescope.export.onnx_file import Traced
 from genrescope.export.quantise import quantised
 from genrescope.features.front_end import make, stored
-from genrescope.features.spec import KaldiSpec, LogMelSpec, Spec, WaveSpec
-from genrescope.features.windows import Span, WindowSpec
+from genrescope.features.placement import WindowSpec
+from genrescope.features.spec import WaveSpec
 from genrescope.inference.scorer import Scorer
-from genrescope.modelfile import Header, Model
+from genrescope.modelfile import Model
 from genrescope.modelfile.header import Requirement
-from genrescope.models import registry
-from genrescope.models.ensemble import SoftVoting
-from genrescope.models.musicnn import FRONT_END
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from cli_support import World
+    from cli_support import Done, World
 
 EXAMPLE = Path(__file__).parent.parent / "docs" / "onnx_example.py"
-LABELS = ("drone", "hiss", "pulse")
+
+
+@dataclass(frozen=True)
+class Written:
+    """A model that the command exported: its file, and how the command ended."""
+
+    path: Path
+    done: Done
 
 
 @pytest.fixture(scope="session")
@@ -45,68 +48,17 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> World:
     return world(tmp_path_factory)
 
 
-def model(name: str, spec: Spec | None = None, windows: WindowSpec | None = None, **changes: Any) -> Model:
-    """Return a model with weights at random, its logits spread so that scores are not all alike."""
-    torch.manual_seed(0)
-    options = changes.pop("options", {})
-    network = registry.create(name, len(LABELS), **options).eval()
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.copy_(torch.randn_like(parameter) * 0.05 if parameter.ndim > 1 else parameter + 0.01)
-    header = Header(
-        model=name, options=options, labels=LABELS, front_end=spec or LogMelSpec(),
-        windows=windows or WindowSpec(), made_with="0", **changes,
-    )  # fmt: skip
-    return Model(header, network, Path("model.safetensors"))
-
-
-def waves(rate: int) -> dict[str, np.ndarray[Any, np.dtype[np.float32]]]:
-    """Return music of several windows, of less than one, mostly silence, digital silence, and a moment."""
-    song = noise(9.0, rate=rate, level=0.05) + tone(440, rate=rate, seconds=9.0, level=0.2)
-    song[: 4 * rate] *= np.linspace(0, 1, 4 * rate, dtype=np.float32)
-    return {
-        "song": song, "short": song[-rate:], "mostly silent": np.concatenate([song, np.zeros(12 * rate, np.float32)]),
-        "silence": np.zeros(7 * rate, np.float32), "moment": song[-100:],
-    }  # fmt: skip
-
-
-def listener(**changes: Any) -> Model:
-    options = {"taggers": {"a": 5, "b": 4}, "others": 2}
-    windows = WindowSpec(187, padding="repeat", pooling="logits")
-    return model("listener", FRONT_END, windows, options=options, tags={"mood": ("calm", "wild")}, **changes)
-
-
-def ensemble() -> Model:
-    one = model("mgcc-small")
-    members = [model("mgcc-small").network, registry.create("mgcc-small", 3).eval()]
-    return Model(one.header, SoftVoting(members, temperatures=[1.0, 2.0]).eval(), Path("cv"))
-
-
-KINDS: dict[str, Callable[[], Model]] = {
-    "mgcc": lambda: model("mgcc-small"),
-    "vgg, spread, repeat": lambda: model(
-        "vgg-16", windows=WindowSpec(100, padding="repeat", placement="spread"), temperature=1.7
-    ),
-    "vgg, overlapping, logits": lambda: model("vgg-16", windows=WindowSpec(96, hop=40, pooling="logits")),
-    "vgg on Kaldi's filterbank": lambda: model("vgg-16", KaldiSpec(n_mels=128)),
-    "svm": lambda: model("pooled-svm", windows=WindowSpec(215, padding="repeat"), options={"vectors": 5}),
-    "scratch": lambda: model(
-        "network-and-svm", windows=WindowSpec(256, padding="repeat"), options={"frames": 128, "vectors": 4}
-    ),
-    "cross-validation": ensemble,
-    "listener": lambda: listener(unknown_above=0.5),
-    "genres": lambda: listener(exclusive=False),
-}
+@pytest.fixture(scope="session")
+def exported(made: World, tmp_path_factory: pytest.TempPathFactory) -> Written:
+    out = tmp_path_factory.mktemp("export") / "mgcc.onnx"
+    return Written(out, here("export", made.run, out))
 
 
 @pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_model_gives_the_scores_of_torch(kind: str) -> None:
-    made = KINDS[kind]()
-    traced = Traced.of(made)
-    whole = traced.joined(traced.network)
+    made, traced, session = session_of(kind)
     assert {"DFT", "STFT"} & {node.op_type for node in traced.network.graph.node} == set()
-    session = Session(whole)
     for name, wave in waves(made.header.front_end.sample_rate).items():
         found = session.run(wave)
         scores, window_scores = by_torch(made, wave)
@@ -116,10 +68,8 @@ def test_every_kind_of_model_gives_the_scores_of_torch(kind: str) -> None:
 
 @pytest.mark.usefixtures("one_thread")
 def test_starts_silence_tags_and_novelty_are_those_of_the_scorer() -> None:
-    made = listener(unknown_above=0.5)
+    made, _, session = session_of("listener")
     header = made.header
-    traced = Traced.of(made)
-    session = Session(traced.joined(traced.network))
     wave = waves(header.front_end.sample_rate)["mostly silent"]
     expected = Scorer.of(made).track(stored([wave], make(header.front_end)))
     found = session.run(wave)
@@ -134,27 +84,25 @@ def test_starts_silence_tags_and_novelty_are_those_of_the_scorer() -> None:
 
 @pytest.mark.parametrize("windows", [WindowSpec(32, placement="spread"), WindowSpec(32), WindowSpec(32, hop=13)])
 def test_windows_lie_where_the_model_looks(windows: WindowSpec) -> None:
-    made = model("vgg-16", windows=windows)
+    made = means(windows)
     traced = Traced.of(made)
     session = Session(traced.joined(traced.network))
     for seconds in (0.01, 0.5, 0.74, 0.76, 1.1, 1.13, 1.87, 2.6):
         wave = noise(seconds)
         frames = made.header.front_end.frames(len(wave))
-        starts = windows.place([Span(0, frames)]).starts.numpy() * 512 / 22_050
+        starts = np.array(windows.starts(frames)) * 512 / 22_050
         np.testing.assert_allclose(session.run(wave)["starts"], starts, atol=1e-4)
 
 
-def test_the_command_writes_a_file_a_card_and_what_it_checked(made: World, tmp_path: Path) -> None:
-    out = tmp_path / "web" / "mgcc.onnx"
-    out.parent.mkdir()
-    done = here("export", made.run, out, "--check", made.songs()[0], "--quiet")
+def test_the_command_writes_a_file_a_card_and_what_it_checked(made: World, exported: Written) -> None:
+    out, done = exported.path, exported.done
     assert done.code == 0, done.err
     largest = re.match(
-        r"largest difference from torch: (\S+), of windows \S+ \(1 window of 1 sound; accepted", done.out
+        r"largest difference from torch: (\S+), of windows \S+ \(\d+ windows of 3 sounds; accepted", done.out
     )
     assert largest is not None, done.out
     assert float(largest[1]) < 1e-4
-    assert done.messages == []
+    assert done.next == ["predict", str(made.run), "SONG"]
     import onnxruntime
 
     facts = onnxruntime.InferenceSession(out).get_modelmeta().custom_metadata_map
@@ -174,19 +122,13 @@ def test_the_command_writes_a_file_a_card_and_what_it_checked(made: World, tmp_p
     assert "pipeline_tag: audio-classification" in card
 
 
-def test_synthesised_music_is_the_check_where_no_file_is_given(made: World, tmp_path: Path) -> None:
-    done = here("export", made.run, tmp_path / "m.onnx")
-    assert done.code == 0, done.err
-    assert "windows of 3 sounds" in done.out
-    assert done.next == ["predict", str(made.run), "SONG"]
-
-
-def test_int8_is_smaller_and_says_what_it_costs(made: World, tmp_path: Path) -> None:
-    single, int8 = tmp_path / "single.onnx", tmp_path / "int8.onnx"
-    assert here("export", made.run, single, "--check", made.songs()[0], "--quiet").code == 0
+def test_int8_is_smaller_and_says_what_it_costs(made: World, exported: Written, tmp_path: Path) -> None:
+    int8 = tmp_path / "int8.onnx"
     done = here("export", made.run, int8, "--check", made.songs()[0], "--int8", "--data", made.music, "--quiet")
     assert done.code == 0, done.err
-    assert int8.stat().st_size < single.stat().st_size / 2
+    assert done.messages == []
+    assert int8.stat().st_size < exported.path.stat().st_size / 2
+    assert "1 window of 1 sound; accepted" in done.out
     assert re.search(r"accuracy \S+ % \(.* %\) in single precision, \S+ % \(.*\) in int8; \d+ of 24 tracks", done.out)
     assert done.out.splitlines()[-1] in (tmp_path / "MODEL_CARD.md").read_text(encoding="utf-8")
 
@@ -203,13 +145,11 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
-def test_the_example_runs_without_torch(made: World, tmp_path: Path) -> None:
+def test_the_example_runs_without_torch(made: World, exported: Written, tmp_path: Path) -> None:
     assert len(EXAMPLE.read_text(encoding="utf-8").splitlines()) < 60
-    out = tmp_path / "m.onnx"
-    export(made.run, out, check=made.songs()[:1])
     song = write(tmp_path / "song.wav", sound("drone", 90, seconds=7.0), 44_100)
     done = subprocess.run(
-        [sys.executable, "-c", WITHOUT_TORCH, str(EXAMPLE), str(out), str(song)],
+        [sys.executable, "-c", WITHOUT_TORCH, str(EXAMPLE), str(exported.path), str(song)],
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -13,9 +13,10 @@ from conftest import noise, tone
 from torch import Tensor, nn
 
 from genrescope.features.logmel import mel_centres
+from genrescope.features.placement import WindowSpec
 from genrescope.features.spec import LogMelSpec, Spec, WaveSpec
-from genrescope.features.windows import WindowSpec
-from genrescope.inference.explain import Grid, explain
+from genrescope.inference.explain import explain
+from genrescope.inference.explanation import Grid
 from genrescope.modelfile import Header, Model
 
 if TYPE_CHECKING:
@@ -91,6 +92,26 @@ def test_a_song_shorter_than_a_window_and_a_waveform_are_explained() -> None:
     assert 2.2 < start < end < 4.8
 
 
+def test_a_part_of_a_song_is_explained_at_its_place() -> None:
+    spec = LogMelSpec()
+    tones = model(TonesOnly(spec), spec, 128)
+    found = explain(tones, burst(), sample_rate=22_050, start=4.0, end=10.0).evidence("tone")
+    assert (found["genre"], found["start"]) == ("tone", 4.0)
+    assert found["end"] == pytest.approx(10.0, abs=0.05)
+    drops = np.array(found["evidence"])
+    assert drops.shape == (len(found["bands"]) - 1, len(found["times"]) - 1)
+    band, span = np.unravel_index(drops.argmax(), drops.shape)
+    assert 5.2 < found["times"][span] < found["times"][span + 1] < 8.0
+    assert found["bands"][band] < 2000 < found["bands"][band + 1]
+    alone = explain(tones, burst()[4 * 22_050 : 10 * 22_050], sample_rate=22_050)
+    np.testing.assert_array_equal(alone.drops["tone"], drops.astype(np.float32))
+    for start, end in ((-1.0, None), (3.0, 3.0), (float("nan"), None), (13.0, None)):
+        with pytest.raises(ValueError, match=r"accepted are seconds|ends before 13 s"):
+            explain(tones, burst(), sample_rate=22_050, start=start, end=end)
+    with pytest.raises(ValueError, match='genre "jazz"; accepted are none, tone'):
+        explain(tones, burst(), sample_rate=22_050, end=3.0).evidence("jazz")
+
+
 def test_silence_is_explained_by_nothing() -> None:
     spec = LogMelSpec()
     found = explain(model(TonesOnly(spec), spec, 128), np.zeros(5 * 22_050, np.float32), sample_rate=22_050)
@@ -112,7 +133,12 @@ def test_the_command_draws_a_picture_and_names_the_parts(made: World, tmp_path: 
 
 def test_what_cannot_be_drawn_is_refused(made: World, tmp_path: Path) -> None:
     assert_refused(here("explain", made.run, made.songs()[0], "--out", tmp_path / "why.txt"), "ends in .png")
-    assert_refused(here("explain", made.run, tmp_path / "no.wav", "--out", tmp_path / "why.png"), "no such file")
+    out = ("--out", tmp_path / "why.png")
+    assert_refused(here("explain", made.run, tmp_path / "no.wav", *out), "no such file")
+    assert_refused(
+        here("explain", made.run, made.songs()[0], *out, "--genre", "jazz"), "accepted are drone, hiss, pulse"
+    )
+    assert_refused(here("explain", made.run, made.songs()[0], *out, "--start", 99), "ends before 99 s")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -11,7 +11,6 @@ from genrescope.pages.render import interval, percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from genrescope.export.check import Parity
     from genrescope.export.quantise import Cost
@@ -27,22 +26,46 @@ _KNOWN_LICENCES = {
 _NAMED = 5  # sounds
 
 
-def text(model: Model, file: Path, parity: Parity, cost: Cost | None, *, checked_on: Sequence[str]) -> str:
+FILE = """`{file}` is an ONNX graph from a waveform to scores.
+
+```python
+import onnxruntime
+
+session = onnxruntime.InferenceSession("{file}")
+scores, starts = session.run(["scores", "starts"], {{"waveform": waveform}})  # {rate} Hz, mono, float32
+```
+
+`window_scores` has a row for each window, `starts` the seconds where windows begin, and `silent` whether they hold no
+sound. The metadata of the file names the labels."""
+"""How to get started with an ONNX file."""
+
+WEB = """This folder is a web page that classifies songs inside the visitor's browser. Serve it with any web server:
+
+```
+python -m http.server --directory {folder}
+```
+
+`model/front_end.onnx` makes a window from samples, `model/network.onnx` its logits, and `model/pooling.onnx` scores of
+the logits of all windows; `model/model.json` names the labels and where windows lie."""
+"""How to get started with a web page."""
+
+
+def text(model: Model, parity: Parity, cost: Cost | None, *, start: str, checked_on: Sequence[str]) -> str:
     """Return the model card as Markdown.
 
     Args:
         model: what was exported.
-        file: the ONNX file.
         parity: of the export with torch.
         cost: of quantisation.
+        start: how to get started, in Markdown.
         checked_on: names of the sounds of the comparison.
     """
     info = ModelInfo.of(model)
     sections = (
         _front_matter(info),
         f"# {info.name}",
-        _details(info, model, file),
-        _uses(info, file),
+        _details(info, model),
+        _uses(info, start),
         _limits(model),
         _training(info),
         _evaluation(info),
@@ -73,11 +96,11 @@ def _front_matter(info: ModelInfo) -> str:
     return "\n".join([*lines, "---"])
 
 
-def _details(info: ModelInfo, model: Model, file: Path) -> str:
+def _details(info: ModelInfo, model: Model) -> str:
     kind = "exactly one label a song (softmax)" if info.exclusive else "any number of labels a song (sigmoid)"
     return "\n".join([
         "## Model Details", "",
-        f"`{file.name}` classifies music: {kind}. It is an ONNX graph from a waveform to scores.", "",
+        f"It classifies music: {kind}.", "",
         f"- **Labels:** {', '.join(info.labels)}",
         f"- **Input:** `waveform`, float32 (samples,), mono, in [-1, 1], at {info.sample_rate:,} Hz; any length",
         f"- **Windows:** {info.window_seconds:.2f} s; windows without sound are left out of the mean",
@@ -92,22 +115,14 @@ def _licence_line(info: ModelInfo) -> str:
     return first if first == info.licence else f"{first}; in full at the end"
 
 
-def _uses(info: ModelInfo, file: Path) -> str:
+def _uses(info: ModelInfo, start: str) -> str:
     return f"""## Uses
 
 Genres of whole songs, or of excerpts of {info.window_seconds:.0f} seconds and more.
 
 ## How to Get Started with the Model
 
-```python
-import onnxruntime
-
-session = onnxruntime.InferenceSession("{file.name}")
-scores, starts = session.run(["scores", "starts"], {{"waveform": waveform}})  # {info.sample_rate} Hz, mono, float32
-```
-
-`window_scores` has a row for each window, `starts` the seconds where windows begin, and `silent` whether they hold no
-sound. The metadata of the file names the labels."""
+{start}"""
 
 
 def _limits(model: Model) -> str:

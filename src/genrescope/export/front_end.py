@@ -28,8 +28,8 @@ from genrescope.features.spec import KaldiSpec, LogMelSpec
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from genrescope.features.placement import WindowSpec
     from genrescope.features.spec import Spec
-    from genrescope.features.windows import WindowSpec
 
 
 class PowerSpectrum(nn.Module):

@@ -72,37 +72,85 @@ def export(
         OutputError: the file cannot be written.
         MissingPackageError: a package of the extra `export` is not installed.
     """
+    if out.suffix.lower() != ".onnx":
+        raise DataError(f"{out}: give a file that ends in .onnx, or with --web a folder")
+    done = checked(model, check=check, int8=int8, data=data, on_step=on_step, on_track=on_track)
+    written = done.traced.joined(done.network)
+    for key, value in metadata(done).items():
+        written.metadata_props.add(key=key, value=value)
+    with replacing(out) as temporary:
+        temporary.write_bytes(written.SerializeToString())
+    write_card(done, out.parent, card.FILE.format(file=out.name, rate=done.model.header.front_end.sample_rate))
+    return Exported(out, out.parent / CARD_NAME, done.parity, done.cost)
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A model whose graphs were compared with torch.
+
+    Attributes:
+        model: the model.
+        traced: its parts.
+        network: the part that is written: in single precision, or quantised.
+        parity: of the single precision model with torch.
+        cost: of quantisation; None without it.
+        sounds: names of the sounds of the comparison.
+    """
+
+    model: Model
+    traced: Traced
+    network: onnx.ModelProto
+    parity: Parity
+    cost: quantise.Cost | None
+    sounds: tuple[str, ...]
+
+
+def checked(
+    model: str | Path,
+    *,
+    check: Sequence[Path],
+    int8: bool,
+    data: str | None,
+    on_step: Callable[[str], None],
+    on_track: Callable[[int, int], None],
+) -> Checked:
+    """Trace a model and compare it with torch; arguments and errors as `export` has them."""
     require("export", "an export")
-    _refuse(out, int8=int8, data=data)
+    if data is not None and not int8:
+        raise DataError("--data measures the cost of quantisation; give it together with --int8")
     loaded = modelfile.load(model)
     parts.refuse_published(loaded.header)
-    heard = sounds(check, loaded.header.front_end.sample_rate)
+    played = sounds(check, loaded.header.front_end.sample_rate)
     on_step("tracing the network")
-    made = Traced.of(loaded)
-    single = made.joined(made.network)
+    traced = Traced.of(loaded)
     on_step("comparing with torch")
-    session = Session(single)
-    parity = against_torch(loaded, session, heard)
+    session = Session(traced.joined(traced.network))
+    parity = against_torch(loaded, session, played)
     if not (parity.largest <= LIMIT and parity.largest_of_windows <= WINDOW_LIMIT):
         raise ModelFileError(
             f"{model}: exported, its scores differ from torch's by up to {parity.largest:.2g}, those of windows by "
             f"{parity.largest_of_windows:.2g}; accepted are {LIMIT:g} and {WINDOW_LIMIT:g}. Nothing was written"
         )
-    written, cost = single, None
+    network, cost = traced.network, None
     if int8:
         on_step("quantising")
-        written = made.joined(quantise.quantised(made.network))
-        eight_bits = Session(written)
-        cost = quantise.Cost(against(session, eight_bits, heard))
+        network = quantise.quantised(traced.network)
+        eight_bits = Session(traced.joined(network))
+        cost = quantise.Cost(against(session, eight_bits, played))
         if data is not None:
             cost = quantise.measured(loaded.header, session, eight_bits, cost.parity, data, on_track=on_track)
-    facts = metadata(loaded, parity, cost)
-    for key, value in facts.items():
-        written.metadata_props.add(key=key, value=value)
-    with replacing(out) as temporary:
-        temporary.write_bytes(written.SerializeToString())
-    write_text(out.parent / CARD_NAME, card.text(loaded, out, parity, cost, checked_on=[each.name for each in heard]))
-    return Exported(out, out.parent / CARD_NAME, parity, cost)
+    return Checked(loaded, traced, network, parity, cost, tuple(each.name for each in played))
+
+
+def write_card(done: Checked, folder: Path, start: str) -> None:
+    """Write the model card into a folder.
+
+    Args:
+        done: what was exported.
+        folder: where it goes.
+        start: how to get started, in Markdown.
+    """
+    write_text(folder / CARD_NAME, card.text(done.model, done.parity, done.cost, start=start, checked_on=done.sounds))
 
 
 @dataclass(frozen=True)
@@ -124,7 +172,8 @@ class Traced:
     @classmethod
     def of(cls, model: Model) -> Traced:
         """Trace a model."""
-        return cls(model, parts.front_end(model), parts.network(model), parts.pooling(model.header))
+        network = parts.network(model)
+        return cls(model, parts.front_end(model), network, parts.pooling(model.header, network))
 
     def joined(self, network: onnx.ModelProto) -> onnx.ModelProto:
         """Return the whole model with this network."""
@@ -134,9 +183,9 @@ class Traced:
         )
 
 
-def metadata(model: Model, parity: Parity, cost: quantise.Cost | None) -> dict[str, str]:
+def metadata(done: Checked) -> dict[str, str]:
     """Return what the file says of itself; what is no text is JSON."""
-    header = model.header
+    header = done.model.header
     step = header.windows.hop or header.windows.frames
     facts = {
         "labels": list(header.labels),
@@ -148,12 +197,12 @@ def metadata(model: Model, parity: Parity, cost: quantise.Cost | None) -> dict[s
         "thresholds": header.thresholds,
         "unknown_above": header.unknown_above,
         "tags": {kind: list(tags) for kind, tags in header.tags.items()},
-        "precision": "float32" if cost is None else "int8",
-        "largest_difference_from_torch": parity.largest,
+        "precision": "float32" if done.cost is None else "int8",
+        "largest_difference_from_torch": done.parity.largest,
     }
     texts = {
         "model": str(header.recipe.get("name") or header.model),
-        "fingerprint": modelfile.fingerprint(model),
+        "fingerprint": modelfile.fingerprint(done.model),
         "licence": header.weights.licence,
         "citation": header.weights.citation,
         "training_data": header.data.name,
@@ -162,10 +211,3 @@ def metadata(model: Model, parity: Parity, cost: quantise.Cost | None) -> dict[s
         "genrescope": genrescope.__version__,
     }
     return texts | {key: json.dumps(value, ensure_ascii=False) for key, value in facts.items()}
-
-
-def _refuse(out: Path, *, int8: bool, data: str | None) -> None:
-    if out.suffix.lower() != ".onnx":
-        raise DataError(f"{out}: give a file that ends in .onnx")
-    if data is not None and not int8:
-        raise DataError("--data measures the cost of quantisation; give it together with --int8")

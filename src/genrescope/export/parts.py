@@ -122,11 +122,16 @@ def _by_products(network: nn.Module) -> Iterator[None]:
             each.power = power
 
 
-def pooling(header: Header) -> onnx.ModelProto:
-    """Return the graph from the logits of any number of windows to scores."""
+def pooling(header: Header, network: onnx.ModelProto) -> onnx.ModelProto:
+    """Return the graph from the logits of any number of windows to scores.
+
+    Args:
+        header: of the model.
+        network: its graph, as `network` returns it: how many logits there are.
+    """
     windows = torch.export.Dim("windows", min=1)
     names = ("window_scores", "scores", "tags", "novelty", "unknown")
-    count = len(header.labels) + (sum(map(len, header.tags.values())) + 1 if header.has_others else 0)
+    count = network.graph.output[0].type.tensor_type.shape.dim[1].dim_value
     return _traced(
         TrackPooling(header).eval(),
         (torch.zeros(3, count), torch.zeros(3, dtype=torch.bool)),

@@ -22,13 +22,13 @@ from genrescope.threads import limited
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     import numpy as np
     import numpy.typing as npt
 
     from genrescope.features.song_frames import Decoded
-    from genrescope.inference.explain import Explanation
+    from genrescope.inference.explanation import Explanation
     from genrescope.inference.prediction import Failure, Prediction
     from genrescope.modelfile import Header, Model
 
@@ -248,17 +248,31 @@ class Classifier:
     def _wanted(self) -> Wanted:
         return Wanted(self.header.front_end, self.header.windows, self._choice)
 
-    def explain(self, song: Song, *, sample_rate: int | None = None) -> Explanation:
+    def explain(
+        self,
+        song: Song,
+        *,
+        sample_rate: int | None = None,
+        start: float = 0.0,
+        end: float | None = None,
+        on_window: Callable[[int, int], None] = lambda done, total: None,
+    ) -> Explanation:
         """Hide each part of a song's spectrogram in turn, and return how much the scores change.
+
+        All windows are scored, whatever `windows` and `excerpt` of the classifier are.
 
         Args:
             song: as `predict` takes it.
             sample_rate: samples per second of an array or a tensor.
+            start: seconds where the part begins that is explained; it is scored by itself.
+            end: seconds where it ends; None stands for the end of the song.
+            on_window: called with the windows that are done, and the windows in all.
 
         Raises:
-            AudioError, TypeError, ValueError: as `predict`.
+            AudioError, TypeError: as `predict`.
+            ValueError: as `predict`, or `start` and `end` are no part of the song.
         """
         from genrescope.inference.explain import explain
 
         with limited(self._threads or 1):
-            return explain(self._model, song, sample_rate=sample_rate)
+            return explain(self._model, song, sample_rate=sample_rate, start=start, end=end, on_window=on_window)

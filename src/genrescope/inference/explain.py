@@ -8,8 +8,7 @@ hidden, not how the model came to it; what stands in two patches at once may sho
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 import numpy as np
 import torch
@@ -20,10 +19,13 @@ from genrescope.features.kaldi import kaldi_centres
 from genrescope.features.logmel import mel_centres
 from genrescope.features.spec import KaldiSpec, LogMelSpec
 from genrescope.features.windows import Windows
+from genrescope.inference.explanation import Explanation, Grid
 from genrescope.inference.scorer import Scorer, track_scores
 from genrescope.inference.songs import rate_of, samples_of, source_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     import numpy.typing as npt
 
     from genrescope.features.front_end import Frames
@@ -32,130 +34,125 @@ if TYPE_CHECKING:
     from genrescope.inference.songs import Song
     from genrescope.modelfile import Model
 
-BANDS, MOST_SPANS = 8, 40
-SPAN_SECONDS = 0.75
 _QUIET = 0.1  # the quantile of a band over the song that a hidden patch has
 
 
-@dataclass(frozen=True)
-class Grid:
-    """Patches of time and frequency.
-
-    Attributes:
-        frames: first frame of each span of time, and the end of the last.
-        features: first feature of each band, and the end of the last.
-    """
-
-    frames: tuple[int, ...]
-    features: tuple[int, ...]
-
-    @classmethod
-    def over(cls, frames: int, spec: Spec) -> Grid:
-        """Return patches of about 0.75 s, or 40 spans in a longer song, by an eighth of the mel bands."""
-        spans = int(np.clip(round(spec.seconds(frames) / SPAN_SECONDS), 1, min(MOST_SPANS, frames)))
-        bands = min(BANDS, spec.width)
-        return cls(_edges(frames, spans), _edges(spec.width, bands))
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """How many bands and spans there are."""
-        return len(self.features) - 1, len(self.frames) - 1
+OnWindow: TypeAlias = "Callable[[int, int], None]"
 
 
-@dataclass(frozen=True)
-class Explanation:
-    """Where the evidence for the genres of a song lies.
-
-    Attributes:
-        name: the song.
-        scores: by label, the highest first.
-        drops: by label, float32 (bands, spans): how much its score falls when a patch is hidden; negative where it
-            rises.
-        times: (spans + 1,), seconds where spans begin, and the end of the last.
-        hertz: (bands + 1,), frequencies where bands begin, and the end of the last; of a waveform 0 and half its rate.
-        spectrogram: (frames, features), what the model takes.
-        centres: (features,), frequency in the middle of every feature, in Hz; of a waveform empty.
-    """
-
-    name: str
-    scores: dict[str, float]
-    drops: dict[str, npt.NDArray[np.float32]] = field(repr=False)
-    times: npt.NDArray[np.float64] = field(repr=False)
-    hertz: npt.NDArray[np.float64] = field(repr=False)
-    spectrogram: Frames = field(repr=False)
-    centres: npt.NDArray[np.float64] = field(repr=False)
-
-    @property
-    def genre(self) -> str:
-        """The label with the highest score."""
-        return next(iter(self.scores))
-
-    def strongest(self, label: str, count: int = 3) -> list[tuple[float, float, float, float, float]]:
-        """Return the patches whose hiding costs a label most: start, end, lowest and highest frequency, and drop."""
-        drops = self.drops[label]
-        order = np.argsort(-drops, axis=None, kind="stable")[:count]
-        places = zip(*np.unravel_index(order, drops.shape), strict=True)
-        return [
-            (
-                float(self.times[t]), float(self.times[t + 1]), float(self.hertz[b]), float(self.hertz[b + 1]),
-                float(drops[b, t]),
-            )
-            for b, t in places
-        ]  # fmt: skip
-
-
-def explain(model: Model, song: Song, *, sample_rate: int | None = None) -> Explanation:
+def explain(
+    model: Model,
+    song: Song,
+    *,
+    sample_rate: int | None = None,
+    start: float = 0.0,
+    end: float | None = None,
+    on_window: OnWindow = lambda done, total: None,
+) -> Explanation:
     """Hide each patch of a song in turn, and score the song without it, all its windows each time.
 
     Args:
         model: in memory.
         song: as `Classifier.predict` takes it.
         sample_rate: samples per second of an array or a tensor.
+        start: seconds where the part begins that is explained; it is scored by itself.
+        end: seconds where it ends; None stands for the end of the song.
+        on_window: called with the windows that are done, and the windows in all.
 
     Raises:
-        AudioError, TypeError, ValueError: as `Classifier.predict`.
+        AudioError, TypeError: as `Classifier.predict`.
+        ValueError: as `Classifier.predict`, or `start` and `end` are no part of the song.
+    """
+    refuse_part(start, end)
+    spec = model.header.front_end
+    name, pieces = waveform_of(song, spec.sample_rate, sample_rate)
+    waveform = _part(pieces, round(start * spec.sample_rate), None if end is None else round(end * spec.sample_rate))
+    if not len(waveform):
+        raise ValueError(f"{name} ends before {start:g} s, where the part to explain begins")
+    return explain_frames(model, stored([waveform], make(spec)), name=name, start=start, on_window=on_window)
+
+
+def refuse_part(start: float, end: float | None) -> None:
+    """Refuse what is no part of a song.
+
+    Raises:
+        ValueError: `start` is negative or no number, or `end` is not behind it.
+    """
+    if not 0 <= start < np.inf or (end is not None and not start < end < np.inf):
+        raise ValueError(f"start={start}, end={end}; accepted are seconds, start from 0, and end after start")
+
+
+def explain_frames(
+    model: Model,
+    frames: Frames,
+    *,
+    name: str,
+    start: float = 0.0,
+    on_window: OnWindow = lambda done, total: None,
+) -> Explanation:
+    """Explain frames of a song.
+
+    Args:
+        model: in memory.
+        frames: (frames, features), of its front end, as a store has them.
+        name: the song.
+        start: seconds of the song where they begin.
+        on_window: called with the windows that are done, and the windows in all.
     """
     spec, labels, scorer = model.header.front_end, model.header.labels, Scorer.of(model)
-    name, waveform = waveform_of(song, spec.sample_rate, sample_rate)
-    frames = stored([waveform], make(spec))
     grid, found = Grid.over(len(frames), spec), scorer.track(frames)
-    drops = found.scores.numpy()[:, None, None] - _hidden(frames, scorer, found, grid, model.header.exclusive)
+    drops = found.scores.numpy()[:, None, None] - _hidden(
+        frames, scorer, found, grid, exclusive=model.header.exclusive, on_window=on_window
+    )
     order = np.argsort(-found.scores.numpy(), kind="stable")
-    centres = _centres(spec)
     return Explanation(
         name,
         {labels[place]: float(found.scores[place]) for place in order},
         {labels[place]: drops[place] for place in order},
-        np.array([spec.seconds(frame) for frame in grid.frames]),
-        _borders(centres, grid, spec),
+        start + np.array([spec.seconds(frame) for frame in grid.frames]),
+        band_edges(spec),
         frames,
-        centres,
+        _centres(spec),
     )
 
 
-def waveform_of(song: Song, rate: int, sample_rate: int | None) -> tuple[str, audio.Wave]:
-    """Return a song's name and its waveform at a rate.
+def waveform_of(song: Song, rate: int, sample_rate: int | None) -> tuple[str, Iterable[audio.Wave]]:
+    """Return a song's name and its waveform at a rate, in pieces.
 
     Raises:
         AudioError, TypeError, ValueError: as `Classifier.predict`.
     """
     samples = samples_of(song)
     if samples is not None:
-        return "array", audio.from_array(samples, rate=rate_of(sample_rate), to_rate=rate)
+        return "array", [audio.from_array(samples, rate=rate_of(sample_rate), to_rate=rate)]
     if sample_rate is not None:
         raise ValueError("a file states its own rate; give `sample_rate` only with an array of samples")
     _, name, source = source_of(cast("audio.File", song))
-    return name, audio.decode(source, rate=rate)
+    return name, audio.blocks(source, rate=rate)
 
 
-def _hidden(frames: Frames, scorer: Scorer, found: TrackScores, grid: Grid, exclusive: bool) -> npt.NDArray[np.float32]:
+def _part(pieces: Iterable[audio.Wave], first: int, last: int | None) -> audio.Wave:
+    """Return the samples of a waveform from `first` to `last`; what follows is not decoded."""
+    kept, at = [np.empty(0, np.float32)], 0
+    for piece in pieces:
+        kept.append(piece[max(0, first - at) : None if last is None else max(0, last - at)])
+        at += len(piece)
+        if last is not None and at >= last:
+            break
+    return np.concatenate(kept)
+
+
+def _hidden(
+    frames: Frames, scorer: Scorer, found: TrackScores, grid: Grid, *, exclusive: bool, on_window: OnWindow
+) -> npt.NDArray[np.float32]:
     """Return a track's scores without each patch, float32 (labels, bands, spans)."""
     bands, spans = grid.shape
     length = scorer.windows.frames
     quiet = np.quantile(frames, _QUIET, axis=0).astype(frames.dtype)
     without = found.window_scores.repeat(bands * spans, 1, 1)  # (patches, windows, labels)
     voting = found.voting
-    for window in voting.tolist():
+    for done, window in enumerate(voting.tolist()):
+        on_window(done, len(voting))
         start = found.starts[window]
         touched = [
             span for span in range(spans) if grid.frames[span] < start + length and grid.frames[span + 1] > start
@@ -197,13 +194,10 @@ def _centres(spec: Spec) -> npt.NDArray[np.float64]:
     return kaldi_centres(spec) if isinstance(spec, KaldiSpec) else np.empty(0)
 
 
-def _borders(centres: npt.NDArray[np.float64], grid: Grid, spec: Spec) -> npt.NDArray[np.float64]:
-    """Return the frequencies between bands: half way between the centres on both sides."""
-    if not len(centres):
+def band_edges(spec: Spec) -> npt.NDArray[np.float64]:
+    """Return where the bands of patches begin, and the end of the last, in Hz; of a waveform 0 and half its rate."""
+    centres = _centres(spec)
+    if not isinstance(spec, LogMelSpec | KaldiSpec):
         return np.array([0.0, spec.sample_rate / 2])
-    inner = [(centres[edge - 1] + centres[edge]) / 2 for edge in grid.features[1:-1]]
+    inner = [(centres[edge - 1] + centres[edge]) / 2 for edge in Grid.over(1, spec).features[1:-1]]
     return np.array([spec.f_min, *inner, spec.f_max])
-
-
-def _edges(length: int, parts: int) -> tuple[int, ...]:
-    return tuple(round(length * part / parts) for part in range(parts + 1))

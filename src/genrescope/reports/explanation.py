@@ -13,37 +13,41 @@ from genrescope.features.spec import LogMelSpec
 from genrescope.pages.drawing import panels, printable, write_figure
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     import numpy.typing as npt
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from genrescope.inference.explain import Explanation
+    from genrescope.inference.explanation import Explanation
     from genrescope.pages.drawing import Theme
 
-_SHOWN = 2  # genres
 _STRONGEST = 0.8  # how opaque the strongest part is
 _FAINTEST = 0.1  # of the largest drop: what is less is not drawn
 _HERTZ = (100, 250, 500, 1000, 2000, 4000, 8000)
 _SIZE = (10.0, 5.6)  # inches
 
 
-def write(explanation: Explanation, path: Path) -> None:
-    """Write the picture as a PNG file: the two genres with the highest scores, one below the other.
+def write(explanation: Explanation, path: Path, labels: Sequence[str]) -> None:
+    """Write the picture as a PNG file.
+
+    Args:
+        explanation: of a song.
+        path: the file.
+        labels: the genres that are shown, one below the other.
 
     Raises:
         OutputError: it cannot be written.
     """
-    write_figure(lambda theme: _figure(explanation, theme), path)
+    write_figure(lambda theme: _figure(explanation, labels, theme), path)
 
 
-def _figure(explanation: Explanation, theme: Theme) -> Figure:
-    shown = list(explanation.scores)[:_SHOWN]
-    figure, axes = panels(theme, len(shown), 1, size=(_SIZE[0], _SIZE[1] * len(shown) / _SHOWN))
+def _figure(explanation: Explanation, shown: Sequence[str], theme: Theme) -> Figure:
+    figure, axes = panels(theme, len(shown), 1, size=(_SIZE[0], _SIZE[1] * len(shown) / 2))
     image, centres = _spectrogram(explanation)
     for axis, label in zip(axes, shown, strict=True):
-        _draw_spectrogram(axis, image, centres, float(explanation.times[-1]), theme)
+        _draw_spectrogram(axis, image, centres, (float(explanation.times[0]), float(explanation.times[-1])), theme)
         _draw_evidence(axis, explanation, label, centres, theme)
         largest = max(0.0, float(explanation.drops[label].max()))
         axis.set_title(
@@ -64,12 +68,16 @@ def _spectrogram(explanation: Explanation) -> tuple[npt.NDArray[np.float32], npt
 
 
 def _draw_spectrogram(
-    axis: Axes, image: npt.NDArray[np.float32], centres: npt.NDArray[np.float64], seconds: float, theme: Theme
+    axis: Axes,
+    image: npt.NDArray[np.float32],
+    centres: npt.NDArray[np.float64],
+    ends: tuple[float, float],
+    theme: Theme,
 ) -> None:
     low, high = np.quantile(image, [0.05, 0.995])
     axis.imshow(
         image, origin="lower", aspect="auto", cmap=theme.colours, vmin=low, vmax=max(high, low + 1e-6),
-        extent=(0, seconds, 0, len(centres)), interpolation="antialiased",
+        extent=(*ends, 0, len(centres)), interpolation="antialiased",
     )  # fmt: skip
     ticks = [hertz for hertz in _HERTZ if centres[0] <= hertz <= centres[-1]]
     axis.set_yticks(_rows(ticks, centres), [f"{hertz:,}" for hertz in ticks])

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from genrescope.features.placement import Choice
-    from genrescope.inference.explain import Explanation
+    from genrescope.inference.explanation import Explanation
     from genrescope.inference.prediction import Prediction, WindowScores
     from genrescope.modelfile import Model
     from genrescope.serve.settings import Limits

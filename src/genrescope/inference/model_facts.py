@@ -1,4 +1,4 @@
-"""What the service says of its model."""
+"""What a page says of its model: the service's, and the one of an exported model."""
 
 from __future__ import annotations
 
@@ -11,18 +11,15 @@ from genrescope.pages.render import interval, percent
 
 if TYPE_CHECKING:
     from genrescope.modelfile import Model
-    from genrescope.serve.settings import Limits
 
 
-def facts(model: Model, *, name: str, fingerprint: str, limits: Limits, library: bool) -> dict[str, Any]:
-    """Return what `GET /v1/model` answers.
+def model_facts(model: Model, *, name: str, fingerprint: str) -> dict[str, Any]:
+    """Return the facts as JSON-like values.
 
     Args:
         model: in memory.
-        name: as the command line was given it; a path is left out, as no file of the server is shown.
+        name: as the command line was given it; a path is left out, as no file of a server is shown.
         fingerprint: of its predictions with all windows.
-        limits: what the service accepts.
-        library: whether it has a library.
     """
     header, info = model.header, ModelInfo.of(model)
     tints = colours(header.labels)
@@ -44,9 +41,6 @@ def facts(model: Model, *, name: str, fingerprint: str, limits: Limits, library:
         "trained_on": info.trained_on,
         "colours": {label: tints[label].light for label in header.labels},
         "colours_dark": {label: tints[label].dark for label in header.labels},
-        "library": library,
-        "max_bytes": limits.file_bytes,
-        "max_seconds": limits.sound_seconds,
     }
 
 
