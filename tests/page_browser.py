@@ -20,14 +20,14 @@ IDLE = "() => session.songs.length > 0 && session.songs.every(s => s.state === '
 
 
 @contextlib.contextmanager
-def launched() -> Iterator[Browser]:
-    """Start the Chromium of this machine; where there is none the test is skipped."""
+def launched(*arguments: str) -> Iterator[Browser]:
+    """Start the Chromium of this machine with arguments; where there is none the test is skipped."""
     playwright = pytest.importorskip("playwright.sync_api", reason="the browser tests need the package playwright")
     program = chromium()
     if program is None:
         pytest.skip("this machine has no Chromium (`make browser` installs it where it may)")
     with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=program)
+        browser = driver.chromium.launch(executable_path=program, args=[*arguments])
         yield browser
         browser.close()
 

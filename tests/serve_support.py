@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cli_support import World
-    from httpx import Response
 
     from genrescope.library.database import Library
     from genrescope.modelfile import Model
+
+    Response = Any  # of whichever client starlette takes
 
 SMALL = Limits(file_bytes=2_000_000, body_bytes=4_000_000, files=3, sound_seconds=60, decode_seconds=30, waiting=8)
 

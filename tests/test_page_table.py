@@ -138,8 +138,7 @@ def test_enter_and_a_press_on_the_chosen_row_lead_to_the_song(full: Page) -> Non
     top = "() => Math.round(document.querySelector('song-view').getBoundingClientRect().top)"
     row(full, "sure.mp3").click()
     for act in (lambda: full.keyboard.press("Enter"), lambda: row(full, "sure.mp3").click()):
-        full.mouse.wheel(0, 2000)
-        full.wait_for_timeout(300)
+        full.evaluate("() => scrollTo(0, 2000)")
         assert full.evaluate(top) < 0
         act()
         assert full.evaluate(top) == 0

@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cli_support import World
-    from httpx import Response
     from starlette.testclient import TestClient
 
     from genrescope.serve.service import Service
+
+    Response = Any  # of whichever client starlette takes
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -146,6 +147,9 @@ def test_the_model_is_described(client: TestClient, service: Service) -> None:
     assert facts["measured"] is None
 
 
+KIND = "multipart/form-data"
+MULTIPART = {"content-type": f"{KIND}; boundary=x"}
+HALF = b'--x\r\ncontent-disposition: form-data; name="files"; filename="a.wav"\r\n\r\nRIFF'
 REFUSED: list[tuple[int, str, Callable[[TestClient, Path], Response]]] = [
     (400, "windows=0", lambda client, song: send(client, song, params={"windows": "0"})),
     (400, "top=none", lambda client, song: send(client, song, params={"top": "none"})),
@@ -169,9 +173,6 @@ REFUSED: list[tuple[int, str, Callable[[TestClient, Path], Response]]] = [
     (413, "larger than 4 MB", lambda client, _: client.post("/v1/predict", content=endless(), headers=MULTIPART)),
     (415, "multipart/form-data", lambda client, _: client.post("/v1/predict", json={})),
 ]  # fmt: skip
-KIND = "multipart/form-data"
-MULTIPART = {"content-type": f"{KIND}; boundary=x"}
-HALF = b'--x\r\ncontent-disposition: form-data; name="files"; filename="a.wav"\r\n\r\nRIFF'
 
 
 def endless() -> Iterator[bytes]:
@@ -192,7 +193,18 @@ def test_what_is_refused_has_a_status_and_a_reason(
 def test_nothing_is_left_of_requests(client: TestClient, service: Service, made: World, bad: Path) -> None:
     send(client, made.songs()[0], bad)
     client.post("/v1/predict", content=HALF, headers=MULTIPART)
-    assert [path.name for path in service.folder.iterdir() if not path.name.startswith(".")] == []
+    assert [path.name for path in service.room.folder.iterdir() if not path.name.startswith(".")] == []
+
+
+def test_a_full_disk_is_no_fault_of_the_client(made: World) -> None:
+    service = make_service(load(made))
+    with client_of(service) as client:
+        service.room.most = 100_000
+        response = send(client, made.songs()[0])
+        assert (response.status_code, "no room" in detail(response)) == (503, True)
+        service.room.most = 1_000_000
+        assert send(client, made.songs()[0]).status_code == 200
+        assert service.room.held == 0
 
 
 @pytest.mark.parametrize("windows", ["all", "2"])
@@ -214,11 +226,13 @@ def test_a_slow_decoder_is_ended_and_the_next_song_is_answered(made: World, tmp_
         assert send(client, made.songs()[0]).status_code == 200
 
 
-def test_the_token_opens_everything_but_health(made: World) -> None:
+def test_the_token_opens_all_but_the_page_and_health(made: World) -> None:
     with client_of(make_service(load(made), token="sesame")) as client:
-        for path in ("/", "/v1/genres", "/metrics", "/openapi.json", "/web/app.css"):
+        for path in ("/v1/genres", "/v1/library/songs", "/metrics", "/openapi.json", "/map", "/nothing"):
             assert client.get(path).status_code == 401, path
-        assert "basic" in client.get("/").headers["www-authenticate"].lower()
+        assert client.get("/v1/genres").headers["www-authenticate"] == "Bearer"  # the page asks for the token
+        assert client.get("/map").headers["www-authenticate"].startswith("Basic ")  # the browser asks
+        assert client.get("/web/app.css").status_code == client.get("/").status_code == 200
         assert send(client, made.songs()[0]).status_code == 401
         assert client.get("/v1/genres", headers={"authorization": "Bearer wrong"}).status_code == 401
         assert client.get("/v1/genres", headers={"authorization": "Basic !"}).status_code == 401

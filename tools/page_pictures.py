@@ -68,3 +68,29 @@ def show_table(model: Path, songs: Sequence[Path], program: str, folder: Path) -
                 page.evaluate("() => document.querySelector('song-table').scrollIntoView()")
                 page.wait_for_timeout(300)
                 page.screenshot(path=folder / f"{name}.png")
+
+
+def medley(songs: Sequence[Path], path: Path, seconds: float = 12.0) -> Path:
+    """Write the first seconds of several songs one after the other, with a little silence after the second."""
+    import numpy as np
+    import soundfile
+
+    parts = [soundfile.read(song, dtype="float32", always_2d=True) for song in songs]
+    rate = parts[0][1]
+    waves = [samples[: round(seconds * rate)].mean(axis=1) for samples, _ in parts]
+    waves.insert(2, np.zeros(round(seconds / 2 * rate), np.float32))
+    soundfile.write(path, np.concatenate(waves), rate)
+    return path
+
+
+def show_song(model: Path, song: Path, program: str, folder: Path) -> None:
+    """Write `page-song.png` and `page-why.png`: one song with its layers and its verdict, and why."""
+    with service(model) as address:
+        for name, dark in (("page-song", False), ("page-why", True)):
+            with page_of(address, program, size=SCREEN, dark=dark) as page:
+                give(page, [song])
+                if dark:
+                    page.get_by_role("button", name="Why?").click()
+                    page.wait_for_function("() => document.querySelector('song-why').found", timeout=_PATIENCE)
+                    page.wait_for_timeout(500)
+                page.screenshot(path=folder / f"{name}.png")

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 NDJSON = "application/x-ndjson"
 
+_STEP = 1.0  # seconds of sound between two events of decoding
+
 
 class Events:
     """Events of one song, put in from any thread, taken out in the loop.
@@ -34,6 +36,7 @@ class Events:
 
     def __init__(self, labels: Sequence[str]) -> None:
         self._labels, self._loop = labels, asyncio.get_running_loop()
+        self._decoded = 0.0
         self._events: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
 
     def moved(self, ahead: int | None) -> None:
@@ -42,7 +45,9 @@ class Events:
 
     def decoded(self, seconds: float) -> None:
         """So much of it is decoded."""
-        self._put({"event": "decoding", "seconds": round(seconds, 3)})
+        if seconds >= self._decoded + _STEP:
+            self._decoded = seconds
+            self._put({"event": "decoding", "seconds": round(seconds, 3)})
 
     def scored(self, seconds: float, first: int, windows: Sequence[WindowScores]) -> None:
         """These windows were scored."""

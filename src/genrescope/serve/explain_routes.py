@@ -45,7 +45,7 @@ async def explain(
     if genre and genre not in service.labels:
         raise Refused(400, f"genre={genre}: no label of this model; {nearest(genre, service.labels)}")
     service.line.check_room()
-    async with Uploads(request, service.folder, service.settings.limits, field="file") as [file]:
+    async with Uploads(request, service.room, service.settings.limits, field="file") as [file]:
         task = ExplainTask(service.workshop, file.path, start, end - start)
         [found] = await results(request, await service.line.enter([task]))
     if isinstance(found, Refused):

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from genrescope.serve.metrics import Metrics
     from genrescope.serve.settings import Settings
 
-OPEN = ("/healthz",)
-"""Paths for which no token is needed."""
+OPEN = ("/healthz", "/", "/web/")
+"""Paths for which no token is needed: the page itself, which asks for it, and what begins with the last of them."""
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; media-src 'self' blob:; "
@@ -35,7 +35,8 @@ _HEADERS = {
     "cross-origin-opener-policy": "same-origin",
     "permissions-policy": "microphone=(self), camera=(), geolocation=()",
 }
-_ERROR = 400
+_PASSWORD = 'Basic realm="genrescope: any name, and the token", charset="UTF-8"'
+_ERROR, _LATE = 400, 408
 _DRAINED = 64 << 20  # bytes of a refused request that are read, so that its sender gets to read the answer
 _PATIENCE = 5.0  # seconds for that
 
@@ -57,12 +58,12 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        passage = _Passage(receive, send)
+        passage = _Passage(receive, send, expects=Headers(scope=scope).get("expect", "").lower() == "100-continue")
         try:
             self._check(Headers(scope=scope), scope["path"])
             await self._app(scope, passage.receive, passage.send)
         except Refused as refused:
-            await passage.refuse(refused)
+            await passage.refuse(refused, in_browser=scope["path"] == "/map")
         finally:
             self._note(scope, passage)
 
@@ -73,7 +74,8 @@ class Gate:
         origin = headers.get("origin")
         if origin not in (None, "null") and _host(origin.partition("://")[2]) != host:
             raise Refused(403, "the request comes from a page of another origin")
-        if self._settings.token and path not in OPEN and not _knows(headers, self._settings.token):
+        is_open = path in OPEN or path.startswith(OPEN[-1])
+        if self._settings.token and not is_open and not _knows(headers, self._settings.token):
             raise Refused(401, "a token is needed: Authorization: Bearer TOKEN; or in a browser, as the password")
 
     def _note(self, scope: Scope, passage: _Passage) -> None:
@@ -87,10 +89,16 @@ class Gate:
 
 
 class _Passage:
-    """One request on its way: what of its body has come, and what was answered; 499 where the client left before."""
+    """One request on its way: what of its body has come, and what was answered; 499 where the client left before.
 
-    def __init__(self, receive: Receive, send: Send) -> None:
-        self._receive, self._send = receive, send
+    Args:
+        receive: gives the body.
+        send: takes the answer.
+        expects: whether the client sends the body only when it is asked for.
+    """
+
+    def __init__(self, receive: Receive, send: Send, *, expects: bool) -> None:
+        self._receive, self._send, self._expects = receive, send, expects
         self._whole = False
         self.since, self.status, self.received = time.monotonic(), 499, 0
 
@@ -103,7 +111,7 @@ class _Passage:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            if self.status >= _ERROR:
+            if self.status >= _ERROR and self.status != _LATE:
                 await self._drain()
             headers = MutableHeaders(scope=message)
             for name, value in _HEADERS.items():
@@ -111,17 +119,20 @@ class _Passage:
             headers.setdefault("content-security-policy", _POLICY)
         await self._send(message)
 
-    async def refuse(self, refused: Refused) -> None:
+    async def refuse(self, refused: Refused, *, in_browser: bool) -> None:
+        """Answer with a refusal; a browser asks for the token itself where it shows what is not our page."""
         body = json.dumps({"detail": str(refused)}).encode()
         headers = {"content-type": "application/json", "content-length": str(len(body)), **refused.headers}
         if refused.status == 401:
-            headers["www-authenticate"] = 'Basic realm="genrescope: any name, and the token", charset="UTF-8"'
+            headers["www-authenticate"] = _PASSWORD if in_browser else "Bearer"
         raw = [(name.encode(), value.encode()) for name, value in headers.items()]
         await self.send({"type": "http.response.start", "status": refused.status, "headers": raw})
         await self.send({"type": "http.response.body", "body": body})
 
     async def _drain(self) -> None:
         """Read what is still coming: a client that is cut off while it sends does not read the answer."""
+        if self._expects and not self.received:
+            return
         most = self.received + _DRAINED
         try:
             async with asyncio.timeout(_PATIENCE):

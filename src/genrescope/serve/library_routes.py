@@ -52,7 +52,7 @@ async def similar(
 async def page(request: Request) -> HTMLResponse:
     """Return the map of the library, as `genrescope map` draws it, without the places of files."""
     service: Service = request.app.state.service
-    drawing = asyncio.create_task(asyncio.to_thread(_view(request).page, service.folder))
+    drawing = asyncio.create_task(asyncio.to_thread(_view(request).page, service.room.folder))
     drawing.add_done_callback(lambda done: done.cancelled() or done.exception())  # it may end when nobody waits
     try:
         text = await asyncio.wait_for(asyncio.shield(drawing), _PATIENCE)

@@ -65,7 +65,7 @@ async def predict(request: Request, windows: WindowsQuery = None, top: TopQuery 
     service: Service = request.app.state.service
     service.line.check_room()
     async with AsyncExitStack() as held:
-        uploads = Uploads(request, service.folder, service.settings.limits, most=service.settings.limits.files)
+        uploads = Uploads(request, service.room, service.settings.limits, most=service.settings.limits.files)
         files = await held.enter_async_context(uploads)
         choice = _choice(windows, len(files))
         if NDJSON not in request.headers.get("accept", ""):

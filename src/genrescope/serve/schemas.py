@@ -55,7 +55,7 @@ class Failed(Shape):
     error: str = Field(description="The sentence that the command line prints.")
 
 
-_EXAMPLE = {
+_EXAMPLE: Any = {
     "model": "1bbc86ecae6b01c2",
     "results": [
         {

@@ -24,6 +24,12 @@ if TYPE_CHECKING:
     from genrescope.modelfile import Model
     from genrescope.serve.settings import Settings
 
+_PATIENCE = 2.0  # seconds in which what follows a malformed request is read
+_DETAIL = b'{"detail": "this is no HTTP/1.1 request, or its headers are longer than 64 kB"}'
+_REFUSAL = (
+    b"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nConnection: close\r\n"
+    b"Content-Length: %d\r\n\r\n%b" % (len(_DETAIL), _DETAIL)
+)
 _HEADER_SECONDS = 15.0  # in which the headers of a request must have come
 
 
@@ -118,7 +124,9 @@ class Server(uvicorn.Server):
 
 
 class _Protocol(H11Protocol):
-    """Closes connections on which the headers of the first request do not come."""
+    """Closes connections on which the headers of a request do not come."""
+
+    _is_refused = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -128,7 +136,26 @@ class _Protocol(H11Protocol):
         self._late.cancel()
         super().connection_lost(exc)
 
-    def _close_idle(self) -> None:
+    def send_400_response(self, msg: str) -> None:
+        """Say what is wrong, and read on for a moment: a client that is cut off while it sends reads no answer."""
+        self._is_refused = True
+        self.transport.write(_REFUSAL)
+        self.transport.write_eof()
+        self.loop.call_later(_PATIENCE, self.transport.close)
+
+    def data_received(self, data: bytes) -> None:
+        if self._is_refused:
+            return
+        if self._is_idle:  # a request begins
+            self._late.cancel()
+            self._late = self.loop.call_later(_HEADER_SECONDS, self._close_idle)
+        super().data_received(data)
+
+    @property
+    def _is_idle(self) -> bool:
         cycle: Any = self.cycle
-        if cycle is None and not self.transport.is_closing():
+        return cycle is None or bool(cycle.response_complete)
+
+    def _close_idle(self) -> None:
+        if self._is_idle and not self.transport.is_closing():
             self.transport.close()

@@ -14,15 +14,17 @@ from genrescope.inference.model_facts import model_facts
 from genrescope.serve.line import Line
 from genrescope.serve.metrics import Metrics
 from genrescope.serve.temporary import run_folder
+from genrescope.serve.uploads import Room
 from genrescope.serve.work import Workshop
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
     from genrescope.modelfile import Model
     from genrescope.serve.library_view import LibraryView
     from genrescope.serve.settings import Settings
+
+_REQUESTS = 4  # of the largest kind, for which there is room on the disk
 
 
 @dataclass
@@ -43,7 +45,7 @@ class Service:
     metrics: Metrics = field(default_factory=Metrics)
     line: Line = field(init=False)
     workshop: Workshop = field(init=False)
-    folder: Path = field(init=False)
+    room: Room = field(init=False)
 
     def __post_init__(self) -> None:
         jobs = workers.cores() if self.settings.jobs is None else self.settings.jobs
@@ -58,7 +60,8 @@ class Service:
             metrics=self.metrics,
         )  # fmt: skip
         self.metrics.watch(lambda: len(self.line))
-        with run_folder() as self.folder:
+        with run_folder() as folder:
+            self.room = Room(folder, _REQUESTS * self.settings.limits.body_bytes)
             self.line.start()
             try:
                 yield

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -41,20 +42,46 @@ class Upload:
     path: Path
 
 
+@dataclass
+class Room:
+    """The place on the disk that all requests share.
+
+    Attributes:
+        folder: of the uploads.
+        most: bytes that they may have together.
+        held: bytes that they have.
+    """
+
+    folder: Path
+    most: int
+    held: int = 0
+
+    def take(self, size: int) -> None:
+        """Count bytes that are to be written.
+
+        Raises:
+            Refused: there is no room for them.
+        """
+        if self.held + size > self.most:
+            raise _no_room()
+        self.held += size
+
+
 class Uploads:
     """The files of one request, in a folder of their own that goes with it.
 
     Args:
         request: of the client.
-        folder: where the folder is made.
+        room: where the folder is made.
         limits: what is accepted.
         field: the name of the form's field.
         most: files that are accepted.
     """
 
-    def __init__(self, request: Request, folder: Path, limits: Limits, *, field: str = "files", most: int = 1) -> None:
-        self._request, self._limits, self._field, self._most = request, limits, field, most
-        self._folder = Path(tempfile.mkdtemp(dir=folder))
+    def __init__(self, request: Request, room: Room, limits: Limits, *, field: str = "files", most: int = 1) -> None:
+        self._request, self._room, self._limits, self._field, self._most = request, room, limits, field, most
+        self._folder: Path | None = None
+        self._size = 0
 
     async def __aenter__(self) -> list[Upload]:
         try:
@@ -73,26 +100,36 @@ class Uploads:
         await self._remove()
 
     async def _remove(self) -> None:
-        await asyncio.shield(asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True))
+        if self._folder is not None:
+            await asyncio.shield(asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True))
+        self._room.held -= self._size
+        self._size = 0
 
     async def _received(self) -> list[Upload]:
-        form = _Form(_boundary(self._request), self._folder, self._limits, field=self._field, most=self._most)
+        boundary = _boundary(self._request)
         self._check_stated()
         try:
-            async for piece in _joined(self._request.stream(), self._limits.body_bytes + _OVERHEAD):
-                await asyncio.to_thread(form.write, piece)
-            return form.files()
+            self._folder = Path(tempfile.mkdtemp(dir=self._room.folder))
+            form = _Form(boundary, self._folder, self._limits, field=self._field, most=self._most)
+            with contextlib.closing(form):
+                async for piece in _joined(self._request.stream(), self._limits.body_bytes + _OVERHEAD):
+                    self._room.take(len(piece))
+                    self._size += len(piece)
+                    await asyncio.to_thread(form.write, piece)
+                return form.files()
         except MultipartParseError as error:
             raise Refused(400, f"the body is no multipart/form-data: {error}") from error
         except OSError as error:
-            raise Refused(503, "the service has no room for the file now", retry_after=60) from error
-        finally:
-            form.close()
+            raise _no_room() from error
 
     def _check_stated(self) -> None:
         stated = self._request.headers.get("content-length", "")
         if stated.isdecimal() and int(stated) > self._limits.body_bytes + _OVERHEAD:
             raise _too_large("the request", self._limits.body_bytes)
+
+
+def _no_room() -> Refused:
+    return Refused(503, "the service has no room for the file now", retry_after=30)
 
 
 def _too_large(what: str, most: int) -> Refused:

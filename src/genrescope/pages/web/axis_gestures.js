@@ -12,7 +12,7 @@ export class AxisGestures {
     for (const name of ["pointerup", "pointercancel"]) listen(name, (event) => this.#up(event));
     listen("pointerleave", () => owner.hover(null));
     listen("wheel", (event) => this.#wheel(event), { passive: false });
-    listen("keydown", (event) => this.#key(event));
+    listen("keydown", (event) => this.press(event, () => true));
   }
 
   #x(event) {
@@ -86,8 +86,9 @@ export class AxisGestures {
     event.preventDefault();
   }
 
-  #key(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
+  // Do what a key says, of those that `may` lets pass.
+  press(event, may) {
+    if (event.ctrlKey || event.metaKey || event.altKey || !may(event.key)) return;
     const { owner } = this, { axis } = owner, by = (seconds) => owner.seek(axis.hold(owner.time + seconds));
     const step = event.shiftKey ? 1 : 5;
     const keys = {

@@ -1,4 +1,4 @@
-// What an explanation says, laid over the spectrogram: parts whose hiding lowers the score stay bright, the rest recedes.
+// What an explanation says, laid over the spectrogram: parts whose hiding lowers the score stay clear, the rest recedes.
 
 import { LOWEST, toMel } from "./mel.js";
 

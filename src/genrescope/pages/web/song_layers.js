@@ -39,7 +39,7 @@ export class SongLayers extends HTMLElement {
 
   #listen() {
     const inRuler = (event) => event.clientY < this.ruler.getBoundingClientRect().bottom;
-    new AxisGestures(this, this.area, inRuler);
+    this.gestures = new AxisGestures(this, this.area, inRuler);
     new ResizeObserver(() => (this.axis.resize(this.area.clientWidth), this.redraw())).observe(this.area);
     this.axis.addEventListener("change", () => this.redraw());
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.redraw());
@@ -148,13 +148,13 @@ export class SongLayers extends HTMLElement {
     this.drawn = now;
     this.until = isStill ? this.aim : this.until + gap * way;
     const glides = this.stacking.glide(way);
-    this.#drawAll();
+    this.drawAll();
     this.#place();
     this.redrawHead();
     if (!isStill || glides) this.redraw();
   }
 
-  #drawAll() {
+  drawAll() {
     const { axis, curve, stacking, until } = this, style = getComputedStyle(this), of = (name) => style.getPropertyValue(name).trim();
     const [paper, plain, soft] = [of("--paper"), of("--line"), of("--soft")], colours = this.labels.map((label) => painted(this.colours.get(label)));
     this.#drawRuler(soft, plain);

@@ -12,7 +12,11 @@ import { folderOf, titleOf } from "./song_facts.js";
 import { decode } from "./sound.js";
 import { measuredText, spoken } from "./verdict.js";
 
+const ANYWHERE = new Set(["ArrowLeft", "ArrowRight", "+", "=", "-", "f", "l", "w", "Escape"]); // keys of the layers for all of the page
+const TAKES = "input, textarea, select, dialog[open], [role=slider]", WAIT = 150; // milliseconds before another song is decoded
 const FACTOR = 2, PART = 10; // of the zoom buttons; seconds that the loop button takes where no genre's stretch is there
+
+const MUTE = "This browser cannot decode the file, so there is no waveform and no spectrogram. Its genres come all the same.";
 
 export class SongView extends HTMLElement {
   #song = null;
@@ -34,10 +38,16 @@ export class SongView extends HTMLElement {
   #listen() {
     this.player.addEventListener("time", () => this.#timed());
     this.player.addEventListener("state", () => (this.#known(), this.#state()));
+    document.addEventListener("keydown", (event) => this.#key(event));
     this.layers.axis.addEventListener("change", () => {
       this.player.loop = this.layers.axis.loop;
       this.#state();
     });
+  }
+
+  #key(event) {
+    if (event.defaultPrevented || !this.#song || event.target.closest(TAKES) || document.querySelector("dialog[open]")) return;
+    this.layers.gestures.press(event, (key) => ANYWHERE.has(key));
   }
 
   set session(session) {
@@ -52,12 +62,13 @@ export class SongView extends HTMLElement {
 
   set song(song) {
     if (song === this.#song) return;
+    const isFirst = !this.#song;
     this.#song = song;
     this.loading?.abort();
     this.layers.sound?.close();
     this.player.unload();
     this.#begin();
-    if (song) this.#load(song);
+    if (song) this.#load(song, isFirst ? 0 : WAIT);
   }
 
   #begin() {
@@ -77,23 +88,28 @@ export class SongView extends HTMLElement {
     this.#state();
   }
 
-  async #load(song) {
+  // Decode a song; a person who goes through the table leaves most songs before that begins.
+  async #load(song, wait) {
     const loading = new AbortController();
     this.loading = loading;
-    this.note.textContent = "";
+    this.soundOf = null;
     this.player.load(song.file);
+    await new Promise((resolve) => setTimeout(resolve, wait));
+    if (loading.signal.aborted) return;
     const sound = await decode(song.file, loading.signal);
     if (loading.signal.aborted) return sound?.close();
     this.soundOf = song;
     this.layers.setSound(sound);
-    if (!sound) this.note.textContent = "This browser cannot decode the file, so it has no waveform here. The server can.";
-    if (!sound && song.state === "failed") this.note.textContent = "";
+    this.#update();
     this.#state();
   }
 
   #update() {
     const song = this.#song, { model, engine } = this.from, { result } = song;
     this.dataset.state = song.state;
+    const isMute = this.soundOf === song && !this.layers.sound;
+    this.classList.toggle("mute", isMute);
+    this.note.textContent = isMute && song.state !== "failed" ? MUTE : "";
     this.layers.setScores({
       windows: song.windows, isOver: isOver(song), isUnknown: result?.unknown, segments: result?.segments, seconds: song.seconds,
     });
@@ -134,6 +150,7 @@ export class SongView extends HTMLElement {
   // What layers, controls and why ask for.
 
   seek(time) {
+    this.isPointed = false;
     this.player.seek(time);
   }
 

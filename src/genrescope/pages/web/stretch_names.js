@@ -13,7 +13,7 @@ export class StretchNames {
   // `stretches` as {start, end, label}, in order; label -1 is silence.
   take(stretches, { labels, isUnknown }) {
     this.stretches = stretches;
-    const names = stretches.map(({ label }) => (label < 0 ? "silence" : isUnknown ? `nearest: ${labels[label]}` : labels[label]));
+    const names = stretches.map(({ label }) => (label < 0 ? "silence" : isUnknown ? `${labels[label]}?` : labels[label]));
     if (names.join("\n") === this.texts) return;
     this.texts = names.join("\n");
     this.spans = names.map((textContent, place) => make("span", { textContent, className: stretches[place].label < 0 ? "soft" : "" }));

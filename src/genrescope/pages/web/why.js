@@ -97,7 +97,7 @@ function sentences(found) {
   if (Math.max(drop, rise) < SMALL) return `${part}hiding any single part changes the score of ${found.genre} by less than 1 point. ${caution}`;
   const most = strongest(found, 1).map(({ from, to, low, high }) => `, most from ${fine(from)} to ${fine(to)}, ${round(low)} to ${round(high)} Hz`).join("");
   const against = rise >= SMALL ? ` Blue parts speak against it: hiding them raises the score by up to ${points(rise)}.` : "";
-  return `${part}hiding the bright parts lowers the score of ${found.genre}, by up to ${points(drop)}${most}.${against} ${caution}`;
+  return `${part}hiding the parts that stay clear lowers the score of ${found.genre}, by up to ${points(drop)}${most}.${against} ${caution}`;
 }
 
 const fine = (seconds) => `${Math.floor(seconds / 60)}:${(seconds % 60).toFixed(1).padStart(4, "0")}`;
