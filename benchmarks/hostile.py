@@ -125,10 +125,10 @@ def _damaged(content: bytes, chance: random.Random) -> bytes:
 
 
 def _slow() -> bytes:
-    """Return a file that is within all limits but that of time: ten minutes of silence on many channels."""
+    """Return a file that is within all limits but that of time: a quarter of an hour of silence on many channels."""
     file, second = io.BytesIO(), np.zeros((96_000, 8), np.int16)
     with soundfile.SoundFile(file, "w", 96_000, 8, format="FLAC") as writer:
-        for _ in range(600):
+        for _ in range(1000):
             writer.write(second)
     return file.getvalue()
 

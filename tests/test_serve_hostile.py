@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 LIMITS = Limits(
-    file_bytes=4_000_000, body_bytes=6_000_000, files=5, sound_seconds=1200, decode_seconds=1, body_seconds=1
+    file_bytes=4_000_000, body_bytes=6_000_000, files=5, sound_seconds=1200, decode_seconds=2, body_seconds=1
 )
 
 
@@ -66,9 +66,9 @@ def test_every_kind_is_answered_with_a_reason_and_leaves_nothing(clip: bytes, ad
             assert 400 <= reply.status < 600, attack.kind
             assert reason(reply), attack.kind
             assert str(service.room.folder) not in reason(reply)
-    good = asyncio.run(sent(address, Attack("song", (request(form(clip)),))))
-    assert good is not None
-    assert good.status == 200
+    give_up = time.monotonic() + PATIENCE
+    while (good := asyncio.run(sent(address, Attack("song", (request(form(clip)),))))) is None or good.status != 200:
+        assert time.monotonic() < give_up, good  # a new process may take long to start where the machine is busy
     assert left(service) == []
 
 
