@@ -48,6 +48,7 @@ LAYERS = (
     {"reports"},
     {"evaluation"},
     {"research"},
+    {"export", "serve"},
     {"cli"},
 )
 """Each may import what stands above it."""
@@ -56,10 +57,10 @@ MODULES_FOR_A_PREDICTION = 59
 """Modules of genrescope in a process that only classifies a song; a further one is looked at before it is let in."""
 
 HEAVY = (
-    "av", "filelock", "jinja2", "lightning_fabric", "matplotlib", "mutagen", "numpy", "pandas",
-    "pyarrow", "pydantic", "requests",
+    "av", "fastapi", "filelock", "jinja2", "lightning_fabric", "matplotlib", "mutagen", "numpy", "onnx", "onnxruntime",
+    "pandas", "pyarrow", "pydantic", "requests",
     "safetensors", "scipy", "sklearn", "soundfile", "soxr", "tensorboardX", "torch",
-    "transformers",
+    "transformers", "uvicorn",
 )  # fmt: skip
 
 
@@ -219,8 +220,8 @@ print("\\n" + json.dumps(sorted(sys.modules)))
 
 
 NOT_FOR_PREDICTION = (
-    "check", "cli", "evaluation", "library", "reports", "research", "results", "sources", "splits", "store", "synth",
-    "tags", "training",
+    "check", "cli", "evaluation", "export", "library", "reports", "research", "results", "serve", "sources", "splits",
+    "store", "synth", "tags", "training",
 )  # fmt: skip
 
 PREDICTION = """

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from cli_support import assert_refused, here
+from conftest import tone, write
 from musicnn_support import random_taggers
 from own_labels_support import TAGS, one_each, several
 from tag_support import FORMATS, tagged, untagged
@@ -286,10 +287,24 @@ def test_corrections_replace_labels(single: Path, tmp_path: Path) -> None:
     assert genres_of(tmp_path / "store")["drone-0.wav"] == "drone"
 
 
+def test_the_end_of_a_path_names_a_track_where_only_one_has_it(tmp_path: Path) -> None:
+    for name, hz in (("drone/one.wav", 200.0), ("drone/two.wav", 300.0), ("hiss/two.wav", 400.0)):
+        write(tmp_path / "music" / name, tone(hz, seconds=1.0))
+    table = tmp_path / "elsewhere" / "corrections.csv"
+    table.parent.mkdir()
+    table.write_text("path,genre\nmusic/drone/two.wav,hiss\none.wav,hiss\ntwo.wav,drone\nusic/hiss/two.wav,drone\n")
+    done = here("prepare", tmp_path / "music", "--out", tmp_path / "store", "--corrections", table, "--jobs", 1)
+    assert done.code == 0, done.err
+    assert f"2 labels corrected by {table}" in done.err
+    assert "1 corrections fit several tracks of DATA, so give more of the path: two.wav" in done.err
+    assert "1 corrections name no track of DATA: usic/hiss/two.wav" in done.err
+    assert set(genres_of(tmp_path / "store").values()) == {"hiss"}
+
+
 @pytest.mark.parametrize(
     ("lines", "words"),
     [
-        ("path,genre\nnowhere.wav,rock", ("none of its 1 paths is a track", "nowhere.wav")),
+        ("path,genre\nnowhere.wav,rock", ("none of its 1 paths is one track", "nowhere.wav")),
         ("path,genre\ndrone-0.wav,", ("line 2", "must not be empty")),
         ("path,genre\ndrone-0.wav,rock;not-mine", ("line 2", "none of the genres")),
         ("path,label\ndrone-0.wav,rock", ("no column genre",)),

@@ -15,6 +15,7 @@ import tempfile
 from pathlib import Path
 
 from tools.browser import Browser, chromium
+from tools.page_pictures import show_table
 from tools.terminal import Terminal, svg
 
 IMG = Path(__file__).resolve().parent.parent / "docs" / "img"
@@ -81,6 +82,7 @@ def take(folder: Path, program: str) -> None:
     hour.type("genrescope library scan music --model runs/first --library library.db")
     hour.type("genrescope map --library library.db --out map.html")
     _show(folder, program)
+    show_table(folder / "runs" / "first", sorted(folder.glob("music/*/*.flac"))[::4], program, IMG)
     for name in FIGURES:
         shutil.copyfile(folder / "runs" / "first" / "figures" / f"{name}.png", IMG / f"{name}.png")
 

@@ -11,7 +11,12 @@ EXTRAS = {
         "lightning_fabric": "lightning-fabric", "matplotlib": "matplotlib", "PIL": "pillow", "scipy": "scipy",
         "sklearn": "scikit-learn", "tensorboardX": "tensorboardX",
     },
+    "export": {"onnx": "onnx", "onnxruntime": "onnxruntime", "onnxscript": "onnxscript", "scipy": "scipy"},
     "search": {"usearch": "usearch"},
+    "serve": {
+        "fastapi": "fastapi", "prometheus_client": "prometheus-client", "python_multipart": "python-multipart",
+        "uvicorn": "uvicorn",
+    },
     "tables": {"pandas": "pandas", "pyarrow": "pyarrow"},
     "tune": {"optuna": "optuna"},
     "transfer": {"transformers": "transformers"},

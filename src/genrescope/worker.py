@@ -101,6 +101,10 @@ class Worker:
                 raise value
             return
 
+    def kill(self) -> None:
+        """End it from another thread: whoever asks for its parts is told that it crashed."""
+        self._process.kill()
+
     def stop(self) -> None:
         """End it at once."""
         self._process.kill()

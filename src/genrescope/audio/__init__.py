@@ -7,10 +7,10 @@ from genrescope.audio.identity import FileKey, sound_id
 from genrescope.audio.processes import Wanted, decoders
 from genrescope.audio.reader import AudioInfo, Samples
 from genrescope.audio.resampling import Wave
-from genrescope.audio.source import File, Source, drained, is_pipe, to_source
+from genrescope.audio.source import File, Source, drained, is_pipe, name_of, to_source
 
 __all__ = [
     "SAMPLE_RATE", "SUFFIXES", "AudioInfo", "Excerpts", "File", "FileKey", "Samples", "Source", "Walk", "Wanted",
     "Wave", "blocks", "decode", "decoders", "drained", "excerpts", "files_in", "from_array", "irregular", "is_pipe",
-    "probe", "sound_id", "to_source", "walk",
+    "name_of", "probe", "sound_id", "to_source", "walk",
 ]  # fmt: skip

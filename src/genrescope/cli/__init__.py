@@ -19,12 +19,15 @@ from genrescope.cli import (
     datasets,
     demo,
     evaluate,
+    explain,
+    export,
     library,
     map,  # noqa: A004 - the command's name
     models,
     predict,
     recipes,
     robustness,
+    serve,
     similar,
     splits,
     streams,
@@ -48,8 +51,8 @@ app = typer.Typer(
 )
 app.callback()(version)
 commands = (
-    demo, datasets, library, similar, map, correct, tag, check, data, splits, train, evaluate, models, predict, compare,
-    robustness, study, recipes, tune, transfer,
+    demo, datasets, library, similar, map, correct, tag, check, data, splits, train, evaluate, models, predict, serve,
+    explain, export, compare, robustness, study, recipes, tune, transfer,
 )  # fmt: skip
 for module in commands:
     module.add_to(app)

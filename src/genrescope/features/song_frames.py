@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from genrescope import audio, workers
+from genrescope.errors import AudioError
 from genrescope.features.frame_file import ChosenFrames, FrameFile
 from genrescope.features.front_end import make, parts, stored
 from genrescope.features.spec import LogMelSpec
@@ -64,16 +66,24 @@ class Wanted:
         return found
 
 
-def decode_frames(source: audio.Source, wanted: Wanted, front_end: FrontEnd) -> Decoded:
+def decode_frames(source: audio.Source, wanted: Wanted, front_end: FrontEnd, *, longest: float = math.inf) -> Decoded:
     """Decode a file and compute its frames; where windows are chosen and the format seeks, no more than theirs.
 
+    Args:
+        source: the file.
+        wanted: which frames.
+        front_end: what makes them.
+        longest: seconds of sound that it may have.
+
     Raises:
-        AudioError: the file cannot be decoded.
+        AudioError: the file cannot be decoded, or is longer.
     """
     rate, plan = wanted.spec.sample_rate, partial(_spans, wanted)
     found = None if wanted.choice.is_all else audio.excerpts(source, rate=rate, plan=plan)
     if found is None:
-        return of_wave(audio.blocks(source, rate=rate), wanted, front_end)
+        return of_wave(_limited(audio.blocks(source, rate=rate), source, wanted.spec, longest), wanted, front_end)
+    if found.samples > longest * rate:
+        raise _too_long(source, longest)
     count = wanted.spec.frames(found.samples)
     pieces = []
     for (first, last), (begin, wave) in zip(wanted.stretches(count), found.waves, strict=True):
@@ -99,8 +109,57 @@ def frame_workers(wanted: Wanted, jobs: int) -> workers.Pool[audio.Source]:
     return workers.Pool(partial(_frame_worker, wanted), jobs, workers.Guard())
 
 
-def received(sent: Iterator[Any], wanted: Wanted) -> Decoded:
+@dataclass(frozen=True)
+class Order:
+    """A file for a worker of `order_workers`, of which frames are wanted; what it sends is for `received`.
+
+    Attributes:
+        source: the file.
+        wanted: which of its frames.
+        longest: seconds of sound that it may have.
+    """
+
+    source: audio.Source
+    wanted: Wanted
+    longest: float
+
+    def sent(self, front_end: FrontEnd) -> Iterator[Any]:
+        """Yield what a worker sends."""
+        return _sent(self.wanted, front_end, self.source, self.longest)
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A file for a worker of `order_workers`, of which a part of the waveform is wanted; it is all that it sends.
+
+    Attributes:
+        source: the file.
+        offset: where the part begins, in seconds.
+        duration: its length in seconds.
+    """
+
+    source: audio.Source
+    offset: float
+    duration: float
+
+    def sent(self, front_end: FrontEnd) -> Iterator[Any]:
+        """Yield what a worker sends."""
+        rate = front_end.spec.sample_rate
+        yield audio.decode(self.source, rate=rate, offset=self.offset, duration=self.duration)
+
+
+def order_workers(spec: Spec, jobs: int, guard: workers.Guard) -> workers.Pool[Order | Cut]:
+    """Return workers as those of `frame_workers`, where every file comes with what is wanted of it."""
+    return workers.Pool(partial(_order_worker, spec), jobs, guard)
+
+
+def received(sent: Iterator[Any], wanted: Wanted, *, observe: Callable[[int], None] = lambda _: None) -> Decoded:
     """Return what a worker of `frame_workers` sent of a file.
+
+    Args:
+        sent: what it sent.
+        wanted: which frames it was asked for.
+        observe: called with the number of frames that came, after each part. What it raises ends the work.
 
     Raises:
         AudioError: the file cannot be decoded.
@@ -113,11 +172,14 @@ def received(sent: Iterator[Any], wanted: Wanted) -> Decoded:
 
     def frames() -> Iterator[Any]:
         nonlocal counted
+        came = 0
         for part in sent:
             if isinstance(part, int):
                 counted = part
-            else:
-                yield part
+                continue
+            came += len(part)
+            observe(came)
+            yield part
 
     return Decoded(_frame_file(frames(), wanted.spec), counted)
 
@@ -126,14 +188,34 @@ def _frame_worker(wanted: Wanted) -> Callable[[audio.Source], Iterator[Any]]:
     return partial(_sent, wanted, make(wanted.spec))
 
 
-def _sent(wanted: Wanted, front_end: FrontEnd, source: audio.Source) -> Iterator[Any]:
+def _order_worker(spec: Spec) -> Callable[[Order | Cut], Iterator[Any]]:
+    front_end = make(spec)
+    return lambda order: order.sent(front_end)
+
+
+def _sent(wanted: Wanted, front_end: FrontEnd, source: audio.Source, longest: float = math.inf) -> Iterator[Any]:
     """Yield the chosen frames at once, or all frames as they are made, and then the number of samples."""
     if not wanted.choice.is_all:
-        yield decode_frames(source, wanted, front_end)
+        yield decode_frames(source, wanted, front_end, longest=longest)
         return
-    counted = _Counted(audio.blocks(source, rate=wanted.spec.sample_rate))
+    counted = _Counted(_limited(audio.blocks(source, rate=wanted.spec.sample_rate), source, wanted.spec, longest))
     yield from parts(counted, front_end)
     yield counted.samples
+
+
+def _limited(pieces: Iterable[audio.Wave], source: audio.Source, spec: Spec, longest: float) -> Iterator[audio.Wave]:
+    """Yield a waveform in pieces, and refuse the rest once it is longer than so many seconds."""
+    samples = 0
+    for piece in pieces:
+        samples += len(piece)
+        if samples > longest * spec.sample_rate:
+            raise _too_long(source, longest)
+        yield piece
+
+
+def _too_long(source: audio.Source, longest: float) -> AudioError:
+    told = f"longer than {longest:,.0f} s of sound, the most that is accepted; give a part of it"
+    return AudioError(audio.name_of(source), [("file", told)])
 
 
 class _Counted:

@@ -22,12 +22,13 @@ from genrescope.threads import limited
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     import numpy as np
     import numpy.typing as npt
 
     from genrescope.features.song_frames import Decoded
+    from genrescope.inference.explanation import Explanation
     from genrescope.inference.prediction import Failure, Prediction
     from genrescope.modelfile import Header, Model
 
@@ -71,6 +72,11 @@ def load(
     return Classifier(loaded, threads=threads, windows=windows, excerpt=excerpt)
 
 
+def fingerprint_of(model: str, choice: Choice) -> str:
+    """Return what identifies predictions by a model, of which `modelfile.fingerprint` is given, with a choice."""
+    return files.fingerprint({"model": model, "windows": choice.windows or "all", "excerpt": choice.excerpt})
+
+
 class Classifier:
     """A loaded model with its front end: whatever it needs came with the file.
 
@@ -106,6 +112,11 @@ class Classifier:
         return f"<Classifier: {self.info}, from {self._model.path}>"
 
     @property
+    def model(self) -> Model:
+        """The model file in memory."""
+        return self._model
+
+    @property
     def header(self) -> Header:
         """What the model file says of itself."""
         return self._model.header
@@ -123,8 +134,7 @@ class Classifier:
     @cached_property
     def fingerprint(self) -> str:
         """16 hexadecimal digits that identify what makes its predictions: header, every weight, windows and excerpt."""
-        choice = {"windows": self._choice.windows or "all", "excerpt": self._choice.excerpt}
-        return files.fingerprint({"model": modelfile.fingerprint(self._model)} | choice)
+        return fingerprint_of(modelfile.fingerprint(self._model), self._choice)
 
     @property
     def info(self) -> ModelInfo:
@@ -237,3 +247,32 @@ class Classifier:
     @property
     def _wanted(self) -> Wanted:
         return Wanted(self.header.front_end, self.header.windows, self._choice)
+
+    def explain(
+        self,
+        song: Song,
+        *,
+        sample_rate: int | None = None,
+        start: float = 0.0,
+        end: float | None = None,
+        on_window: Callable[[int, int], None] = lambda done, total: None,
+    ) -> Explanation:
+        """Hide each part of a song's spectrogram in turn, and return how much the scores change.
+
+        All windows are scored, whatever `windows` and `excerpt` of the classifier are.
+
+        Args:
+            song: as `predict` takes it.
+            sample_rate: samples per second of an array or a tensor.
+            start: seconds where the part begins that is explained; it is scored by itself.
+            end: seconds where it ends; None stands for the end of the song.
+            on_window: called with the windows that are done, and the windows in all.
+
+        Raises:
+            AudioError, TypeError: as `predict`.
+            ValueError: as `predict`, or `start` and `end` are no part of the song.
+        """
+        from genrescope.inference.explain import explain
+
+        with limited(self._threads or 1):
+            return explain(self._model, song, sample_rate=sample_rate, start=start, end=end, on_window=on_window)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from genrescope.inference.prediction import Prediction, WindowScores
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     import torch
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from genrescope.features.song_frames import SongFrames
     from genrescope.inference.scorer import Scorer, TrackScores
     from genrescope.modelfile import Header
+
+WindowsObserver: TypeAlias = "Callable[[int, Sequence[WindowScores]], None]"
 
 
 @dataclass(frozen=True)
@@ -34,32 +37,58 @@ class Predictor:
     header: Header
     scorer: Scorer
 
-    def predict(self, sound: DecodedSong, *, embeddings: bool = False) -> Prediction:
+    def predict(
+        self, sound: DecodedSong, *, embeddings: bool = False, observe: WindowsObserver | None = None
+    ) -> Prediction:
         """Score a song; with `embeddings` the prediction carries the song's.
+
+        Args:
+            sound: the song.
+            embeddings: whether the prediction carries the song's.
+            observe: called with the scores of windows as they are made, batch by batch, where no embeddings are wanted:
+                the number of the first window, and the windows. What it raises ends the work.
 
         Raises:
             ModelFileError: the model gives no numbers, or no embeddings.
         """
-        front_end, length = self.header.front_end, self.header.windows.frames
-        found = self.scorer.track(sound.frames, embeddings=embeddings)
+        found = self.scorer.track(
+            sound.frames, embeddings=embeddings, observe=observe and self._observer(sound, observe)
+        )
         ranked = dict(sorted(self._named(found.scores).items(), key=lambda item: -item[1]))
         genre = next(iter(ranked))
-        windows = tuple(
-            WindowScores(
-                start=front_end.seconds(start),
-                end=min(front_end.seconds(start + length), sound.seconds),
-                genre=self.header.labels[int(row.argmax())],
-                scores=self._named(row),
-                silent=silent,
-            )
-            for start, row, silent in zip(found.starts, found.window_scores, found.silent, strict=True)
-        )
+        windows = self._windows(sound, found.starts, found.window_scores, found.silent)
         return Prediction(
             sound.path, sound.name, genre, ranked[genre], ranked, windows, sound.seconds, self._warning(sound, found),
             unknown=self.header.is_unknown(found.novelty), labels=self.header.counted(ranked),
             tags=self.header.named_tags(found.others.sigmoid().tolist()),
             embedding=None if found.embeddings is None else found.embeddings.mean(dim=0).numpy(),
         )  # fmt: skip
+
+    def _windows(
+        self, sound: DecodedSong, starts: Sequence[int], scores: torch.Tensor, silent: Sequence[bool]
+    ) -> tuple[WindowScores, ...]:
+        """Return windows with their scores of shape (windows, labels)."""
+        front_end, length = self.header.front_end, self.header.windows.frames
+        return tuple(
+            WindowScores(
+                start=front_end.seconds(start),
+                end=min(front_end.seconds(start + length), sound.seconds),
+                genre=self.header.labels[int(row.argmax())],
+                scores=self._named(row),
+                silent=without,
+            )
+            for start, row, without in zip(starts, scores, silent, strict=True)
+        )
+
+    def _observer(self, sound: DecodedSong, observe: WindowsObserver) -> Callable[[int, torch.Tensor], None]:
+        """Return what turns probabilities into windows, and shows them."""
+        starts, silent = self.scorer.starts(sound.frames), tuple(self.scorer.silent(sound.frames))
+
+        def show(first: int, scores: torch.Tensor) -> None:
+            part = slice(first, first + len(scores))
+            observe(first, self._windows(sound, starts[part], scores, silent[part]))
+
+        return show
 
     def _warning(self, sound: DecodedSong, found: TrackScores) -> str | None:
         """Say why a prediction should be doubted."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 import torch
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from genrescope.features.spec import Spec
     from genrescope.features.windows import Extent, Frames
     from genrescope.modelfile import Model
+
+Observe: TypeAlias = "Callable[[int, Tensor], None]"
 
 BATCH = 32
 """Windows in a batch, where a network does not say otherwise by its attribute `batch`."""
@@ -108,27 +110,40 @@ class Scorer:
         device = next(iter(self.network.parameters()), torch.empty(0)).device
         return FrameBank(frames, silence=self.front_end.silence, device=device, padding=self.windows.padding)
 
-    def track(self, frames: Frames | SongFrames, *, embeddings: bool = False) -> TrackScores:
+    def track(
+        self, frames: Frames | SongFrames, *, embeddings: bool = False, observe: Observe | None = None
+    ) -> TrackScores:
         """Score one track by its frames, of shape (frames, features).
 
         Args:
             frames: the track's.
             embeddings: whether the windows' embeddings are wanted, too.
+            observe: called after each batch of windows, where embeddings are not wanted: with the number of its first
+                window, and its probabilities (windows, labels). What it raises ends the work.
 
         Raises:
             ModelFileError: the network gives no embeddings.
         """
-        logits, embedded = self._with_embeddings(frames) if embeddings else (self.outputs(self._logits, frames), None)
+        logits, embedded = self._with_embeddings(frames) if embeddings else (self._observed(frames, observe), None)
         scores = self.probabilities(logits[:, : self._labels])
-        silent = tuple(self._silent(frames))
+        silent = tuple(self.silent(frames))
         voting = _voting(silent)
         mean = track_scores(
             scores[voting], torch.zeros_like(voting), count=1, pooling=self.windows.pooling, exclusive=self._exclusive
         )
         together = logits[voting].mean(dim=0)
         novelty = None if self._labels is None else novelty_of(together, self._labels)
-        starts = tuple(self._starts(frames).tolist())
+        starts = tuple(self.starts(frames))
         return TrackScores(mean[0], scores, starts, silent, together[mean.shape[1] :], novelty, embedded)
+
+    def _observed(self, frames: Frames | SongFrames, observe: Observe | None) -> Tensor:
+        """Return the logits of a track's windows."""
+        made: list[Tensor] = []
+        for logits in self._outputs(self._logits, frames):
+            made.append(logits.float().cpu())
+            if observe is not None:
+                observe(sum(map(len, made[:-1])), self.probabilities(made[-1][:, : self._labels]))
+        return torch.cat(made)
 
     def _with_embeddings(self, frames: Frames | SongFrames) -> tuple[Tensor, Tensor]:
         """Return logits and embeddings of a track's windows, of one pass where the network can give both."""
@@ -142,17 +157,17 @@ class Scorer:
 
     def voting(self, frames: Frames | SongFrames) -> Tensor:
         """Return the positions of the windows that are averaged, int64: those with sound, or all where none has any."""
-        return _voting(tuple(self._silent(frames)))
+        return _voting(tuple(self.silent(frames)))
 
-    def _silent(self, frames: Frames | SongFrames) -> Iterator[bool]:
-        """Yield of each window whether it is without sound."""
+    def silent(self, frames: Frames | SongFrames) -> Iterator[bool]:
+        """Yield of each window that is scored whether it is without sound."""
         length = self.windows.frames
-        for start in self._starts(frames).tolist():
+        for start in self.starts(frames):
             yield bool(silent_windows(frames[start : start + length], [0], length, self.front_end)[0])
 
-    def _starts(self, frames: Frames | SongFrames) -> Tensor:
-        """Return the first frame of each window that is scored, int64."""
-        return torch.tensor(self._choice.starts(self.windows, self.front_end, len(frames)))
+    def starts(self, frames: Frames | SongFrames) -> list[int]:
+        """Return the first frame of each window that is scored."""
+        return self._choice.starts(self.windows, self.front_end, len(frames))
 
     def tracks(self, frames: Frames, extents: Sequence[Extent]) -> tuple[Tensor, Windows]:
         """Score many tracks whose frames lie in one array: probabilities (windows, labels), and whose each is.
@@ -201,7 +216,9 @@ class Scorer:
 
     def _outputs(self, function: Callable[[Tensor], Any], frames: Frames | SongFrames) -> Iterator[Any]:
         """Yield what a function makes of each batch of a track's windows."""
-        return self._made(function, map(partial(self._images, frames), chunks(self._starts(frames), self._batch)))
+        return self._made(
+            function, map(partial(self._images, frames), chunks(torch.tensor(self.starts(frames)), self._batch))
+        )
 
     def _images(self, frames: Frames | SongFrames, starts: Tensor) -> Tensor:
         """Cut windows from the frames, one behind the other."""

@@ -33,10 +33,15 @@ _FINE = 10_000  # steps of a score
 _NO_LENGTH = 65_535
 
 
-def write_map(shown: SongMap, path: Path) -> Path:
+def write_map(shown: SongMap, path: Path, *, folders: bool = True) -> Path:
     """Write a map as one HTML page.
 
     The page holds paths, tags and predictions of all songs; their sound stays where it is, and is played from there.
+
+    Args:
+        shown: the map.
+        path: the page.
+        folders: whether it says where songs lie; without, none can be played, nor saved in a playlist.
 
     Raises:
         OutputError: it cannot be written.
@@ -44,19 +49,19 @@ def write_map(shown: SongMap, path: Path) -> Path:
     songs, genres = len(shown.entries), len({genres_of(each)[0] for each in shown.entries})
     return write_app(
         path, entry="library_map.js", body="map.html", styles=["app.css", "map.css"],
-        data=page_data(shown, path.parent),
+        data=page_data(shown, path.parent if folders else None),
         title=f"Map of {songs:,} {'song' if songs == 1 else 'songs'}",
         facts=f"Genres: {genres}. Model: {Path(shown.model.name).name}. Songs that sound alike lie near each other.",
         doubtful=any(_doubts(each, shown) for each in shown.entries), duplicates=bool(shown.copies.any()),
     )  # fmt: skip
 
 
-def page_data(shown: SongMap, folder: Path) -> dict[str, Any]:
+def page_data(shown: SongMap, folder: Path | None) -> dict[str, Any]:
     """Return what the page holds: lists of text, and columns of numbers as base64.
 
     Args:
         shown: the map.
-        folder: where the page will lie; songs are looked for relative to it first.
+        folder: where the page will lie; songs are looked for relative to it first. None leaves out where songs lie.
     """
     entries = shown.entries
     genres = _Numbered(shown.model.labels)
@@ -65,7 +70,7 @@ def page_data(shown: SongMap, folder: Path) -> dict[str, Any]:
         ("artist", [each.song.artist for each in entries]),
         ("album", [each.song.album for each in entries]),
         ("tag", ["; ".join(each.song.genres) for each in entries]),
-        ("folder", [each.song.path.parent for each in entries]),
+        ("folder", [each.song.path.parent if folder else None for each in entries]),
     ):
         numbered = _Numbered([])
         columns[name] = np.array([numbered.place(value) for value in values], "<u4")
@@ -148,8 +153,10 @@ def _odd_names(entries: Sequence[Entry]) -> Iterable[tuple[int, str]]:
             yield place, name
 
 
-def _folder(folder: Path, page: Path) -> dict[str, str | None]:
+def _folder(folder: Path | None, page: Path | None) -> dict[str, str | None]:
     """Return a folder as people read it, and its addresses: from the page, and from the root of the disk."""
+    if folder is None or page is None:
+        return {"shown": "", "relative": None, "address": None}
     try:
         relative: str | None = quote(os.fsencode(os.path.relpath(folder, page.absolute()).replace(os.sep, "/"))) + "/"
     except ValueError:  # another drive of Windows

@@ -158,12 +158,16 @@ DEFAULT = "genres"
 """The model that predicts where none is named."""
 
 
-def folder() -> Path:
-    """Return the folder of the shelf: `models` in `$GENRESCOPE_CACHE`, or else in the user's cache."""
+def cache_folder() -> Path:
+    """Return the folder of what genrescope keeps between runs: `$GENRESCOPE_CACHE`, or else in the user's cache."""
     import platformdirs
 
-    cache = os.environ.get(CACHE) or platformdirs.user_cache_dir("genrescope", appauthor=False)
-    return Path(cache).expanduser() / "models"
+    return Path(os.environ.get(CACHE) or platformdirs.user_cache_dir("genrescope", appauthor=False)).expanduser()
+
+
+def folder() -> Path:
+    """Return the folder of the shelf: `models` in the cache."""
+    return cache_folder() / "models"
 
 
 def file_of(name: str) -> Path:

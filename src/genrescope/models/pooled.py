@@ -27,9 +27,17 @@ from genrescope.models.svm import OneVsRestSVM
 
 _CEPSTRA = 40
 _GROUP = 4  # bands that share a modulation spectrum
-_SEGMENT, _STEP = 256, 128  # frames: 5.9 s, resolved to 0.17 Hz
+SEGMENT, _STEP = 256, 128  # frames: 5.9 s, resolved to 0.17 Hz
 _EDGES = (0.25, 0.5, 1, 1.5, 2, 3, 4, 6, 8, 12, 16, 21.5)  # Hz
 _LEAST = 1e-3  # added to modulation power: what is as still as that is still
+
+
+class Power(nn.Module):
+    """The power of each frequency of segments; a module, so that an export can put matrix products in its place."""
+
+    def forward(self, segments: Tensor) -> Tensor:
+        """Return power of shape (..., length // 2 + 1) from segments of shape (..., length)."""
+        return cast("Tensor", torch.fft.rfft(segments).abs().square())
 
 
 class PooledStatistics(nn.Module):
@@ -43,10 +51,11 @@ class PooledStatistics(nn.Module):
         place = (torch.arange(n_mels, dtype=torch.float64) + 0.5) * math.pi / n_mels
         cosines = torch.cos(torch.arange(_CEPSTRA, dtype=torch.float64)[:, None] * place) * math.sqrt(2 / n_mels)
         cosines[0] /= math.sqrt(2)
-        hz = torch.arange(_SEGMENT // 2 + 1) * frame_rate / _SEGMENT
+        hz = torch.arange(SEGMENT // 2 + 1) * frame_rate / SEGMENT
         rates = torch.stack([(hz >= low) & (hz < high) for low, high in pairwise(_EDGES)]).float()
         self.register_buffer("cosines", cosines.float())
         self.register_buffer("rates", rates / rates.sum(dim=1, keepdim=True))
+        self.power: nn.Module = Power()
         self.features = 3 * n_mels + 3 * _CEPSTRA - 1 + len(rates) * (n_mels // _GROUP)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -72,10 +81,10 @@ class PooledStatistics(nn.Module):
         batch, bands, frames = levels.shape
         groups = levels.reshape(batch, bands // _GROUP, _GROUP, frames).mean(dim=2)
         groups = groups - groups.mean(dim=2, keepdim=True)
-        if groups.shape[2] < _SEGMENT:
-            groups = nn.functional.pad(groups, (0, _SEGMENT - groups.shape[2]))
-        segments = groups.unfold(2, _SEGMENT, _STEP) * torch.hann_window(_SEGMENT, device=levels.device)
-        power = torch.fft.rfft(segments).abs().square().mean(dim=2)
+        if groups.shape[2] < SEGMENT:
+            groups = nn.functional.pad(groups, (0, SEGMENT - groups.shape[2]))
+        segments = groups.unfold(2, SEGMENT, _STEP) * torch.hann_window(SEGMENT, device=levels.device)
+        power = self.power(segments).mean(dim=2)
         told: Tensor = power @ self.rates.T + _LEAST
         return told.log().flatten(1)
 

@@ -40,7 +40,8 @@ class OneVsRestSVM(nn.Module):
         """Return logits of shape (batch, genres) from points of shape (batch, features)."""
         points = (points - self.centre) / self.spread
         if self.kernel == "rbf":
-            likeness = torch.exp(-self.gamma * torch.cdist(points, self.vectors).square())
+            distances = torch.cdist(points, self.vectors, compute_mode="use_mm_for_euclid_dist")  # can be exported
+            likeness = torch.exp(-self.gamma * distances.square())
         else:
             likeness = points @ self.vectors.T
         return (likeness @ self.weights.T + self.bias) * self.sharpness

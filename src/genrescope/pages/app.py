@@ -49,7 +49,7 @@ def write_app(path: Path, *, entry: str, body: str, styles: Sequence[str], data:
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    style = "\n".join([_read("../style.css"), *map(_read, styles)])
+    style = "\n".join([_read("style.css"), *map(_read, styles)])
     program = bundle(entry)
     page = _PAGE.format(
         policy=policy(program, style), title=environment.from_string("{{ title }}").render(**values), style=style,
@@ -106,7 +106,7 @@ def _collect(name: str, modules: dict[str, str]) -> None:
 
 def _read(name: str) -> str:
     folder = importlib.resources.files("genrescope.pages")
-    return (folder / "web" / name if not name.startswith("../") else folder / name[3:]).read_text(encoding="utf-8")
+    return (folder / "web" / name).read_text(encoding="utf-8")
 
 
 def _hash(text: str) -> str:

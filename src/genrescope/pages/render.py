@@ -35,7 +35,7 @@ def render(path: Path, package: str, template: str, **values: Any) -> Path:
         lstrip_blocks=True,
     )  # fmt: skip
     environment.filters |= {"percent": percent, "interval": interval, "picture": _picture}
-    style = (pages / "style.css").read_text(encoding="utf-8")
+    style = (pages / "web" / "style.css").read_text(encoding="utf-8")
     write_text(path, environment.get_template(template).render(style=style, **values))
     return path
 

@@ -14,6 +14,13 @@ export function counted(number, one, many) {
   return `${number.toLocaleString("en")} ${number === 1 ? one : many}`;
 }
 
+// Minutes and seconds; an empty text where they are not known.
+export function clock(seconds) {
+  if (seconds === null || seconds === undefined) return "";
+  const whole = Math.round(seconds);
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+}
+
 // Give an element a genre's colours, of light and of dark pages.
 export function tinted(element, genre) {
   element.style.setProperty("--light", genre.light);

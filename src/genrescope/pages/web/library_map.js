@@ -7,6 +7,7 @@ import "./song_player.js";
 import { counted, make } from "./dom.js";
 import { Songs } from "./packed.js";
 import { playlist, save } from "./playlist.js";
+import { hasFolders } from "./sources.js";
 import { FLAG_OF_VIEW, ORDERS, State } from "./state.js";
 
 const WAIT = 120; // milliseconds after a key before a search runs
@@ -46,7 +47,7 @@ export class LibraryMap extends HTMLElement {
       this.timer = setTimeout(() => this.state.change({ query: this.search.value }), WAIT);
     });
     this.count = find("#count");
-    this.download = find("#download");
+    this.download = Object.assign(find("#download"), { hidden: !hasFolders(this.songs) });
     this.download.addEventListener("click", () => this.#save());
   }
 

@@ -104,7 +104,3 @@ export class Songs {
     return (song) => words.every((word) => this.text(song).includes(word));
   }
 }
-
-export function clock(seconds) {
-  return seconds === null ? "" : `${Math.floor(seconds / 60)}:${String(Math.round(seconds) % 60).padStart(2, "0")}`;
-}

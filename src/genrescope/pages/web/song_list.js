@@ -1,7 +1,6 @@
 // <song-list>: songs as rows, of which only those in sight are elements; keys move, a screen reader reads each row.
 
-import { dot, make, percent } from "./dom.js";
-import { clock } from "./packed.js";
+import { clock, dot, make, percent } from "./dom.js";
 
 const ROW = 56, SPARE = 6; // CSS pixels of a row; rows beyond those in sight
 

@@ -2,12 +2,12 @@
 
 import { dot, make, percent, tinted } from "./dom.js";
 import { CORRECTED, DUPLICATE, TAG_DIFFERS, UNKNOWN } from "./packed.js";
-import { addresses, reason } from "./sources.js";
+import { addresses, hasFolders, reason } from "./sources.js";
 
 export class SongPlayer extends HTMLElement {
   start(state, say) {
     Object.assign(this, { state, say, songs: state.songs, rest: [] });
-    this.audio = make("audio", { controls: true, preload: "none" });
+    this.audio = make("audio", { controls: true, preload: "none", hidden: !hasFolders(this.songs) });
     this.audio.addEventListener("error", () => this.#failed());
     this.about = make("div", { className: "about" });
     this.note = make("p", { className: "note", hidden: true });
@@ -75,7 +75,7 @@ export class SongPlayer extends HTMLElement {
   }
 
   async play() {
-    if (!this.audio.paused) return;
+    if (!this.audio.paused || this.audio.hidden) return;
     const song = this.song;
     try {
       await this.audio.play();

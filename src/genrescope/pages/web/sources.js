@@ -6,11 +6,16 @@ const TYPES = {
   aiff: "audio/aiff", wma: "audio/x-ms-wma", ape: "audio/x-ape", wv: "audio/x-wavpack", mpc: "audio/x-musepack",
 }; // prettier-ignore
 
+// Whether the page says where songs lie: one that a service shows does not.
+export function hasFolders(songs) {
+  return songs.page.folders.some((folder) => folder.address !== null);
+}
+
 // Addresses to try: beside the page, as it may have moved together with the music, then where the music was.
 export function addresses(songs, song) {
   const folder = songs.page.folders[songs.folder[song]], file = songs.encoded(song);
   const found = folder.relative === null ? [] : [folder.relative + file];
-  if (location.protocol === "file:") found.push(folder.address + file);
+  if (folder.address !== null && location.protocol === "file:") found.push(folder.address + file);
   return [...new Set(found)];
 }
 
