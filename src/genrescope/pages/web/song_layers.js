@@ -11,6 +11,7 @@ import { drawTimeline, sampled, Stacking } from "./timeline.js";
 import { TimeAxis } from "./time_axis.js";
 import { drawWaveform, Peaks } from "./waveform.js";
 
+const SHORT = 3, MOST = 150; // seconds of a stretch that has a name; how many there are at most
 const GLIDE = 90; // milliseconds in which what moves goes two thirds of its way
 
 export class SongLayers extends HTMLElement {
@@ -68,7 +69,7 @@ export class SongLayers extends HTMLElement {
 
   // Show another song's layers from the beginning.
   clear({ labels, colours, isExclusive }) {
-    Object.assign(this, { labels, colours, isExclusive, until: 0, aim: 0, evidence: null, isOver: false, isUnknown: false, segments: null });
+    Object.assign(this, { labels, colours, isExclusive, until: 0, aim: 0, evidence: null, isOver: false, isUnknown: false });
     this.curve = new ScoreCurve(labels.length);
     this.stacking = new Stacking();
     this.setSound(null);
@@ -93,14 +94,14 @@ export class SongLayers extends HTMLElement {
     return made;
   }
 
-  // The song's scores so far. `segments` where the genre changes, as the result has them.
-  setScores({ windows, isOver, isUnknown, segments, seconds }) {
+  // The song's scores so far.
+  setScores({ windows, isOver, isUnknown, seconds }) {
     const isNew = this.curve.take(windows);
-    Object.assign(this, { isOver, isUnknown, segments });
+    Object.assign(this, { isOver, isUnknown });
     if (seconds) this.axis.setSeconds(seconds);
     if (isNew) this.stacking.take(this.curve.means());
     this.aim = isOver ? Math.max(this.axis.seconds, this.curve.end) : this.curve.end;
-    this.names.take(isOver && segments?.length ? fromSegments(segments, this) : this.curve.stretches(), this);
+    this.names.take(this.curve.stretches(Math.max(SHORT, this.axis.seconds / MOST)), this);
     this.redraw();
   }
 
@@ -189,18 +190,6 @@ export class SongLayers extends HTMLElement {
       pen.fillStyle = soft;
     }
   }
-}
-
-function fromSegments(segments, { labels, curve }) {
-  const silent = curve.stretches().filter(({ label, start, end }) => label < 0 && end - start >= 1);
-  const named = segments.map(({ start, end, genre }) => ({ start, end, label: labels.indexOf(genre) }));
-  return silent.reduce((all, hole) => all.flatMap((each) => without(each, hole)), named).concat(silent).sort((one, other) => one.start - other.start);
-}
-
-function without(each, hole) {
-  if (hole.end <= each.start || hole.start >= each.end) return [each];
-  const parts = [{ ...each, end: hole.start }, { ...each, start: hole.end }];
-  return parts.filter(({ start, end }) => end - start > 0.01);
 }
 
 // A canvas, as many pixels as the screen has for it, empty.

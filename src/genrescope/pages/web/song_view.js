@@ -111,7 +111,7 @@ export class SongView extends HTMLElement {
     this.classList.toggle("mute", isMute);
     this.note.textContent = isMute && song.state !== "failed" ? MUTE : "";
     this.layers.setScores({
-      windows: song.windows, isOver: isOver(song), isUnknown: result?.unknown, segments: result?.segments, seconds: song.seconds,
+      windows: song.windows, isOver: isOver(song), isUnknown: result?.unknown, seconds: song.seconds,
     });
     this.verdict.show(song, model, { colours: this.colours, leading: this.layers.leading });
     this.why.show(song, engine);
