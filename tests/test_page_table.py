@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Dialog, Page
 
 SEVERAL = (
     song("sure.mp3", genre="jazz", confidence=0.95),
@@ -187,7 +187,12 @@ def test_predictions_are_saved_as_the_command_line_writes_them(page: Page) -> No
 
 def test_corrections_are_saved_and_asked_for_before_they_are_lost(full: Page) -> None:
     asked: list[str] = []
-    full.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
+
+    def dismiss(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.dismiss()
+
+    full.on("dialog", dismiss)
     assert full.get_by_role("button", name="Download corrections").is_disabled()
     full.keyboard.press("6")
     full.evaluate("() => void setTimeout(() => location.reload())")
