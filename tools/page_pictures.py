@@ -41,9 +41,10 @@ def page_of(address: str, program: str, *, size: tuple[int, int], dark: bool = F
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as driver, driver.chromium.launch(executable_path=program) as browser:
-        scheme = "dark" if dark else "light"
         page = browser.new_page(
-            viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, device_scale_factor=1.5
+            viewport={"width": size[0], "height": size[1]},
+            color_scheme="dark" if dark else "light",
+            device_scale_factor=1.5,
         )
         page.goto(address)
         yield page
