@@ -39,6 +39,7 @@ LAYERS = (
     {"models"},
     {"modelfile"},
     {"inference"},
+    {"live"},
     {"library"},
     {"sources"},
     {"store"},

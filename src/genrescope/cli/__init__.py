@@ -20,6 +20,7 @@ from genrescope.cli import (
     demo,
     evaluate,
     library,
+    live,
     map,  # noqa: A004 - the command's name
     models,
     predict,
@@ -48,8 +49,8 @@ app = typer.Typer(
 )
 app.callback()(version)
 commands = (
-    demo, datasets, library, similar, map, correct, tag, check, data, splits, train, evaluate, models, predict, compare,
-    robustness, study, recipes, tune, transfer,
+    demo, datasets, library, similar, map, correct, tag, check, data, splits, train, evaluate, models, predict, live,
+    compare, robustness, study, recipes, tune, transfer,
 )  # fmt: skip
 for module in commands:
     module.add_to(app)

@@ -1,0 +1,281 @@
+"""How soon `genrescope live` follows a mix: `python -m benchmarks.live DATA [--choose] [--minutes 3]`.
+
+DATA is one of labelled clips with artists. A model is trained on the clips of a third of the artists. Those of the
+others become a mix: passages of one genre, of 1 to 4 clips, joined without a pause. It is played at speed 50; then its
+first minutes at true speed, where CPU time and memory are measured.
+
+A change of genre is found where the genre of the new passage is shown before the passage ends; its delay is the time
+until then. Any other change of what is shown is a false one. The limit is the share of passages whose average over all
+of their windows has the right genre: no smoothing could find more.
+
+With --choose the smoothing and the margin are compared on the third that the model is trained on, half of its artists
+at a time by a model of the other half. Nothing of the mix is used for it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import genrescope
+from benchmarks import mixes
+from benchmarks.measure import ONE_THREAD
+from genrescope import audio, splits
+from genrescope.inference import stream as streams
+from genrescope.inference.averages import Reading
+from genrescope.inference.playing import Playing
+from genrescope.splits import duplicates
+from genrescope.store.prepare import prepare
+from genrescope.training import recipe as recipes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from benchmarks.mixes import Passage
+    from genrescope.inference.averages import Window
+    from genrescope.inference.chunks import Run
+    from genrescope.inference.verdict import Verdict
+    from genrescope.sources.track import Track
+    from genrescope.store.store import Store
+
+SEED, SPEED, MINUTES, WARM = 5, 50, 3.0, 20.0
+SMOOTHINGS, MARGINS = (0.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0), (0.0, 0.05, 0.1, 0.2)
+
+
+@dataclass(frozen=True)
+class Followed:
+    """How well the changes of a mix were followed.
+
+    Attributes:
+        delays: of the changes that were found, in seconds.
+        changes: how many there are.
+        false: how many others were shown.
+        right: share of the time in which the right genre was shown.
+        hours: length of the mix.
+    """
+
+    delays: tuple[float, ...]
+    changes: int
+    false: int
+    right: float
+    hours: float
+
+    def __str__(self) -> str:
+        """All of it on one line."""
+        median, late = np.percentile(self.delays, [50, 90]) if self.delays else (np.nan, np.nan)
+        return (
+            f"{len(self.delays)} of {self.changes} changes found ({len(self.delays) / self.changes:.0%}), delay median "
+            f"{median:.1f} s, p90 {late:.1f} s; {self.false / self.hours:.1f} false changes an hour; right genre shown "
+            f"{self.right:.0%} of the time"
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.live", description=__doc__)
+    parser.add_argument("data")
+    parser.add_argument("--choose", action="store_true", help="compare smoothings and margins")
+    parser.add_argument("--minutes", type=float, default=MINUTES, help="at true speed")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        if given.choose:
+            choose(given.data, Path(folder))
+        else:
+            print(report(given.data, minutes=given.minutes, folder=Path(folder)))
+
+
+def report(data: str, *, minutes: float = MINUTES, folder: Path | None = None) -> str:
+    """Measure, and return the section of the page."""
+    if folder is None:
+        with tempfile.TemporaryDirectory() as made:
+            return report(data, minutes=minutes, folder=Path(made))
+    store, tracks = _prepared(data, folder)
+    own, others = _parts(store, tracks, folds=3)
+    model = _trained(store, own, folder / "run")
+    passages = mixes.write(folder / "mix.wav", mixes.order(others, seed=SEED))
+    fast = _played(model, folder / "mix.wav", folder / "fast.jsonl", speed=SPEED)
+    slow = _played(model, folder / "mix.wav", folder / "slow.jsonl", speed=1, seconds=60 * minutes)
+    shown = [(line["time"], line["genre"]) for line in fast.lines]
+    ages = [line["age"] for line in slow.lines[5:-1]]
+    limit = _limit(model, folder / "mix.wav", passages)
+    return "\n".join(
+        [
+            f"## Live: a mix of {passages[-1].end / 3600:.2f} hours, {len(passages)} passages, one core",
+            "",
+            f"Model: `listener`, trained on {len(own)} clips of other artists; mix of {len(others)} clips.",
+            f"At speed {SPEED}: {followed(shown, passages)}. {fast.lines[-1]['skipped']} windows skipped.",
+            f"The average over a whole passage has the right genre in {limit:.0%} of them.",
+            f"At true speed, {minutes:g} minutes: {slow.share:.1%} of one core, verdicts {np.median(ages):.2f} s old "
+            f"(median; p90 {np.percentile(ages, 90):.2f} s), {slow.lines[-1]['skipped']} windows skipped.",
+            f"Memory at true speed after {WARM:g} s {slow.memory[0]:.0f} MB, at the end {slow.memory[1]:.0f} MB; at "
+            f"speed {SPEED} after {WARM:g} s {fast.memory[0]:.0f} MB, at the end {fast.memory[1]:.0f} MB.",
+        ]
+    )
+
+
+def choose(data: str, folder: Path) -> None:
+    """Print how each smoothing and margin does on the clips that are not in the mix."""
+    store, tracks = _prepared(data, folder)
+    own, _ = _parts(store, tracks, folds=3)
+    halves = _parts(store, own, folds=2)
+    heard = []
+    for number, (learnt, played) in enumerate((halves, halves[::-1])):
+        model = _trained(store, learnt, folder / f"half-{number}")
+        heard.append(_windows(model, mixes.order(played, seed=SEED)))
+    for smoothing, margin in itertools.product(SMOOTHINGS, MARGINS):
+        both = [_simulated(*each, smoothing, margin) for each in heard]
+        print(f"smoothing {smoothing:4.1f} s, margin {margin:.2f}: {_together(both)}", flush=True)
+
+
+def followed(shown: Sequence[tuple[float, str | None]], passages: Sequence[Passage]) -> Followed:
+    """Compare the genres that were shown, each from a time on, with the passages."""
+    delays, changes, right = [], [], 0.0
+    for (time_, genre), (_, before) in zip(shown[1:], shown[:-1], strict=True):
+        if genre != before:
+            changes.append(time_)
+    for passage in passages[1:]:
+        times = [at for at, genre in shown if genre == passage.genre and passage.start < at <= passage.end]
+        delays += [times[0] - passage.start] if times else []
+    ends = [*(at for at, _ in shown[1:]), passages[-1].end]
+    for (at, genre), end in zip(shown, ends, strict=True):
+        right += sum(max(0.0, min(end, each.end) - max(at, each.start)) for each in passages if each.genre == genre)
+    length = passages[-1].end
+    return Followed(tuple(delays), len(passages) - 1, max(0, len(changes) - len(delays)), right / length, length / 3600)
+
+
+# -- models and mixes ---------------------------------------------------------------------------------------------
+
+
+def _prepared(data: str, folder: Path) -> tuple[Store, list[Track]]:
+    from genrescope.sources.data import read_data
+
+    return prepare(data, folder / "store").store, read_data(data)[1]
+
+
+def _parts(store: Store, tracks: Sequence[Track], *, folds: int) -> tuple[list[Track], list[Track]]:
+    """Return the tracks of one fold, and those of the others; no artist is in both."""
+    ids = {track.id for track in tracks}
+    stored = [track for track in store.tracks if track.id in ids]
+    split = splits.choose(stored, None, seed=SEED, folds=folds, pairs=duplicates.in_store(store))
+    first = next(iter(split.counts))
+    known = [track for track in tracks if track.id in split.parts]
+    return (
+        [track for track in known if split.parts[track.id] == first],
+        [track for track in known if split.parts[track.id] != first],
+    )
+
+
+def _trained(store: Store, tracks: Sequence[Track], out: Path) -> Path:
+    split = splits.Split({track.id: "train" for track in tracks}, "benchmark")
+    return genrescope.train(genrescope.Job(store, recipes.load_any("listener"), split, out, device="cpu", pairs=()))
+
+
+def _limit(model: Path, mix: Path, passages: Sequence[Passage]) -> float:
+    """Return the share of passages whose average over all windows has the right genre."""
+    classifier = genrescope.load(model, device="cpu", windows="all")
+    right = 0
+    for passage in passages:
+        wave = audio.decode(mix, offset=passage.start, duration=passage.end - passage.start)
+        right += classifier.predict(wave, sample_rate=audio.SAMPLE_RATE).genre == passage.genre
+    return right / len(passages)
+
+
+# -- choosing -----------------------------------------------------------------------------------------------------
+
+
+class _Recorded(Playing):
+    """Keeps the windows that it is given."""
+
+    windows: list[Window]
+
+    def see(self, window: Window, run: Run) -> Verdict | None:
+        self.windows.append(window)
+        return super().see(window, run)
+
+
+def _windows(model: Path, passages: Sequence[Sequence[Track]]) -> tuple[Reading, list[Window], list[Passage]]:
+    """Return the windows of a mix, scored, and its passages."""
+    classifier = genrescope.load(model, device="cpu")
+    stream = streams.Stream(classifier.header, classifier._scorer, every=1.0, keep_up=False, threads=1)
+    reading, found = Reading(classifier.header), list[mixes.Passage]()
+    stream._playing = recorded = _Recorded(reading, every=1.0)
+    recorded.windows = []
+    for _ in stream.verdicts(mixes.joined(passages, found), audio.SAMPLE_RATE):
+        pass
+    return reading, recorded.windows, found
+
+
+class _Endless:
+    """A run that has everything."""
+
+    seconds, lost = float("inf"), 0.0
+
+    def received(self, seconds: float) -> float:
+        return time.monotonic()
+
+
+def _simulated(
+    reading: Reading, windows: Sequence[Window], passages: Sequence[Passage], smoothing: float, margin: float
+) -> Followed:
+    playing, run = Playing(reading, every=1.0, smoothing=smoothing, margin=margin), _Endless()
+    verdicts = [playing.see(window, run) for window in windows]  # type: ignore[arg-type]  # it has what is asked for
+    return followed([(each.time, each.genre) for each in verdicts if each is not None], passages)
+
+
+def _together(parts: Sequence[Followed]) -> Followed:
+    hours = sum(part.hours for part in parts)
+    return Followed(
+        tuple(itertools.chain.from_iterable(part.delays for part in parts)), sum(part.changes for part in parts),
+        sum(part.false for part in parts), sum(part.right * part.hours for part in parts) / hours, hours,
+    )  # fmt: skip
+
+
+# -- the command --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Played:
+    """What the command wrote, the share of one core that it took, and its memory in MB after a while and at the end."""
+
+    lines: list[dict[str, Any]]
+    share: float
+    memory: tuple[float, float]
+
+
+def _played(model: Path, mix: Path, log: Path, *, speed: float, seconds: float | None = None) -> _Played:
+    """Run `genrescope live`, to the end of the mix or for some seconds, and measure it once it is warm."""
+    import psutil
+
+    command = [sys.executable, "-m", "genrescope", "live", model, mix, "--speed", f"{speed:g}", "--log", log, "--quiet"]
+    with subprocess.Popen(
+        [str(each) for each in command], env=os.environ | ONE_THREAD, stdout=subprocess.DEVNULL
+    ) as running:
+        process = psutil.Process(running.pid)
+        while not log.exists():
+            time.sleep(0.1)
+        time.sleep(WARM)
+        begun, first, used = time.monotonic(), process.memory_info().rss, sum(process.cpu_times()[:2])
+        last, spent, now = first, used, begun
+        while running.poll() is None and (seconds is None or time.monotonic() < begun + seconds):
+            time.sleep(0.2)
+            try:
+                last, spent, now = process.memory_info().rss, sum(process.cpu_times()[:2]), time.monotonic()
+            except psutil.Error:  # it has ended
+                break
+        running.terminate()
+    lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    return _Played(lines, (spent - used) / max(1e-9, now - begun), (first / 1e6, last / 1e6))
+
+
+if __name__ == "__main__":
+    main()
