@@ -1,15 +1,16 @@
 """How soon `genrescope live` follows a mix: `python -m benchmarks.live DATA [--choose] [--minutes 3]`.
 
-DATA is one of labelled clips with artists. A model is trained on the clips of a third of the artists. Those of the
-others become a mix: passages of one genre, of 1 to 4 clips, joined without a pause. It is played at speed 50; then its
-first minutes at true speed, where CPU time and memory are measured.
+DATA is one of labelled clips with artists, of which genres with 50 clips and more are taken. A model is trained on the
+clips of a third of the artists. Those of the others become a mix of two hours: passages of one genre, of 1 to 4 clips,
+joined without a pause. It is played at speed 50; then its first minutes at true speed, where CPU time and memory are
+measured.
 
 A change of genre is found where the genre of the new passage is shown before the passage ends; its delay is the time
 until then. Any other change of what is shown is a false one. The limit is the share of passages whose average over all
 of their windows has the right genre: no smoothing could find more.
 
-With --choose the smoothing and the margin are compared on the third that the model is trained on, half of its artists
-at a time by a model of the other half. Nothing of the mix is used for it.
+With --choose the smoothing, the margin and the number of windows that must agree are compared on the third that the
+model is trained on, half of its artists at a time by a model of the other half. Nothing of the mix is used for it.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,8 +51,9 @@ if TYPE_CHECKING:
     from genrescope.sources.track import Track
     from genrescope.store.store import Store
 
-SEED, SPEED, MINUTES, WARM = 5, 50, 3.0, 20.0
-SMOOTHINGS, MARGINS = (0.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0), (0.0, 0.05, 0.1, 0.2)
+SEED, HOURS, SPEED, MINUTES, WARM = 5, 2.0, 50, 3.0, 20.0
+LEAST = 50  # clips of a genre, so that a third of its artists are enough to learn from
+SMOOTHINGS, MARGINS, AGAINS = (0.0, 2.0, 4.0, 6.0, 8.0, 12.0), (0.0, 0.1, 0.2, 0.3), (2, 3)
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,7 @@ def report(data: str, *, minutes: float = MINUTES, folder: Path | None = None) -
     store, tracks = _prepared(data, folder)
     own, others = _parts(store, tracks, folds=3)
     model = _trained(store, own, folder / "run")
-    passages = mixes.write(folder / "mix.wav", mixes.order(others, seed=SEED))
+    passages = mixes.write(folder / "mix.wav", mixes.lasting(others, 3600 * HOURS, seed=SEED))
     fast = _played(model, folder / "mix.wav", folder / "fast.jsonl", speed=SPEED)
     slow = _played(model, folder / "mix.wav", folder / "slow.jsonl", speed=1, seconds=60 * minutes)
     shown = [(line["time"], line["genre"]) for line in fast.lines]
@@ -132,9 +135,9 @@ def choose(data: str, folder: Path) -> None:
     for number, (learnt, played) in enumerate((halves, halves[::-1])):
         model = _trained(store, learnt, folder / f"half-{number}")
         heard.append(_windows(model, mixes.order(played, seed=SEED)))
-    for smoothing, margin in itertools.product(SMOOTHINGS, MARGINS):
-        both = [_simulated(*each, smoothing, margin) for each in heard]
-        print(f"smoothing {smoothing:4.1f} s, margin {margin:.2f}: {_together(both)}", flush=True)
+    for again, smoothing, margin in itertools.product(AGAINS, SMOOTHINGS, MARGINS):
+        both = [_simulated(*each, smoothing=smoothing, margin=margin, again=again) for each in heard]
+        print(f"{again} windows, smoothing {smoothing:4.1f} s, margin {margin:.2f}: {_together(both)}", flush=True)
 
 
 def followed(shown: Sequence[tuple[float, str | None]], passages: Sequence[Passage]) -> Followed:
@@ -159,7 +162,11 @@ def followed(shown: Sequence[tuple[float, str | None]], passages: Sequence[Passa
 def _prepared(data: str, folder: Path) -> tuple[Store, list[Track]]:
     from genrescope.sources.data import read_data
 
-    return prepare(data, folder / "store").store, read_data(data)[1]
+    tracks = read_data(data)[1]
+    counts = Counter(track.genre for track in tracks)
+    genres = [genre for genre, count in counts.items() if count >= LEAST] or sorted(counts)
+    store = prepare(data, folder / "store", genres=genres).store
+    return store, [track for track in tracks if track.genre in genres]
 
 
 def _parts(store: Store, tracks: Sequence[Track], *, folds: int) -> tuple[list[Track], list[Track]]:
@@ -224,10 +231,8 @@ class _Endless:
         return time.monotonic()
 
 
-def _simulated(
-    reading: Reading, windows: Sequence[Window], passages: Sequence[Passage], smoothing: float, margin: float
-) -> Followed:
-    playing, run = Playing(reading, every=1.0, smoothing=smoothing, margin=margin), _Endless()
+def _simulated(reading: Reading, windows: Sequence[Window], passages: Sequence[Passage], **options: Any) -> Followed:
+    playing, run = Playing(reading, every=1.0, **options), _Endless()
     verdicts = [playing.see(window, run) for window in windows]  # type: ignore[arg-type]  # it has what is asked for
     return followed([(each.time, each.genre) for each in verdicts if each is not None], passages)
 

@@ -36,7 +36,10 @@ class Passage:
 
 
 def order(tracks: Sequence[Track], *, seed: int) -> list[list[Track]]:
-    """Return all tracks in passages of one genre of 1 to `LONGEST` clips; neighbours differ where that can be."""
+    """Return tracks in passages of one genre of 1 to `LONGEST` clips, of which neighbours differ.
+
+    Every track is there once, but for what is left over of one genre at the end.
+    """
     random = np.random.default_rng(seed)
     left: dict[str, list[Track]] = {}
     for place in random.permutation(len(tracks)):
@@ -54,6 +57,19 @@ def order(tracks: Sequence[Track], *, seed: int) -> list[list[Track]]:
         left[name] = left[name][count:]
         left = {each: tracks for each, tracks in left.items() if tracks}
     return passages
+
+
+def lasting(tracks: Sequence[Track], seconds: float, *, clip: float = 30.0, seed: int) -> list[list[Track]]:
+    """Return passages that last so long in all; tracks are there again, in another order, where they do not suffice."""
+    passages: list[list[Track]] = []
+    while sum(map(len, passages)) * clip < seconds:
+        more = order(tracks, seed=seed)
+        passages += more[1:] if passages and passages[-1][0].genre == more[0][0].genre else more
+        seed += 1
+    kept = 0
+    while sum(map(len, passages[:kept])) * clip < seconds:
+        kept += 1
+    return passages[:kept]
 
 
 def joined(passages: Sequence[Sequence[Track]], found: list[Passage]) -> Iterator[npt.NDArray[np.float32]]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _BARS, _BAR, _LEVEL = 5, 30, 24  # genres with a bar, columns of a bar, and of the meter
 _QUIETEST = -60.0  # dB at the left end of the meter
 _MINUTES = 10  # of the strip
+_NOTED = 20.0  # seconds for which a note stays once sound comes
 _REFRESH = 4  # times a second: the age counts on between verdicts
 _OTHER = {"silence": "grey30", "unknown": "grey62", "...": "grey30"}
 
@@ -85,7 +86,7 @@ class Display:
     """
 
     def __init__(self) -> None:
-        self._name, self._note = "", ""
+        self._name, self._note, self._noted = "", "", 0.0
         self._styles: dict[str, str] = {}
         self._verdict: Verdict | None = None
         self._played: Played | None = None
@@ -113,11 +114,11 @@ class Display:
     def see(self, verdict: Verdict, played: Played) -> None:
         """Show a verdict."""
         self._verdict, self._played, self._seen = verdict, played, time.monotonic()
-        self._note = "" if self._note and verdict.time > 0 and verdict.lost == 0 else self._note
+        self._note = self._note if self._seen < self._noted + _NOTED else ""
 
     def note(self, text: str) -> None:
         """Show something below."""
-        self._note = text
+        self._note, self._noted = text, time.monotonic()
         if self._live is None:
             say(text, style="yellow")
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from genrescope.inference.averages import Running, Smoothed
-from genrescope.inference.confirmed import Confirmed
+from genrescope.inference.confirmed import AGAIN, Confirmed
 from genrescope.inference.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -34,14 +34,23 @@ class Playing:
         every: seconds from one verdict to the next.
         smoothing: seconds after which the weight of a window has fallen to 1/e.
         margin: by how much the smoothed score of another genre must exceed that of the genre that holds.
+        again: in how many windows that share no sound it must.
     """
 
-    def __init__(self, reading: Reading, *, every: float, smoothing: float = SMOOTHING, margin: float = MARGIN) -> None:
+    def __init__(
+        self,
+        reading: Reading,
+        *,
+        every: float,
+        smoothing: float = SMOOTHING,
+        margin: float = MARGIN,
+        again: int = AGAIN,
+    ) -> None:
         self._every, self._margin = every, margin
         self.skipped = 0
         self._whole, self._song, self._smoothed = Running(reading), Running(reading), Smoothed(reading, smoothing)
-        self._genre: Confirmed[str | None] = Confirmed(None)
-        self._unknown = Confirmed(False)
+        self._genre: Confirmed[str | None] = Confirmed(None, again)
+        self._unknown = Confirmed(False, again)
         self._begun, self._lost = 0.0, 0.0  # seconds before this run, and those of them that never came
         self._quiet_since: float | None = None
         self._end = 0.0
