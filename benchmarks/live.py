@@ -1,21 +1,22 @@
 """How soon `genrescope live` follows a mix: `python -m benchmarks.live DATA [--choose] [--minutes 3]`.
 
 DATA is one of labelled clips with artists, of which genres with 50 clips and more are taken. A model is trained on the
-clips of a third of the artists. Those of the others become a mix of two hours: passages of one genre, of 1 to 4 clips,
-joined without a pause. It is played at speed 50; then its first minutes at true speed, where CPU time and memory are
-measured.
+clips of half of the artists. Those of the others become a mix of two hours: passages of one genre, of 1 to 4 clips,
+joined without a pause; if need be a clip is there again, in another order. It is played at speed 50; then its first
+minutes at true speed, where CPU time and memory are measured.
 
 A change of genre is found where the genre of the new passage is shown before the passage ends; its delay is the time
 until then. Any other change of what is shown is a false one. The limit is the share of passages whose average over all
 of their windows has the right genre: no smoothing could find more.
 
-With --choose the smoothing, the margin and the number of windows that must agree are compared on the third that the
-model is trained on, half of its artists at a time by a model of the other half. Nothing of the mix is used for it.
+With --choose the smoothing, the margin and the number of windows that must agree are compared on the half that the
+model is trained on: a quarter of its artists at a time, by a model of the others. Nothing of the mix is used for it.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import itertools
 import json
 import os
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
     from genrescope.store.store import Store
 
 SEED, HOURS, SPEED, MINUTES, WARM = 5, 2.0, 50, 3.0, 20.0
-LEAST = 50  # clips of a genre, so that a third of its artists are enough to learn from
+LEAST = 50  # clips of a genre, so that half of its artists are enough to learn from
 SMOOTHINGS, MARGINS, AGAINS = (0.0, 2.0, 4.0, 6.0, 8.0, 12.0), (0.0, 0.1, 0.2, 0.3), (2, 3)
 
 
@@ -89,8 +90,10 @@ def main() -> None:
     parser.add_argument("data")
     parser.add_argument("--choose", action="store_true", help="compare smoothings and margins")
     parser.add_argument("--minutes", type=float, default=MINUTES, help="at true speed")
+    parser.add_argument("--folder", help="keep the store and the models there; by default nothing is kept")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
+    with contextlib.ExitStack() as held:
+        folder = given.folder or held.enter_context(tempfile.TemporaryDirectory())
         if given.choose:
             choose(given.data, Path(folder))
         else:
@@ -103,7 +106,7 @@ def report(data: str, *, minutes: float = MINUTES, folder: Path | None = None) -
         with tempfile.TemporaryDirectory() as made:
             return report(data, minutes=minutes, folder=Path(made))
     store, tracks = _prepared(data, folder)
-    own, others = _parts(store, tracks, folds=3)
+    own, others = _folds(store, tracks, 2)
     model = _trained(store, own, folder / "run")
     passages = mixes.write(folder / "mix.wav", mixes.lasting(others, 3600 * HOURS, seed=SEED))
     fast = _played(model, folder / "mix.wav", folder / "fast.jsonl", speed=SPEED)
@@ -129,15 +132,14 @@ def report(data: str, *, minutes: float = MINUTES, folder: Path | None = None) -
 def choose(data: str, folder: Path) -> None:
     """Print how each smoothing and margin does on the clips that are not in the mix."""
     store, tracks = _prepared(data, folder)
-    own, _ = _parts(store, tracks, folds=3)
-    halves = _parts(store, own, folds=2)
+    own, _ = _folds(store, tracks, 2)
     heard = []
-    for number, (learnt, played) in enumerate((halves, halves[::-1])):
-        model = _trained(store, learnt, folder / f"half-{number}")
+    for number, played in enumerate(_folds(store, own, 4)):
+        model = _trained(store, [track for track in own if track not in played], folder / f"fold-{number}")
         heard.append(_windows(model, mixes.order(played, seed=SEED)))
     for again, smoothing, margin in itertools.product(AGAINS, SMOOTHINGS, MARGINS):
-        both = [_simulated(*each, smoothing=smoothing, margin=margin, again=again) for each in heard]
-        print(f"{again} windows, smoothing {smoothing:4.1f} s, margin {margin:.2f}: {_together(both)}", flush=True)
+        parts = [_simulated(*each, smoothing=smoothing, margin=margin, again=again) for each in heard]
+        print(f"{again} windows, smoothing {smoothing:4.1f} s, margin {margin:.2f}: {_together(parts)}", flush=True)
 
 
 def followed(shown: Sequence[tuple[float, str | None]], passages: Sequence[Passage]) -> Followed:
@@ -169,20 +171,17 @@ def _prepared(data: str, folder: Path) -> tuple[Store, list[Track]]:
     return store, [track for track in tracks if track.genre in genres]
 
 
-def _parts(store: Store, tracks: Sequence[Track], *, folds: int) -> tuple[list[Track], list[Track]]:
-    """Return the tracks of one fold, and those of the others; no artist is in both."""
+def _folds(store: Store, tracks: Sequence[Track], count: int) -> list[list[Track]]:
+    """Divide tracks by artist."""
     ids = {track.id for track in tracks}
     stored = [track for track in store.tracks if track.id in ids]
-    split = splits.choose(stored, None, seed=SEED, folds=folds, pairs=duplicates.in_store(store))
-    first = next(iter(split.counts))
-    known = [track for track in tracks if track.id in split.parts]
-    return (
-        [track for track in known if split.parts[track.id] == first],
-        [track for track in known if split.parts[track.id] != first],
-    )
+    split = splits.choose(stored, None, seed=SEED, folds=count, pairs=duplicates.in_store(store))
+    return [[track for track in tracks if split.parts.get(track.id) == name] for name in split.counts]
 
 
 def _trained(store: Store, tracks: Sequence[Track], out: Path) -> Path:
+    if (out / "model.safetensors").exists():
+        return out
     split = splits.Split({track.id: "train" for track in tracks}, "benchmark")
     return genrescope.train(genrescope.Job(store, recipes.load_any("listener"), split, out, device="cpu", pairs=()))
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     import numpy.typing as npt
@@ -26,12 +26,14 @@ class Radio:
     Attributes:
         connections: how many there were.
         refuse: answer 503 to so many connections, once the first has dropped.
+        when_over: called when a connection is made after all of the sound was sent.
     """
 
     def __init__(self, sound: bytes, *, drop_after: int, refuse: int = 0) -> None:
         self.connections, self.refuse = 0, refuse
         self.sound, self.drop_after = sound, drop_after
         self.at = 0
+        self.when_over: Callable[[], None] = lambda: None
 
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
         """Answer a connection."""
@@ -44,6 +46,9 @@ class Radio:
         handler.send_header("Content-Type", "audio/mpeg")
         handler.send_header("icy-name", "test")
         handler.end_headers()
+        if self.at >= len(self.sound):
+            self.when_over()
+            return
         piece = self.sound[self.at : self.at + self.drop_after]
         self.at += len(piece)
         with contextlib.suppress(OSError):

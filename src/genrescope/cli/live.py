@@ -81,8 +81,8 @@ def live(
 
     chosen, named = model_and_source(model, source)
     with shown(quiet=quiet) as display:
-        opened = _source(named, input_, speed, (rate, channels, format_.value), display)
         classifier, _ = load_model(chosen, device=device, quiet=quiet)
+        opened = _source(named, input_, speed, (rate, channels, format_.value), display)
         display.begin(opened.name, classifier.genres)
         played = Played()
         code = _play(classifier, opened, display, played, every=every, log=log)

@@ -30,17 +30,17 @@ class Average:
     windows: int
     start: float
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON-like values, scores rounded to six places."""
-        return {
+    def to_dict(self, *, scores: bool = True) -> dict[str, Any]:
+        """Return it as JSON-like values, scores rounded to six places, or without them."""
+        short: dict[str, Any] = {
             "genre": self.genre,
             "confidence": round(self.confidence, 6),
             "unknown": self.unknown,
             "labels": list(self.labels),
             "windows": self.windows,
             "start": round(self.start, 3),
-            "scores": rounded(self.scores),
         }
+        return short | {"scores": rounded(self.scores)} if scores else short
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class Verdict:
         return "unknown" if self.unknown else self.genre or "..."
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the verdict as JSON-like values, scores rounded to six places."""
+        """Return the verdict as JSON-like values, scores rounded to six places; the last has those of averages, too."""
         return {
             "time": round(self.time, 3),
             "age": round(self.age, 3),
@@ -103,8 +103,8 @@ class Verdict:
             "unknown": self.unknown,
             "level": round(self.level, 1),
             "scores": rounded(self.scores),
-            "song": None if self.song is None else self.song.to_dict(),
-            "whole": None if self.whole is None else self.whole.to_dict(),
+            "song": None if self.song is None else self.song.to_dict(scores=self.last),
+            "whole": None if self.whole is None else self.whole.to_dict(scores=self.last),
             "skipped": self.skipped,
             "lost": round(self.lost, 3),
             "last": self.last,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -78,4 +79,6 @@ def _frames(container: Any) -> Iterator[Any]:
 def _reason(error: Exception) -> str:
     if type(error).__name__ == "ExitError":
         return "no answer in time"
+    if getattr(error, "errno", None) == errno.EIO:  # so FFmpeg says that the other side has closed the connection
+        return "the stream ended"
     return str(getattr(error, "strerror", "") or error).rstrip(".")
