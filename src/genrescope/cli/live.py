@@ -12,7 +12,7 @@ import typer
 
 from genrescope.cli.bars import clock
 from genrescope.cli.console import INTERRUPTED, Device, Quiet, next_step, out, say, table, unused
-from genrescope.cli.live_options import Format, is_url, model_and_source
+from genrescope.cli.live_options import Format, Pipe, check_fits, is_url, model_and_source
 from genrescope.cli.loading import load_model
 from genrescope.errors import AudioError
 
@@ -80,9 +80,11 @@ def live(
     from genrescope.live.played import Played
 
     chosen, named = model_and_source(model, source)
+    pipe = Pipe(rate, channels, format_)
+    check_fits(named, input_=input_, speed=speed, pipe=pipe)
     with shown(quiet=quiet) as display:
         classifier, _ = load_model(chosen, device=device, quiet=quiet)
-        opened = _source(named, input_, speed, (rate, channels, format_.value), display)
+        opened = _source(named, input_, speed, pipe, display)
         display.begin(opened.name, classifier.genres)
         played = Played()
         code = _play(classifier, opened, display, played, every=every, log=log)
@@ -91,7 +93,7 @@ def live(
     raise typer.Exit(code)
 
 
-def _source(named: str | None, input_: str | None, speed: float, pipe: tuple[int, int, str], display: Shown) -> Source:
+def _source(named: str | None, input_: str | None, speed: float, pipe: Pipe, display: Shown) -> Source:
     """Return where the sound comes from.
 
     Raises:
@@ -107,7 +109,7 @@ def _source(named: str | None, input_: str | None, speed: float, pipe: tuple[int
         chosen = int(input_) if input_ is not None and input_.isdecimal() else input_
         return Reconnecting(MicrophoneSource(chosen), display.note)
     if named == "-":
-        return PipeSource(sys.stdin.buffer, *pipe, speed=speed)
+        return PipeSource(sys.stdin.buffer, pipe.rate, pipe.channels, pipe.format.value, speed)
     if is_url(named):
         return Reconnecting(UrlSource(named), display.note)
     return FileSource(Path(named), speed)

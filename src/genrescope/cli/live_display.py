@@ -183,7 +183,7 @@ class Display:
         first = max(0.0, played.seconds - 60 * _MINUTES)
         step = 60 * _MINUTES / columns
         line, seen = Text("last 10 min "), dict.fromkeys(range(columns), "")
-        for at, heading in played.recent:
+        for at, heading in list(played.recent):  # a copy: another thread draws
             if at > first:
                 seen[min(columns - 1, int((at - first) / step))] = heading
         before = ""

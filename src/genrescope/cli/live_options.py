@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
@@ -30,6 +31,29 @@ def model_and_source(first: str | None, second: str | None) -> tuple[Path | None
         known = "a folder" if Path(source).is_dir() else "no such file"
         raise DataError(f"{source}: {known}; accepted are a file, an address (http or https), and - for stdin")
     return None if model is None else Path(model), source
+
+
+@dataclass(frozen=True)
+class Pipe:
+    """How raw samples from stdin are to be read."""
+
+    rate: int = 44_100
+    channels: int = 2
+    format: Format = Format.s16le
+
+
+def check_fits(source: str | None, *, input_: str | None, speed: float, pipe: Pipe) -> None:
+    """Refuse options that belong to another source than the one that is given.
+
+    Raises:
+        DataError: one does.
+    """
+    if source is not None and input_ is not None:
+        raise DataError(f"--input {input_} and the source {source}: give one of them")
+    if speed != 1 and (source is None or is_url(source)):
+        raise DataError(f"--speed {speed:g}: accepted for a file and for stdin; this source plays as it comes")
+    if source != "-" and pipe != Pipe():
+        raise DataError("--rate, --channels and --format: accepted for stdin; give - as the source")
 
 
 def is_url(text: str) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from genrescope.inference.verdict import Average, Verdict
 
-_RECENT = 3600  # verdicts that are kept
+_RECENT = 6000  # verdicts that are kept
 
 
 @dataclass
