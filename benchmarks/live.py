@@ -1,4 +1,4 @@
-"""How soon `genrescope live` follows a mix: `python -m benchmarks.live DATA [--choose] [--minutes 3]`.
+"""How soon `genrescope live` follows a mix: `python -m benchmarks.live DATA [--minutes 3]`.
 
 DATA is one of labelled clips with artists, of which genres with 50 clips and more are taken. A model is trained on the
 clips of half of the artists. Those of the others become a mix of two hours: passages of one genre, of 1 to 4 clips,
@@ -6,11 +6,8 @@ joined without a pause; if need be a clip is there again, in another order. It i
 minutes at true speed, where CPU time and memory are measured.
 
 A change of genre is found where the genre of the new passage is shown before the passage ends; its delay is the time
-until then. Any other change of what is shown is a false one. The limit is the share of passages whose average over all
-of their windows has the right genre: no smoothing could find more.
-
-With --choose the smoothing, the margin and the number of windows that must agree are compared on the half that the
-model is trained on: a quarter of its artists at a time, by a model of the others. Nothing of the mix is used for it.
+until then. Any other change of what is shown is a false one, that back to the right genre included. The limit is the
+share of passages whose average over all of their windows has the right genre: no smoothing could find more.
 """
 
 from __future__ import annotations
@@ -35,9 +32,6 @@ import genrescope
 from benchmarks import mixes
 from benchmarks.measure import ONE_THREAD
 from genrescope import audio, splits
-from genrescope.inference import stream as streams
-from genrescope.inference.averages import Reading
-from genrescope.inference.playing import Playing
 from genrescope.splits import duplicates
 from genrescope.store.prepare import prepare
 from genrescope.training import recipe as recipes
@@ -46,15 +40,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from benchmarks.mixes import Passage
-    from genrescope.inference.averages import Window
-    from genrescope.inference.chunks import Run
-    from genrescope.inference.verdict import Verdict
     from genrescope.sources.track import Track
     from genrescope.store.store import Store
 
 SEED, HOURS, SPEED, MINUTES, WARM = 5, 2.0, 50, 3.0, 20.0
 LEAST = 50  # clips of a genre, so that half of its artists are enough to learn from
-SMOOTHINGS, MARGINS, AGAINS = (0.0, 2.0, 4.0, 6.0, 8.0, 12.0), (0.0, 0.1, 0.2, 0.3), (2, 3)
 
 
 @dataclass(frozen=True)
@@ -88,14 +78,14 @@ class Followed:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.live", description=__doc__)
     parser.add_argument("data")
-    parser.add_argument("--choose", action="store_true", help="compare smoothings and margins")
+    parser.add_argument("--prepare", action="store_true", help="train and write the mix into --folder, and end")
     parser.add_argument("--minutes", type=float, default=MINUTES, help="at true speed")
     parser.add_argument("--folder", help="keep the store and the models there; by default nothing is kept")
     given = parser.parse_args()
     with contextlib.ExitStack() as held:
         folder = given.folder or held.enter_context(tempfile.TemporaryDirectory())
-        if given.choose:
-            choose(given.data, Path(folder))
+        if given.prepare:
+            prepared(given.data, Path(folder))
         else:
             print(report(given.data, minutes=given.minutes, folder=Path(folder)))
 
@@ -105,22 +95,20 @@ def report(data: str, *, minutes: float = MINUTES, folder: Path | None = None) -
     if folder is None:
         with tempfile.TemporaryDirectory() as made:
             return report(data, minutes=minutes, folder=Path(made))
-    store, tracks = _prepared(data, folder)
-    own, others = _folds(store, tracks, 2)
-    model = _trained(store, own, folder / "run")
-    passages = mixes.write(folder / "mix.wav", mixes.lasting(others, 3600 * HOURS, seed=SEED))
-    fast = _played(model, folder / "mix.wav", folder / "fast.jsonl", speed=SPEED)
-    slow = _played(model, folder / "mix.wav", folder / "slow.jsonl", speed=1, seconds=60 * minutes)
-    shown = [(line["time"], line["genre"]) for line in fast.lines]
+    played = prepared(data, folder)
+    model, mix, passages = folder / "run", folder / "mix.wav", played.passages
+    fast = _played(model, mix, folder / "fast.jsonl", speed=SPEED)
+    slow = _played(model, mix, folder / "slow.jsonl", speed=1, seconds=60 * minutes)
+    shown = [(line["time"], line["genre"]) for line in fast.lines if not line["last"]]
     ages = [line["age"] for line in slow.lines[5:-1]]
-    limit = _limit(model, folder / "mix.wav", passages)
     return "\n".join(
         [
             f"## Live: a mix of {passages[-1].end / 3600:.2f} hours, {len(passages)} passages, one core",
             "",
-            f"Model: `listener`, trained on {len(own)} clips of other artists; mix of {len(others)} clips.",
-            f"At speed {SPEED}: {followed(shown, passages)}. {fast.lines[-1]['skipped']} windows skipped.",
-            f"The average over a whole passage has the right genre in {limit:.0%} of them.",
+            f"Model: `listener`, trained on {played.own} clips; mix of {played.others} clips of other artists.",
+            f"At speed {SPEED}: {followed(shown, passages)}.",
+            f"{len(shown)} verdicts, {fast.lines[-1]['skipped']} windows skipped.",
+            f"The average over a whole passage has the right genre in {played.limit:.0%} of them.",
             f"At true speed, {minutes:g} minutes: {slow.share:.1%} of one core, verdicts {np.median(ages):.2f} s old "
             f"(median; p90 {np.percentile(ages, 90):.2f} s), {slow.lines[-1]['skipped']} windows skipped.",
             f"Memory at true speed after {WARM:g} s {slow.memory[0]:.0f} MB, at the end {slow.memory[1]:.0f} MB; at "
@@ -129,39 +117,59 @@ def report(data: str, *, minutes: float = MINUTES, folder: Path | None = None) -
     )
 
 
-def choose(data: str, folder: Path) -> None:
-    """Print how each smoothing and margin does on the clips that are not in the mix."""
-    store, tracks = _prepared(data, folder)
-    own, _ = _folds(store, tracks, 2)
-    heard = []
-    for number, played in enumerate(_folds(store, own, 4)):
-        model = _trained(store, [track for track in own if track not in played], folder / f"fold-{number}")
-        heard.append(_windows(model, mixes.order(played, seed=SEED)))
-    for again, smoothing, margin in itertools.product(AGAINS, SMOOTHINGS, MARGINS):
-        parts = [_simulated(*each, smoothing=smoothing, margin=margin, again=again) for each in heard]
-        print(f"{again} windows, smoothing {smoothing:4.1f} s, margin {margin:.2f}: {_together(parts)}", flush=True)
+@dataclass(frozen=True)
+class Prepared:
+    """What is to be played.
+
+    Attributes:
+        passages: of the mix.
+        limit: share of them whose average over all windows has the right genre.
+        own: number of clips that the model is trained on.
+        others: number of clips that the mix is made of.
+    """
+
+    passages: list[Passage]
+    limit: float
+    own: int
+    others: int
+
+
+def prepared(data: str, folder: Path) -> Prepared:
+    """Train the model, write the mix, and classify its passages; what the folder has is not done again."""
+    known = folder / "mix.json"
+    if known.exists():
+        found = json.loads(known.read_text(encoding="utf-8"))
+        return Prepared([mixes.Passage(*each) for each in found["passages"]], found["limit"], *found["clips"])
+    store, tracks = store_of(data, folder)
+    own, others = folds(store, tracks, 2)
+    model = trained(store, own, folder / "run")
+    passages = mixes.write(folder / "mix.wav", mixes.lasting(others, 3600 * HOURS, seed=SEED))
+    limit, clips = _limit(model, folder / "mix.wav", passages), (len(own), len(others))
+    values = {"passages": [(each.genre, each.start, each.end) for each in passages], "limit": limit, "clips": clips}
+    known.write_text(json.dumps(values), encoding="utf-8")
+    return Prepared(passages, limit, *clips)
 
 
 def followed(shown: Sequence[tuple[float, str | None]], passages: Sequence[Passage]) -> Followed:
     """Compare the genres that were shown, each from a time on, with the passages."""
-    delays, changes, right = [], [], 0.0
-    for (time_, genre), (_, before) in zip(shown[1:], shown[:-1], strict=True):
-        if genre != before:
-            changes.append(time_)
+    changes = [new for before, new in itertools.pairwise(shown) if new[1] != before[1]]
+    delays, good, right = [], 0, 0.0
     for passage in passages[1:]:
         times = [at for at, genre in shown if genre == passage.genre and passage.start < at <= passage.end]
         delays += [times[0] - passage.start] if times else []
+        good += any((times[0], passage.genre) == change for change in changes) if times else 0
     ends = [*(at for at, _ in shown[1:]), passages[-1].end]
     for (at, genre), end in zip(shown, ends, strict=True):
         right += sum(max(0.0, min(end, each.end) - max(at, each.start)) for each in passages if each.genre == genre)
     length = passages[-1].end
-    return Followed(tuple(delays), len(passages) - 1, max(0, len(changes) - len(delays)), right / length, length / 3600)
+    return Followed(tuple(delays), len(passages) - 1, len(changes) - good, right / length, length / 3600)
 
 
 # -- models and mixes ---------------------------------------------------------------------------------------------
 
 
-def _prepared(data: str, folder: Path) -> tuple[Store, list[Track]]:
+def store_of(data: str, folder: Path) -> tuple[Store, list[Track]]:
+    """Return the store and the tracks of the genres that have enough clips."""
     from genrescope.sources.data import read_data
 
     tracks = read_data(data)[1]
@@ -171,7 +179,7 @@ def _prepared(data: str, folder: Path) -> tuple[Store, list[Track]]:
     return store, [track for track in tracks if track.genre in genres]
 
 
-def _folds(store: Store, tracks: Sequence[Track], count: int) -> list[list[Track]]:
+def folds(store: Store, tracks: Sequence[Track], count: int) -> list[list[Track]]:
     """Divide tracks by artist."""
     ids = {track.id for track in tracks}
     stored = [track for track in store.tracks if track.id in ids]
@@ -179,7 +187,8 @@ def _folds(store: Store, tracks: Sequence[Track], count: int) -> list[list[Track
     return [[track for track in tracks if split.parts.get(track.id) == name] for name in split.counts]
 
 
-def _trained(store: Store, tracks: Sequence[Track], out: Path) -> Path:
+def trained(store: Store, tracks: Sequence[Track], out: Path) -> Path:
+    """Train on some tracks, unless it is done already, and return the run folder."""
     if (out / "model.safetensors").exists():
         return out
     split = splits.Split({track.id: "train" for track in tracks}, "benchmark")
@@ -194,54 +203,6 @@ def _limit(model: Path, mix: Path, passages: Sequence[Passage]) -> float:
         wave = audio.decode(mix, offset=passage.start, duration=passage.end - passage.start)
         right += classifier.predict(wave, sample_rate=audio.SAMPLE_RATE).genre == passage.genre
     return right / len(passages)
-
-
-# -- choosing -----------------------------------------------------------------------------------------------------
-
-
-class _Recorded(Playing):
-    """Keeps the windows that it is given."""
-
-    windows: list[Window]
-
-    def see(self, window: Window, run: Run) -> Verdict | None:
-        self.windows.append(window)
-        return super().see(window, run)
-
-
-def _windows(model: Path, passages: Sequence[Sequence[Track]]) -> tuple[Reading, list[Window], list[Passage]]:
-    """Return the windows of a mix, scored, and its passages."""
-    classifier = genrescope.load(model, device="cpu")
-    stream = streams.Stream(classifier.header, classifier._scorer, every=1.0, keep_up=False, threads=1)
-    reading, found = Reading(classifier.header), list[mixes.Passage]()
-    stream._playing = recorded = _Recorded(reading, every=1.0)
-    recorded.windows = []
-    for _ in stream.verdicts(mixes.joined(passages, found), audio.SAMPLE_RATE):
-        pass
-    return reading, recorded.windows, found
-
-
-class _Endless:
-    """A run that has everything."""
-
-    seconds, lost = float("inf"), 0.0
-
-    def received(self, seconds: float) -> float:
-        return time.monotonic()
-
-
-def _simulated(reading: Reading, windows: Sequence[Window], passages: Sequence[Passage], **options: Any) -> Followed:
-    playing, run = Playing(reading, every=1.0, **options), _Endless()
-    verdicts = [playing.see(window, run) for window in windows]  # type: ignore[arg-type]  # it has what is asked for
-    return followed([(each.time, each.genre) for each in verdicts if each is not None], passages)
-
-
-def _together(parts: Sequence[Followed]) -> Followed:
-    hours = sum(part.hours for part in parts)
-    return Followed(
-        tuple(itertools.chain.from_iterable(part.delays for part in parts)), sum(part.changes for part in parts),
-        sum(part.false for part in parts), sum(part.right * part.hours for part in parts) / hours, hours,
-    )  # fmt: skip
 
 
 # -- the command --------------------------------------------------------------------------------------------------
@@ -260,6 +221,7 @@ def _played(model: Path, mix: Path, log: Path, *, speed: float, seconds: float |
     """Run `genrescope live`, to the end of the mix or for some seconds, and measure it once it is warm."""
     import psutil
 
+    log.unlink(missing_ok=True)
     command = [sys.executable, "-m", "genrescope", "live", model, mix, "--speed", f"{speed:g}", "--log", log, "--quiet"]
     with subprocess.Popen(
         [str(each) for each in command], env=os.environ | ONE_THREAD, stdout=subprocess.DEVNULL
