@@ -11,7 +11,7 @@ from genrescope.audio.resampling import resampled
 from genrescope.errors import AudioError
 from genrescope.extras import MissingPackageError, require
 from genrescope.inference.chunks import Chunk
-from genrescope.live.source import PIECE
+from genrescope.live.source import PIECE, finite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,7 +67,7 @@ def _taken(blocks: queue.Queue[Samples]) -> Iterator[Samples]:
     """Yield the blocks until none come any more."""
     while True:
         try:
-            yield blocks.get(timeout=_SILENT)
+            yield finite(blocks.get(timeout=_SILENT))
         except queue.Empty:
             return
 

@@ -10,7 +10,7 @@ import numpy as np
 from genrescope import audio
 from genrescope.audio.decoding import scaled
 from genrescope.audio.resampling import resampled
-from genrescope.live.source import PIECE, paced
+from genrescope.live.source import PIECE, finite, paced
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,4 +79,4 @@ class PipeSource:
             whole = held[: len(held) - len(held) % width]  # the writer may have ended within a sample
             samples = np.frombuffer(whole, FORMATS[self.format]).reshape(-1, self.channels)
             if len(samples):
-                yield np.clip(np.nan_to_num(scaled(samples), posinf=0, neginf=0), -100, 100)
+                yield finite(scaled(samples))

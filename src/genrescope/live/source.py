@@ -5,12 +5,16 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+
 from genrescope.inference.chunks import Chunk
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from genrescope.audio import Wave
+    from genrescope.audio import Samples, Wave
+
+_LOUDEST = 100.0  # amplitude: 40 dB above full scale, and no sound
 
 PIECE = 0.2
 """Seconds of a piece of sound, as it passes."""
@@ -56,3 +60,13 @@ def paced(waves: Iterable[Wave], rate: int, speed: float) -> Iterator[Chunk]:
             due = begun + samples / (rate * speed)
             time.sleep(max(0.0, due - time.monotonic()))
             yield Chunk(piece, max(due, time.monotonic()))
+
+
+def finite(samples: Samples) -> Samples:
+    """Return samples without those that are no numbers, which count as silence, and without absurd ones.
+
+    Example:
+        >>> finite(np.array([0.5, np.nan, np.inf, 1e30], np.float32)).tolist()
+        [0.5, 0.0, 0.0, 100.0]
+    """
+    return np.clip(np.nan_to_num(samples, posinf=0, neginf=0), -_LOUDEST, _LOUDEST)

@@ -12,7 +12,7 @@ from genrescope.audio.ffmpeg_reader import blocks_of, form_of
 from genrescope.audio.resampling import resampled
 from genrescope.errors import AudioError
 from genrescope.inference.chunks import Chunk
-from genrescope.live.source import PIECE
+from genrescope.live.source import PIECE, finite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,7 +64,8 @@ class UrlSource:
 def _waves(container: Any, rate: int) -> Iterator[Any]:
     """Yield the sound of a container as mono waves at a rate; the stream may change its own."""
     for form, frames in groupby(_frames(container), key=form_of):
-        yield from resampled(blocks_of(form, frames, max(1, round(PIECE * form[0]))), form[0], rate)
+        blocks = blocks_of(form, frames, max(1, round(PIECE * form[0])))
+        yield from resampled(map(finite, blocks), form[0], rate)
 
 
 def _frames(container: Any) -> Iterator[Any]:
