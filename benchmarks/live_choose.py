@@ -22,6 +22,7 @@ from genrescope import audio
 from genrescope.inference import stream as streams
 from genrescope.inference.averages import Reading
 from genrescope.inference.playing import Playing
+from genrescope.modelfile import shelf
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,19 +40,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.live_choose", description=__doc__)
     parser.add_argument("data")
     parser.add_argument("--folder", help="keep the store and the models there; by default nothing is kept")
+    parser.add_argument("--model", help="a model that is trained already, such as `genres`, on all of these artists")
     given = parser.parse_args()
     with contextlib.ExitStack() as held:
-        choose(given.data, Path(given.folder or held.enter_context(tempfile.TemporaryDirectory())))
+        choose(given.data, Path(given.folder or held.enter_context(tempfile.TemporaryDirectory())), given.model)
 
 
-def choose(data: str, folder: Path) -> None:
+def choose(data: str, folder: Path, model: str | None = None) -> None:
     """Print how each smoothing and margin does on the clips that are not in the mix."""
     store, tracks = store_of(data, folder)
     own, _ = folds(store, tracks, 2)
     heard = []
-    for number, played in enumerate(folds(store, own, 4)):
-        model = trained(store, [track for track in own if track not in played], folder / f"fold-{number}")
-        heard.append(_windows(model, mixes.order(played, seed=SEED)))
+    for number, played in enumerate([own] if model else folds(store, own, 4)):
+        others = [track for track in own if track not in played]
+        path = trained(store, others, folder / f"fold-{number}") if model is None else shelf.get(model)[1]
+        heard.append(_windows(path, mixes.order(played, seed=SEED)))
     for again, smoothing, margin in itertools.product(AGAINS, SMOOTHINGS, MARGINS):
         parts = [_simulated(*each, smoothing=smoothing, margin=margin, again=again) for each in heard]
         print(f"{again} windows, smoothing {smoothing:4.1f} s, margin {margin:.2f}: {_together(parts)}", flush=True)

@@ -288,9 +288,9 @@ def test_windows_that_are_left_out_are_counted(classifier: Classifier, monkeypat
         """Yield what has come since the last piece, as a microphone would."""
         begun = 0.0
         while begun < 120:
-            clock.now = max(clock.now, begun + 1)
-            yield noise(clock.now - begun)
-            begun = clock.now
+            end = clock.now = max(clock.now, begun + 1)
+            yield noise(end - begun)
+            begun = end
 
     found = list(classifier.stream(waiting(), sample_rate=RATE, keep_up=True))
     assert sum(network.calls) + found[-1].skipped == pytest.approx(118, abs=4)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 SMOOTHING = 4.0
 """Seconds after which the weight of a window has fallen to 1/e."""
 
-MARGIN = 0.05
+MARGIN = 0.3
 """By how much the smoothed score of another genre must exceed that of the genre that holds."""
 
 _PAUSE = 1.5  # seconds without sound that end a song
