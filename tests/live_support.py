@@ -117,3 +117,13 @@ class Listed:
 def heard(chunks: list[Chunk]) -> npt.NDArray[np.float32]:
     """Return the samples of chunks, joined."""
     return np.concatenate([chunk.samples for chunk in chunks])
+
+
+class Clock:
+    """A clock that tests move."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now

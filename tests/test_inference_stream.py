@@ -12,13 +12,13 @@ import soxr
 import torch
 from cli_support import sound, world
 from conftest import noise, tone
+from live_support import Clock
 
 import genrescope
 from genrescope import AudioError, audio
 from genrescope.features.placement import WindowSpec
 from genrescope.inference import stream as streams
 from genrescope.inference.chunks import Chunk, Runs
-from genrescope.inference.confirmed import Confirmed
 from genrescope.inference.pace import Pace
 
 if TYPE_CHECKING:
@@ -154,17 +154,6 @@ def test_a_change_is_followed_once_and_one_loud_moment_is_none(
     assert changes(verdicts(classifier, moment)) == []
 
 
-def test_a_change_must_be_seen_in_two_windows_that_share_no_sound() -> None:
-    genre = Confirmed("rock")
-    assert [genre.see("jazz", start=at, end=at + 3.0) for at in (0.0, 1.0, 2.9)] == ["rock"] * 3
-    assert genre.see("jazz", start=3.0, end=6.0) == "jazz"
-    assert genre.see("rock", start=4.0, end=7.0) == "jazz"
-    assert genre.see("jazz", start=5.0, end=8.0) == "jazz"  # the doubt is over
-    assert genre.see("rock", start=7.0, end=10.0) == "jazz"
-    assert genre.see("pop", start=10.0, end=13.0) == "jazz"
-    assert genre.see("rock", start=13.0, end=16.0) == "jazz"
-
-
 def test_a_verdict_a_second_and_other_steps(classifier: Classifier) -> None:
     wave = sound("hiss", 56, seconds=14)
     times = [each.time for each in verdicts(classifier, wave)][:-1]
@@ -243,33 +232,6 @@ def test_received_moments_do_not_pile_up() -> None:
 
 
 # -- a machine that is too slow ------------------------------------------------------------------------------------
-
-
-class Clock:
-    """A clock that tests move."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def test_a_slow_machine_leaves_out_windows_between_first_and_then_the_oldest() -> None:
-    clock = Clock()
-    pace = Pace(clock)
-    counts = [True, False, False] * 3
-    assert pace.choose(range(9), counts) == list(range(9))  # nothing is known yet
-    with pace.measuring(9):
-        clock.now += 9  # a second each
-    assert pace.choose(range(9), counts) == [3, 6]  # of those that predict scores the newest
-    with pace.measuring(2):
-        clock.now += 2
-    assert pace.choose(range(9), counts) == [6]  # one always
-    with pace.measuring(1):
-        clock.now += 0.1  # it has become faster
-    clock.now += 60  # time that is not used is kept for two seconds of scoring, and no more
-    assert pace.choose(range(9), counts) == [3, 6]
 
 
 def test_windows_that_are_left_out_are_counted(classifier: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
