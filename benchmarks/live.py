@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from genrescope.sources.track import Track
     from genrescope.store.store import Store
 
-SEED, HOURS, SPEED, MINUTES, WARM = 5, 2.0, 50, 3.0, 20.0
+SEED, HOURS, SPEED, MINUTES, WARM = 5, 2.0, 50, 3.0, 10.0
 LEAST = 50  # clips of a genre, so that half of its artists are enough to learn from
 
 
@@ -196,13 +196,13 @@ def trained(store: Store, tracks: Sequence[Track], out: Path) -> Path:
 
 
 def _limit(model: Path, mix: Path, passages: Sequence[Passage]) -> float:
-    """Return the share of passages whose average over all windows has the right genre."""
+    """Return the share of passages whose average over all windows has the right genre, by every fourth of them."""
     classifier = genrescope.load(model, device="cpu", windows="all")
-    right = 0
-    for passage in passages:
+    right, some = 0, passages[::4]
+    for passage in some:
         wave = audio.decode(mix, offset=passage.start, duration=passage.end - passage.start)
         right += classifier.predict(wave, sample_rate=audio.SAMPLE_RATE).genre == passage.genre
-    return right / len(passages)
+    return right / len(some)
 
 
 # -- the command --------------------------------------------------------------------------------------------------
