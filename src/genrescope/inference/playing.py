@@ -20,6 +20,9 @@ SMOOTHING = 4.0
 MARGIN = 0.3
 """By how much the smoothed score of another genre must exceed that of the genre that holds."""
 
+_KNOWN_SMOOTHING = 15.0
+"""The same for what is none of the genres: its threshold is one for whole tracks, which short averages exceed often."""
+
 _PAUSE = 1.5  # seconds without sound that end a song
 
 
@@ -49,6 +52,7 @@ class Playing:
         self._every, self._margin = every, margin
         self.skipped = 0
         self._whole, self._song, self._smoothed = Running(reading), Running(reading), Smoothed(reading, smoothing)
+        self._long = Smoothed(reading, _KNOWN_SMOOTHING)
         self._genre: Confirmed[str | None] = Confirmed(None, again)
         self._unknown = Confirmed(False, again)
         self._begun, self._lost = 0.0, 0.0  # seconds before this run, and those of them that never came
@@ -62,6 +66,7 @@ class Playing:
         self._begun += run.lost
         self._lost += run.lost
         self._smoothed.restart()
+        self._long.restart()
 
     def end_run(self, run: Run) -> None:
         """Note how long it was."""
@@ -98,11 +103,13 @@ class Playing:
         if self._is_pause(window):
             self._song.restart()
             self._smoothed.restart()
+            self._long.restart()
         elif not window.silent:
             self._smoothed.add(window)
+            self._long.add(window)
             genre = self._genre.value
             held = self._genre.see(self._leading(), start=window.start, end=window.end)
-            self._unknown.see(self._smoothed.is_unknown(), start=window.start, end=window.end)
+            self._unknown.see(self._long.is_unknown(), start=window.start, end=window.end)
             if genre is not None and held != genre:
                 self._song.restart()
             if window.counts or not self._song.has_sound:
