@@ -235,7 +235,8 @@ def _played(model: Path, mix: Path, log: Path, *, speed: float, seconds: float |
         while running.poll() is None and (seconds is None or time.monotonic() < begun + seconds):
             time.sleep(0.2)
             try:
-                last, spent, now = process.memory_info().rss, sum(process.cpu_times()[:2]), time.monotonic()
+                if (memory := process.memory_info().rss) > 0:  # it has not ended
+                    last, spent, now = memory, sum(process.cpu_times()[:2]), time.monotonic()
             except psutil.Error:  # it has ended
                 break
         running.terminate()
