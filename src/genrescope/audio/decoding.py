@@ -139,7 +139,7 @@ def from_array(samples: npt.ArrayLike, *, rate: int, to_rate: int = SAMPLE_RATE,
     try:
         array = np.asarray(samples)
         _refuse_shape(array.shape)
-        reader = ArrayReader(np.atleast_2d(_scaled(array)).T, rate)
+        reader = ArrayReader(np.atleast_2d(scaled(array)).T, rate)
         return np.concatenate(list(mono_wave(reader, rate=to_rate, offset=0.0, duration=None)))
     except UnreadableError as error:
         raise AudioError(name, [("array", str(error))]) from None
@@ -159,8 +159,12 @@ def _refuse_shape(shape: tuple[int, ...]) -> None:
     )
 
 
-def _scaled(array: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-    """Return samples as float32; integers are scaled to [-1, 1] by the full scale of their type."""
+def scaled(array: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """Return samples as float32; integers are scaled to [-1, 1] by the full scale of their type.
+
+    Raises:
+        UnreadableError: they are of another type.
+    """
     if array.dtype.kind == "f":
         return array.astype(np.float32, copy=False)
     if array.dtype.kind not in "iu" or array.dtype.itemsize > 4:  # 64 bits: their full scale is nobody's

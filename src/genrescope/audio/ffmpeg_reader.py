@@ -49,7 +49,7 @@ _KINDS = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl":
 _MOST_PLANES = 7  # PyAV reads the planes of 8 channels and more past their end
 _ASF_ENCRYPTION = bytes.fromhex("fbb3112223bdd211b4b700a0c955fc6e")  # ASF's Content Encryption Object
 
-_Form = tuple[int, int, str]
+Form = tuple[int, int, str]
 
 
 class FFmpegReader:
@@ -136,10 +136,9 @@ class FFmpegReader:
         end = math.inf if count is None else start + count
         longest = block_frames(self.rate, self.info.channels)
         size = longest if count is None else min(longest, max(count, self.rate))
-        noticed = Noticed()
-        position = -1
-        for form, frames in groupby(self._frames(start, noticed), key=_form):
-            for block in self._at_own_rate(form, _blocks(form, frames, size)):
+        noticed, position = Noticed(), -1
+        for form, frames in groupby(self._frames(start, noticed), key=form_of):
+            for block in self._at_own_rate(form, blocks_of(form, frames, size)):
                 position = self._sought if position < 0 else position
                 piece = block[max(0, start - position) : max(0, int(min(end - position, len(block))))]
                 position += len(block)
@@ -192,7 +191,7 @@ class FFmpegReader:
             noticed.failed(_reason(error))
             self.damaged = True
 
-    def _at_own_rate(self, form: _Form, blocks: Iterable[Samples]) -> Iterator[Samples]:
+    def _at_own_rate(self, form: Form, blocks: Iterable[Samples]) -> Iterator[Samples]:
         """Yield blocks at the file's rate, in the file's number of channels."""
         rate, channels, _ = form
         refuse_impossible(rate, channels)
@@ -244,18 +243,19 @@ class _Nameless:
         self.read, self.seek, self.tell = seen.read, seen.seek, seen.tell
 
 
-def _form(frame: Any) -> _Form:
+def form_of(frame: Any) -> Form:
+    """Return rate, channels and format of a frame."""
     return frame.sample_rate, frame.layout.nb_channels, frame.format.name
 
 
-def _blocks(form: _Form, frames: Iterable[Any], size: int) -> Iterator[Samples]:
-    """Gather frames of one form into blocks of about `size` samples a channel."""
+def blocks_of(form: Form, frames: Iterable[Any], size: int) -> Iterator[Samples]:
+    """Gather frames of one form into blocks of about `size` samples; each is valid until the next."""
     import av
 
     _, channels, name = form
     if name.endswith("p") and channels > _MOST_PLANES:
-        packer = av.AudioResampler(format=name.removesuffix("p"))
-        frames = (packed for frame in frames for packed in packer.resample(frame))
+        repack = av.AudioResampler(format=name.removesuffix("p")).resample
+        frames = (packed for frame in frames for packed in repack(frame))
     gathered, room = av.AudioFifo(), _Room()
     for frame in frames:
         frame.pts = None  # the queue would refuse frames whose times do not follow each other

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from genrescope.audio.reader import UnreadableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from genrescope.audio.reader import AudioInfo, Reader, Samples
 
@@ -64,7 +64,7 @@ def mono_wave(
 
     read, given, skip = 0, 0, first - unit * up
     chunks = _until_damage(reader.chunks(unit * down, count), reader.rate)
-    for piece in _resampled(chunks if observe is None else _observed(chunks, reader.info, observe), reader.rate, rate):
+    for piece in resampled(chunks if observe is None else _observed(chunks, reader.info, observe), reader.rate, rate):
         read += len(piece)
         cut = piece[skip:] if skip else piece
         skip = max(0, skip - len(piece))
@@ -111,7 +111,20 @@ def _observed(
         yield chunk
 
 
-def _resampled(chunks: Iterator[npt.NDArray[np.float32]], source: int, target: int) -> Iterator[Wave]:
+def resampled(chunks: Iterable[Samples], source: int, target: int) -> Iterator[Wave]:
+    """Yield sound that comes in pieces as a wave at another rate, a piece for each.
+
+    Args:
+        chunks: of shape (frames, channels).
+        source: their samples per second.
+        target: samples per second of the wave.
+
+    Yields:
+        float32 of shape (samples,); the last is what the resampler still held.
+
+    Raises:
+        UnreadableError: samples are not finite or absurd.
+    """
     import soxr
 
     stream = None if source == target else soxr.ResampleStream(source, target, 1, dtype="float32", quality="HQ")

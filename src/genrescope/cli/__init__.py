@@ -22,6 +22,7 @@ from genrescope.cli import (
     explain,
     export,
     library,
+    live,
     map,  # noqa: A004 - the command's name
     models,
     predict,
@@ -51,7 +52,7 @@ app = typer.Typer(
 )
 app.callback()(version)
 commands = (
-    demo, datasets, library, similar, map, correct, tag, check, data, splits, train, evaluate, models, predict, serve,
+    demo, datasets, library, similar, map, correct, tag, check, data, splits, train, evaluate, models, predict, live, serve,
     explain, export, compare, robustness, study, recipes, tune, transfer,
 )  # fmt: skip
 for module in commands:

@@ -117,14 +117,7 @@ def model_and_paths(first: Path, others: list[Path]) -> tuple[Path | None, list[
     Raises:
         DataError: there is a model and no song.
     """
-    from genrescope.modelfile import CROSSVAL_NAME, FILE_NAME
-
-    if first == STDIN:
-        is_model = False
-    elif first.is_dir():
-        is_model = (first / FILE_NAME).exists() or (first / CROSSVAL_NAME).exists() or (first / "run.json").exists()
-    else:
-        is_model = first.suffix == ".safetensors" or not first.exists()
+    is_model = first != STDIN and names_model(first)
     if not is_model:
         return None, [first, *others]
     if not others:
@@ -133,3 +126,12 @@ def model_and_paths(first: Path, others: list[Path]) -> tuple[Path | None, list[
             f"{first}: {what}; give songs, as genrescope predict song.mp3 or genrescope predict MODEL song.mp3"
         )
     return first, others
+
+
+def names_model(path: Path) -> bool:
+    """Whether a path is a model, and no song: a model file, a folder that holds one, or a name that is no path."""
+    from genrescope.modelfile import CROSSVAL_NAME, FILE_NAME
+
+    if path.is_dir():
+        return (path / FILE_NAME).exists() or (path / CROSSVAL_NAME).exists() or (path / "run.json").exists()
+    return path.suffix == ".safetensors" or not path.exists()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from genrescope import audio, files, modelfile, workers
 from genrescope.devices import choose_device
@@ -28,8 +29,10 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from genrescope.features.song_frames import Decoded
+    from genrescope.inference.chunks import Chunk
     from genrescope.inference.explanation import Explanation
     from genrescope.inference.prediction import Failure, Prediction
+    from genrescope.inference.verdict import Verdict
     from genrescope.modelfile import Header, Model
 
 
@@ -196,6 +199,38 @@ class Classifier:
             return self.decode(song)
         except Exception as error:  # one bad file never stops a run, whatever a decoder throws
             return error
+
+    def stream(
+        self,
+        chunks: Iterable[Chunk | npt.NDArray[Any]],
+        *,
+        sample_rate: int,
+        every: float = 1.0,
+        keep_up: bool = False,
+    ) -> Iterator[Verdict]:
+        """Classify sound that does not end: a verdict as soon as a window is whole, in memory that does not grow.
+
+        Args:
+            chunks: pieces of the sound in order, of any size: arrays of shape (samples,) or (channels, samples), floats
+                in [-1, 1] or integers of 8, 16 or 32 bits; or `Chunk`, where sound is missing between two of them.
+            sample_rate: samples per second of all chunks.
+            every: seconds of sound from one verdict to the next; each needs about one window to be scored.
+            keep_up: leave windows out where scoring takes longer than the sound takes to come, as for a microphone.
+
+        Yields:
+            Verdicts; after the last chunk one that has `last`. Its `whole` is what `predict` gives for the same sound
+            with `windows="all"`, within 0.01 where windows lie on a grid and none was left out.
+
+        Raises:
+            AudioError: samples are not finite, or a chunk has an ambiguous shape.
+            ValueError: `sample_rate` or `every` is not accepted.
+        """
+        from genrescope.inference.stream import Stream
+
+        if not 0 < every < math.inf:
+            raise ValueError(f"every={every}; accepted are seconds above 0")
+        stream = Stream(self.header, self._scorer, every=every, keep_up=keep_up, threads=self._threads or 1)
+        return stream.verdicts(chunks, rate_of(sample_rate))
 
     def embed(self, song: Song, *, sample_rate: int | None = None) -> npt.NDArray[np.float32]:
         """Return the embedding of a song, float32 of shape (width,): the mean over its windows.

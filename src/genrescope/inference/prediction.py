@@ -116,15 +116,15 @@ class Prediction:
             "warning": self.warning,
             "seconds": round(self.seconds, 3),
             "silent_windows": self.silent_windows,
-            "scores": _rounded(self.scores),
-            "tags": {kind: _rounded(scores) for kind, scores in self.tags.items()},
+            "scores": rounded(self.scores),
+            "tags": {kind: rounded(scores) for kind, scores in self.tags.items()},
             "windows": [
                 {
                     "start": round(window.start, 3),
                     "end": round(window.end, 3),
                     "genre": window.genre,
                     "silent": window.silent,
-                    "scores": _rounded(window.scores),
+                    "scores": rounded(window.scores),
                 }
                 for window in self.windows
             ],
@@ -154,5 +154,6 @@ class Failure:
         return {"path": str(self.path) if self.path is not None else None, "name": self.name, "reason": self.reason}
 
 
-def _rounded(scores: dict[str, float]) -> dict[str, float]:
+def rounded(scores: dict[str, float]) -> dict[str, float]:
+    """Return scores as they are written, rounded to six places."""
     return {label: round(score, 6) for label, score in scores.items()}

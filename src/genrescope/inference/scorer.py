@@ -17,6 +17,7 @@ from genrescope.errors import ModelFileError
 from genrescope.features.level import silent_windows
 from genrescope.features.placement import Choice, WindowSpec
 from genrescope.features.windows import FrameBank, Windows, chunks
+from genrescope.inference.pooling import pooled, unpooled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -90,8 +91,8 @@ class Scorer:
         labels: int | None = None,
         choice: Choice | None = None,
     ) -> None:
-        self.network, self.front_end, self.windows = network, front_end, windows
-        self._exclusive, self._temperature, self._labels = exclusive, temperature, labels
+        self.network, self.front_end, self.windows, self.exclusive = network, front_end, windows, exclusive
+        self._temperature, self._labels = temperature, labels
         self._logits = network if labels is None else cast("Callable[[Tensor], Tensor]", network.with_others)
         self._choice = choice or Choice()
         self._batch = int(getattr(network, "batch", BATCH))
@@ -129,7 +130,7 @@ class Scorer:
         silent = tuple(self.silent(frames))
         voting = _voting(silent)
         mean = track_scores(
-            scores[voting], torch.zeros_like(voting), count=1, pooling=self.windows.pooling, exclusive=self._exclusive
+            scores[voting], torch.zeros_like(voting), count=1, pooling=self.windows.pooling, exclusive=self.exclusive
         )
         together = logits[voting].mean(dim=0)
         novelty = None if self._labels is None else novelty_of(together, self._labels)
@@ -190,7 +191,7 @@ class Scorer:
             ModelFileError: the network gives no numbers; its weights are finite, but too large.
         """
         logits = logits.float() / self._temperature
-        scores = (logits.softmax(dim=1) if self._exclusive else logits.sigmoid()).cpu()
+        scores = (logits.softmax(dim=1) if self.exclusive else logits.sigmoid()).cpu()
         if bool(scores.isnan().any()):
             raise ModelFileError("the model's scores are not numbers: its weights are damaged, or too large")
         return scores
@@ -213,6 +214,12 @@ class Scorer:
             function: windows of shape (batch, 1, features, frames) in, (batch, ...) out.
         """
         return torch.cat([made.float().cpu() for made in self._outputs(function, frames)])
+
+    def logits_at(self, frames: Frames | SongFrames, starts: Sequence[int]) -> Tensor:
+        """Return the logits of windows that begin at these frames, float32 (windows, labels and others), on the CPU."""
+        batches = chunks(torch.tensor(starts), self._batch)
+        made = self._made(self._logits, map(partial(self._images, frames), batches))
+        return torch.cat([each.float().cpu() for each in made])
 
     def _outputs(self, function: Callable[[Tensor], Any], frames: Frames | SongFrames) -> Iterator[Any]:
         """Yield what a function makes of each batch of a track's windows."""
@@ -267,13 +274,10 @@ def track_scores(
         pooling: what is averaged: the windows' `probabilities` (soft voting), or their `logits`.
         exclusive: whether labels exclude each other.
     """
-    if pooling == "logits":
-        scores = scores.clamp(min=1e-30).log() if exclusive else scores.logit(eps=1e-7)
-    total = torch.zeros(count, scores.shape[1]).index_add_(0, tracks, scores)
+    values = pooled(scores, pooling=pooling, exclusive=exclusive)
+    total = torch.zeros(count, scores.shape[1]).index_add_(0, tracks, values)
     mean = total / torch.bincount(tracks, minlength=count).clamp(min=1)[:, None]
-    if pooling == "probabilities":
-        return mean
-    return mean.softmax(dim=1) if exclusive else mean.sigmoid()
+    return unpooled(mean, pooling=pooling, exclusive=exclusive)
 
 
 def verdicts(
