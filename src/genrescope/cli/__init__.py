@@ -52,8 +52,8 @@ app = typer.Typer(
 )
 app.callback()(version)
 commands = (
-    demo, datasets, library, similar, map, correct, tag, check, data, splits, train, evaluate, models, predict, live, serve,
-    explain, export, compare, robustness, study, recipes, tune, transfer,
+    demo, datasets, library, similar, map, correct, tag, check, data, splits, train, evaluate, models, predict, live,
+    serve, explain, export, compare, robustness, study, recipes, tune, transfer,
 )  # fmt: skip
 for module in commands:
     module.add_to(app)
