@@ -54,7 +54,7 @@ LAYERS = (
 )
 """Each may import what stands above it."""
 
-MODULES_FOR_A_PREDICTION = 60
+MODULES_FOR_A_PREDICTION = 61
 """Modules of genrescope in a process that only classifies a song; a further one is looked at before it is let in."""
 
 HEAVY = (

@@ -18,7 +18,7 @@ from library_support import ALBUMS, listed, query, retag, scan, scanned
 from map_support import write_library
 
 from genrescope import audio, extras, playlists
-from genrescope.inference.classifier import load
+from genrescope.inference.loading import load
 from genrescope.library import index
 from genrescope.library.database import Library
 from genrescope.library.scan import Scan

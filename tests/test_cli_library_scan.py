@@ -16,7 +16,8 @@ from conftest import write
 from library_support import listed, query, retag, scan, scanned, song
 
 from genrescope import audio, locks, playlists
-from genrescope.inference.classifier import Classifier, load
+from genrescope.inference.classifier import Classifier
+from genrescope.inference.loading import load
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

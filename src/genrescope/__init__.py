@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from genrescope.features.spec import LogMelSpec
     from genrescope.inference.arrow import to_arrow, to_pandas
     from genrescope.inference.chunks import Chunk
-    from genrescope.inference.classifier import Classifier, load
+    from genrescope.inference.classifier import Classifier
+    from genrescope.inference.loading import load
     from genrescope.inference.model_info import ModelInfo
     from genrescope.inference.prediction import Failure, Prediction, WindowScores
     from genrescope.inference.verdict import Verdict
@@ -68,7 +69,7 @@ _HOMES = {
     "decode": "audio",
     "evaluate": "evaluation.evaluate",
     "evaluate_any": "evaluation.evaluate",
-    "load": "inference.classifier",
+    "load": "inference.loading",
     "load_recipe": "training.recipe:load_any",
     "open_store": "store.store",
     "prepare": "store.prepare",

@@ -98,7 +98,7 @@ class GenrescopePlugin(plugins.BeetsPlugin):
     @cached_property
     def classifier(self) -> Classifier:
         """The model, loaded when a song first needs it."""
-        from genrescope.inference.classifier import load
+        from genrescope.inference.loading import load
 
         model = self.config["model"].get(confuse.Optional(str))
         self._log.debug("loading the model {}", model or "genres")

@@ -37,8 +37,8 @@ def explain(
     The song is scored again without each part. It shows what the score depends on, not how the model came to it.
     """
     from genrescope.extras import require
-    from genrescope.inference.classifier import load
     from genrescope.inference.explanation import refuse_label
+    from genrescope.inference.loading import load
 
     if picture.suffix.lower() != ".png":
         raise DataError(f"--out {picture}: give a file that ends in .png")

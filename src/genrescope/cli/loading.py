@@ -30,7 +30,7 @@ def load_model(
     quiet: bool,
 ) -> tuple[Classifier, str]:
     """Return a classifier and its name, or where it lies; the default model is fetched the first time."""
-    from genrescope.inference.classifier import load
+    from genrescope.inference.loading import load
     from genrescope.modelfile import shelf
 
     opened = partial(load, device=device, threads=threads, windows=windows, excerpt=excerpt)
