@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_BY_HAND = ("bash", "interactive")  # jobs of SLURM in which somebody types: a command there is one process
+
 
 @dataclass(frozen=True)
 class Share:
@@ -47,13 +49,10 @@ class Ranks:
     @classmethod
     def here(cls) -> Ranks:
         """Return the processes that this one was started with: by torchrun, by SLURM, or alone."""
-        from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
-        from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
-
-        if TorchElasticEnvironment.detect():
+        if "TORCHELASTIC_RUN_ID" in os.environ:
             world, local = int(os.environ["WORLD_SIZE"]), int(os.environ["LOCAL_WORLD_SIZE"])
             return cls(int(os.environ["RANK"]), world, max(1, world // local))
-        if SLURMEnvironment.detect():
+        if "SLURM_NTASKS" in os.environ and os.environ.get("SLURM_JOB_NAME") not in _BY_HAND:
             world, nodes = int(os.environ["SLURM_NTASKS"]), int(os.environ.get("SLURM_NNODES", "1"))
             return cls(int(os.environ["SLURM_PROCID"]), world, nodes)
         return cls()
