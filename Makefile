@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Tests wait for browsers and processes of their own a third of the time: half as many workers again as cores.
+WORKERS := $(shell $(PYTHON) -c "import os; print(min(6, (os.cpu_count() or 2) * 3 // 2))")
 STAMP := $(VENV)/.installed
 
 .PHONY: help install browser demo test lint types unit wheel bench docs-figures clean
@@ -41,7 +43,7 @@ types: install
 	$(BIN)/mypy
 
 unit: install browser
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --cov --cov-report=term
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --cov --cov-report=term
 
 wheel: install
 	$(BIN)/python -m build --wheel --no-isolation

@@ -90,7 +90,7 @@ def test_two_processes_have_the_loss_curve_of_one(made: World, alone: Path, tmp_
 def test_a_run_goes_on_with_another_number_of_processes_after_one_was_killed(
     made: World, alone: Path, tmp_path: Path
 ) -> None:
-    run, many = tmp_path / "run", (*UNEVEN, "--set", "training.epochs=40")
+    run, many = tmp_path / "run", (*UNEVEN, "--set", "training.epochs=15")
     begin = ("train", made.store, "--split", made.split, "--out", run, "--device", "cpu")
     with started(2, *begin, *many) as running:
         give_up = time.monotonic() + PATIENCE
@@ -108,7 +108,7 @@ def test_a_run_goes_on_with_another_number_of_processes_after_one_was_killed(
     assert_close(kept[:2], losses(alone)[: len(kept[:2])])  # the schedule's first epochs are alike
     again = here(*begin, *many, "--resume")
     assert again.code == 0, again.err
-    assert len(losses(run)) == 40
+    assert len(losses(run)) == 15
 
 
 def test_what_several_processes_cannot_share_is_refused(
