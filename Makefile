@@ -2,15 +2,14 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Tests wait for browsers and processes of their own a third of the time: half as many workers again as cores.
-WORKERS := $(shell $(PYTHON) -c "import os; print(min(6, (os.cpu_count() or 2) * 3 // 2))")
 STAMP := $(VENV)/.installed
 
-.PHONY: help install browser demo test lint types unit wheel bench docs-figures clean
+.PHONY: help install browser demo test lint types unit coverage wheel bench docs-figures clean
 
 help:
 	@echo "make demo   install into $(VENV), run the whole way on synthesised music, leave demo/run/report.html"
 	@echo "make test   install, then lint, types and all tests"
+	@echo "make coverage  the tests, and the lines that none of them runs; slower"
 	@echo "make bench  side-by-side measurements; writes docs/benchmarks.md"
 	@echo "make wheel  build dist/*.whl"
 	@echo "make docs-figures  take the pictures in docs/img again, from a real browser and a real terminal"
@@ -43,7 +42,10 @@ types: install
 	$(BIN)/mypy
 
 unit: install browser
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --cov --cov-report=term
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+
+coverage: install browser
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --cov --cov-report=term
 
 wheel: install
 	$(BIN)/python -m build --wheel --no-isolation
