@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import replace
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 
@@ -14,9 +15,6 @@ from genrescope.serve.routes import form
 from genrescope.serve.service import Service
 from genrescope.serve.uploads import Uploads
 from genrescope.serve.work import ExplainTask
-
-if TYPE_CHECKING:
-    from genrescope.inference.explanation import Explanation
 
 router = APIRouter()
 
@@ -50,16 +48,4 @@ async def explain(
         [found] = await results(request, await service.line.enter([task]))
     if isinstance(found, Refused):
         raise found
-    return _facts(found, genre or found.genre, start)
-
-
-def _facts(found: Explanation, genre: str, start: float) -> dict[str, Any]:
-    times = [round(start + float(edge), 3) for edge in found.times]
-    return {
-        "genre": genre,
-        "start": times[0],
-        "end": times[-1],
-        "times": times,
-        "bands": [round(float(edge), 1) for edge in found.hertz],
-        "evidence": [[round(float(drop), 6) for drop in row] for row in found.drops[genre]],
-    }
+    return replace(found, times=found.times + start).evidence(genre or found.genre)  # type: ignore[no-any-return]
