@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from genrescope import extras, records
 from genrescope.files import replacing
@@ -77,11 +77,17 @@ def write(path: Path, rows: Iterable[dict[str, Any]], spec: RowSpec) -> None:
     Raises:
         OutputError: it cannot be written.
     """
+    with replacing(os.path.realpath(path)) as temporary:
+        write_to(temporary, rows, spec)
+
+
+def write_to(file: Path | BinaryIO, rows: Iterable[dict[str, Any]], spec: RowSpec) -> None:
+    """Write rows of a table of predictions as Parquet, a thousand at a time: equal rows give equal bytes."""
     import pyarrow as pa
     from pyarrow import parquet
 
     schema = pa.schema([(column, _type(column, spec)) for column in spec.columns])
-    with replacing(os.path.realpath(path)) as temporary, parquet.ParquetWriter(temporary, schema) as writer:
+    with parquet.ParquetWriter(file, schema) as writer:
         for some in _batches(rows):
             writer.write_batch(pa.RecordBatch.from_pylist(some, schema=schema))
 

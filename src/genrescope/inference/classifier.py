@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from genrescope import audio, files, modelfile, workers
 from genrescope.features.front_end import make
 from genrescope.features.placement import WINDOWS, Choice
-from genrescope.features.song_frames import Wanted, decode_frames, of_wave
+from genrescope.features.song_frames import Wanted, decode_frames, frame_workers, of_wave
 from genrescope.inference.model_info import ModelInfo
 from genrescope.inference.parallel import Parallel
 from genrescope.inference.predictor import DecodedSong, Predictor
@@ -126,7 +126,12 @@ class Classifier:
             return self._predictor.predict(self.decode(song, sample_rate=sample_rate))
 
     def predict_many(
-        self, songs: Iterable[audio.File], *, embeddings: bool = False, jobs: int | None = None
+        self,
+        songs: Iterable[audio.File],
+        *,
+        embeddings: bool = False,
+        jobs: int | None = None,
+        decoders: workers.Pool[audio.Source] | None = None,
     ) -> Iterator[Prediction | Failure]:
         """Classify songs in order. Worker processes decode ahead while the model works; a bad file stops nothing.
 
@@ -137,6 +142,7 @@ class Classifier:
             songs: paths, bytes of files, or open binary files; asked for as they are needed.
             embeddings: whether each prediction carries the song's embedding, as `embed` returns it.
             jobs: worker processes; None takes one for each core, 0 decodes in this process.
+            decoders: what `decoders` returned, in place of processes that end with the songs.
 
         Yields:
             For each song a prediction, or a failure with its reason.
@@ -151,7 +157,16 @@ class Classifier:
         parallel = Parallel(self._predictor, embeddings=embeddings, threads=self._threads)
         if jobs == 0 or multiprocessing.current_process().daemon:  # which may not start processes
             return parallel.results((song, self._decoded_here(song)) for song in songs)
-        return parallel.streamed(songs, self._wanted, workers.cores() if jobs is None else jobs)
+        pool = decoders or self.decoders(jobs)
+        return parallel.streamed(songs, self._wanted, pool, keep=decoders is not None)
+
+    def decoders(self, jobs: int | None = None) -> workers.Pool[audio.Source]:
+        """Return worker processes for several calls of `predict_many`; its `close` ends them, as an error does.
+
+        Args:
+            jobs: how many; None takes one for each core.
+        """
+        return frame_workers(self._wanted, workers.cores() if jobs is None else jobs)
 
     def _decoded_here(self, song: audio.File) -> DecodedSong | Exception:
         try:

@@ -13,7 +13,7 @@ import torch
 
 from genrescope import workers
 from genrescope.errors import reason_of
-from genrescope.features.song_frames import frame_workers, received
+from genrescope.features.song_frames import received
 from genrescope.inference.prediction import Failure
 from genrescope.inference.predictor import DecodedSong
 from genrescope.inference.songs import label_of, source_of
@@ -47,15 +47,19 @@ class Parallel:
     embeddings: bool
     threads: int | None
 
-    def streamed(self, songs: Iterable[audio.File], wanted: Wanted, jobs: int) -> Iterator[Prediction | Failure]:
-        """Yield the result of each song in order, while up to `jobs` processes decode."""
-        with frame_workers(wanted, jobs) as pool:
-            heard = cast("Generator[tuple[Any, DecodedSong | Exception]]", workers.ahead(_heard(pool, songs, wanted)))
-            try:
-                yield from self.results(heard)
-            finally:
-                pool.close()  # so that the thread does not wait for them
-                heard.close()
+    def streamed(
+        self, songs: Iterable[audio.File], wanted: Wanted, decoders: workers.Pool[audio.Source], *, keep: bool
+    ) -> Iterator[Prediction | Failure]:
+        """Yield the result of each song in order, while worker processes decode; with `keep` they outlive the songs."""
+        heard = cast("Generator[tuple[Any, DecodedSong | Exception]]", workers.ahead(_heard(decoders, songs, wanted)))
+        kept = False
+        try:
+            yield from self.results(heard)
+            kept = keep
+        finally:
+            if not kept:
+                decoders.close()  # so that the thread does not wait for them
+            heard.close()
 
     def results(self, heard: Iterable[tuple[Any, DecodedSong | Exception]]) -> Iterator[Prediction | Failure]:
         """Yield the result of each song that was decoded, or could not be, in order."""

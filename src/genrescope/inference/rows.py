@@ -22,6 +22,10 @@ LAST = ("identity", "model")
 """Its last columns: the file as it lay on the disk (`device:inode:size:mtime_ns`), and the model's fingerprint."""
 
 
+ERROR = "error"
+"""The column of why a song failed, where failures have rows; empty for all others."""
+
+
 @dataclass(frozen=True)
 class RowSpec:
     """How predictions become rows.
@@ -32,24 +36,26 @@ class RowSpec:
         top: how many labels are written, the highest first; None writes all. In a table, `genre_1,score_1,genre_2,...`
             take the place of a column for each label.
         min_confidence: a song whose highest score is below has no genre; its scores are written all the same.
+        failures: whether songs that failed have rows, too, with the reason in a column `error`.
     """
 
     labels: tuple[str, ...]
     model: str = ""
     top: int | None = None
     min_confidence: float = 0.0
+    failures: bool = False
 
     @property
     def score_columns(self) -> tuple[str, ...]:
         """The columns of the scores."""
         if self.top is not None:
             return tuple(f"{what}_{place}" for place in range(1, self._places + 1) for what in ("genre", "score"))
-        return tuple(f"{label} (score)" if label in FIRST + LAST else label for label in self.labels)
+        return tuple(f"{label} (score)" if label in (*FIRST, *LAST, ERROR) else label for label in self.labels)
 
     @property
     def columns(self) -> tuple[str, ...]:
         """All columns of a table."""
-        return (*FIRST, *self.score_columns, *LAST)
+        return (*FIRST, *self.score_columns, *((ERROR,) if self.failures else ()), *LAST)
 
     @property
     def _places(self) -> int:
@@ -78,7 +84,13 @@ class RowSpec:
         else:
             values = [value for pair in facts["scores"].items() for value in pair]
         scores = dict(zip(self.score_columns, values, strict=True))
-        return {**{name: facts[name] for name in FIRST}, **scores, **{name: facts[name] for name in LAST}}
+        error = {ERROR: None} if self.failures else {}
+        return {**{name: facts[name] for name in FIRST}, **scores, **error, **{name: facts[name] for name in LAST}}
+
+    def failure(self, path: str, identity: str, reason: str) -> dict[str, Any]:
+        """Return the row of a song that failed: path, reason, identity and model, and nothing else."""
+        known = {"path": text(path), ERROR: text(reason), "identity": identity, "model": self.model}
+        return dict.fromkeys(self.columns) | known
 
     def amended(self, row: dict[str, Any]) -> dict[str, Any]:
         """Return a row as it reads with this lowest confidence: its genre comes back, or goes."""

@@ -48,6 +48,9 @@ class Prepared:
     repaired: tuple[str, ...] = ()
 
 
+Compute: TypeAlias = "Callable[[Sequence[Track], Spec], Iterator[Computed]]"
+"""Decodes tracks and computes their frames, here or on other machines; yields them in order."""
+
 Progress: TypeAlias = progress.Progress[IndexRow]
 """Where a run of `prepare` stands; the item is the track's row in the index."""
 
@@ -63,6 +66,7 @@ def prepare(
     groups: str | None = None,
     jobs: int | None = None,
     spec: Spec | None = None,
+    compute: Compute | None = None,
     on_listing: Callable[[Listing], None] = lambda _: None,
     on_track: Callable[[Progress], None] = lambda _: None,
 ) -> Prepared:
@@ -78,6 +82,7 @@ def prepare(
         groups: where the tracks' groups come from, as `groups.assign` reads it; None keeps those that `data` has.
         jobs: worker processes; None takes one for each core, 0 works in this process.
         spec: the front end's numbers.
+        compute: what decodes the tracks in place of `jobs` processes of this machine.
         on_listing: called once, before any work, with the tracks and what is to be said of them.
         on_track: called after every track.
 
@@ -100,8 +105,10 @@ def prepare(
         rows = {track.id: _row(track, root, held[track.id]) for track in tracks if track.id in held}
         on_track(Progress(len(held), len(tracks)))
         missing = [track for track in tracks if track.id not in held]
-        for row in _computed(missing, root, journal, spec=spec, jobs=jobs):
-            rows[row.id] = row
+        for result in (compute or partial(computed, jobs=jobs))(missing, spec):
+            if result.frames is not None:
+                journal.add(result.track.id, result.frames, result.facts())
+            row = rows[result.track.id] = _row(result.track, root, result.facts())
             on_track(Progress(len(rows), len(tracks), row))
         failed = tuple(row for row in rows.values() if row.status != "ok")
         if len(failed) == len(tracks):
@@ -114,22 +121,22 @@ def prepare(
     return Prepared(store.open_store(out), len(missing), len(held), failed, seconds, repaired)
 
 
-def _computed(
-    tracks: Sequence[Track], root: Path, journal: Journal, *, spec: Spec, jobs: int | None
-) -> Iterator[IndexRow]:
-    """Decode tracks, write their frames, and yield the row of each."""
-    results = workers.results(tracks, partial(_worker, spec), jobs=jobs, crashed=_crashed, guard=workers.Guard())
-    for result in results:
-        if result.frames is not None:
-            journal.add(result.track.id, result.frames, result.facts())
-        yield _row(result.track, root, result.facts())
+def computed(tracks: Sequence[Track], spec: Spec, *, jobs: int | None) -> Iterator[Computed]:
+    """Decode tracks in worker processes, and yield each in order with its frames, or with the reason why not.
+
+    Args:
+        tracks: the tracks.
+        spec: the front end's numbers.
+        jobs: processes; None takes one for each core, 0 works in this process.
+    """
+    return workers.results(tracks, partial(_worker, spec), jobs=jobs, crashed=_crashed, guard=workers.Guard())
 
 
 # -- workers ----------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class _Result:
+class Computed:
     """A track as a worker returns it; `frames` is None where it failed."""
 
     track: Track
@@ -143,24 +150,25 @@ class _Result:
     status: str = "ok"
 
     def facts(self) -> dict[str, Any]:
+        """Return what the index and the journal hold of it."""
         names = ("seconds", "sample_rate", "channels", "sha256", "bytes", "mtime_ns", "status")
         return {name: getattr(self, name) for name in names}
 
 
-def _worker(spec: Spec) -> Callable[[Track], _Result]:
+def _worker(spec: Spec) -> Callable[[Track], Computed]:
     transform = make(spec)
     return lambda track: _compute(track, transform)
 
 
-def _compute(track: Track, transform: FrontEnd) -> _Result:
+def _compute(track: Track, transform: FrontEnd) -> Computed:
     try:
         stat = track.path.stat()
         digest = files.sha256(track.path)
         info = audio.probe(track.path)
         frames, samples = frames_of(track.path, transform)
     except Exception as error:  # one bad file never stops a run, whatever a decoder throws
-        return _Result(track, None, status=reason_of(error))
-    return _Result(
+        return Computed(track, None, status=reason_of(error))
+    return Computed(
         track,
         frames,
         seconds=round(samples / transform.spec.sample_rate, 6),
@@ -172,8 +180,8 @@ def _compute(track: Track, transform: FrontEnd) -> _Result:
     )
 
 
-def _crashed(track: Track, reason: str) -> _Result:
-    return _Result(track, None, status=reason)
+def _crashed(track: Track, reason: str) -> Computed:
+    return Computed(track, None, status=reason)
 
 
 def _row(track: Track, root: Path, facts: dict[str, Any]) -> IndexRow:
