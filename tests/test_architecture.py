@@ -48,7 +48,7 @@ LAYERS = (
     {"results"},
     {"reports"},
     {"evaluation"},
-    {"research"},
+    {"research", "scale"},
     {"export", "serve"},
     {"cli"},
 )

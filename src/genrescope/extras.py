@@ -22,6 +22,7 @@ EXTRAS = {
     "transfer": {"transformers": "transformers"},
     "beets": {"beets": "beets"},
     "live": {"sounddevice": "sounddevice"},
+    "scale": {"pyarrow": "pyarrow", "ray": "ray"},
 }  # fmt: skip
 """Of each extra, the packages by the modules that they bring."""
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from genrescope.cli.bars import progress
+from genrescope.cli.cluster_options import Address, Engine, EngineOption, refuse_without_ray
 from genrescope.cli.console import (
     Jobs,
     ListingReport,
@@ -20,6 +21,9 @@ from genrescope.cli.console import (
     say,
     unused,
 )
+
+if TYPE_CHECKING:
+    from genrescope.store.prepare import Compute
 
 
 def add_to(app: typer.Typer) -> None:
@@ -79,11 +83,15 @@ def prepare(
         ),
     ] = None,
     jobs: Jobs = None,
+    engine: EngineOption = Engine.local,
+    address: Address = None,
     quiet: Quiet = False,
 ) -> None:
     """Decode a data set once: its index, and all log-mels in one store. Resumable."""
     from genrescope.store import prepare as preparing
 
+    refuse_without_ray(engine, address=address)
+    compute = _on_cluster(address, jobs) if engine is Engine.ray else None
     wanted = [genre.strip() for genre in genres.split(",") if genre.strip()] if genres is not None else None
     with resumable("Run the same command again to go on."), progress("tracks", quiet=quiet) as bar:
         task = bar.add_task("preparing", total=None)
@@ -99,7 +107,7 @@ def prepare(
         listed = ListingReport(quiet=quiet)
         done = preparing.prepare(
             data, out, genres=wanted, normalise_genres=normalise_genres, several_genres=several_genres,
-            corrections=corrections, groups=groups, jobs=jobs, on_listing=listed, on_track=show,
+            corrections=corrections, groups=groups, jobs=jobs, compute=compute, on_listing=listed, on_track=show,
         )  # fmt: skip
     report_store(done, quiet=quiet)
     if groups not in (None, "none") and (without := sum(not track.group for track in done.store.tracks)):
@@ -107,6 +115,12 @@ def prepare(
     next_step("train", out, "--out", unused(out.parent / "runs" / "first"), quiet=quiet)
     if done.failed or listed.unreadable:
         raise typer.Exit(1)
+
+
+def _on_cluster(address: str | None, jobs: int | None) -> Compute:
+    from genrescope.scale.prepare import on_cluster
+
+    return on_cluster(address=address, jobs=jobs)
 
 
 def report_store(done: object, *, quiet: bool) -> None:

@@ -12,6 +12,7 @@ import typer
 
 from genrescope.cli import prediction_options as options
 from genrescope.cli.bars import progress
+from genrescope.cli.cluster_options import Address, Engine, EngineOption, PartSongs, refuse_without_ray
 from genrescope.cli.console import Device, Jobs, Quiet, next_step, report_unreadable, resumable, say, unused
 from genrescope.cli.loading import load_model
 from genrescope.cli.prediction_options import STDIN, Format
@@ -49,6 +50,9 @@ def predict(
     jobs: Jobs = None,
     threads: options.Threads = None,
     device: Device = "auto",
+    engine: EngineOption = Engine.local,
+    address: Address = None,
+    part: PartSongs = None,
     quiet: Quiet = False,
 ) -> None:
     """Genres of files and folders. With --out resumable; a file that cannot be decoded is named and skipped."""
@@ -56,9 +60,20 @@ def predict(
     from genrescope.inference.rows import RowSpec
     from genrescope.inference.songs import find_songs
 
-    kind, used = options.kind_of(format_, out_), options.windows_of(windows, segments=segments)
-    options.check_places(out_, segments)
+    refuse_without_ray(engine, address=address, part=part)
+    used = options.windows_of(windows, segments=segments)
     chosen, given = options.model_and_paths(model, paths or [])
+    if engine is Engine.ray:
+        from genrescope.cli import prediction_cluster as cluster
+
+        folder = cluster.checked(format_=format_, out=out_, segments=segments, device=device, paths=given)
+        classifier, _ = load_model(chosen, device="cpu", windows=used, excerpt=excerpt, quiet=quiet)
+        spec = RowSpec(classifier.genres, classifier.fingerprint, top, min_confidence, failures=True)
+        where = cluster.Where(folder, address, jobs, part, replace)
+        following = _next_arguments(chosen, given, written=True)
+        return cluster.run(classifier, given, spec, where, following=following, quiet=quiet)
+    kind = options.kind_of(format_, out_)
+    options.check_places(out_, segments)
     found, stream = find_songs(path for path in given if path != STDIN), _stdin(given)
     songs = None if stream else len(found.files)
     classifier, _ = load_model(chosen, device=device, threads=threads, windows=used, excerpt=excerpt, quiet=quiet)
@@ -77,6 +92,7 @@ def predict(
         next_step(*_next_arguments(chosen, given, written=out_ is not None), quiet=quiet)
     if run.failed or found.unreadable:
         raise typer.Exit(1)
+    return None
 
 
 def _stdin(paths: list[Path]) -> PathStream | None:

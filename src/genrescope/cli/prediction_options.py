@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,6 +11,8 @@ import typer
 
 from genrescope.errors import DataError
 from genrescope.features.placement import WINDOWS
+
+_URL = re.compile(r"[a-z][a-z0-9+.-]+:/")
 
 STDIN = Path("-")
 """Stands for paths that come from another program."""
@@ -111,13 +114,18 @@ def windows_of(given: str | None, *, segments: Path | None) -> int | Literal["al
     return int(given)
 
 
+def is_url(path: Path) -> bool:
+    """Whether a path is a URL, of which `Path` keeps one slash of two, as `s3:/music`."""
+    return _URL.match(path.as_posix()) is not None and not path.exists()
+
+
 def model_and_paths(first: Path, others: list[Path]) -> tuple[Path | None, list[Path]]:
     """Tell a model from songs: a model file, a folder that holds one, or a name that is no path.
 
     Raises:
         DataError: there is a model and no song.
     """
-    is_model = first != STDIN and names_model(first)
+    is_model = first != STDIN and not is_url(first) and names_model(first)
     if not is_model:
         return None, [first, *others]
     if not others:
