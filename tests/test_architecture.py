@@ -32,8 +32,9 @@ PACKAGE = "genrescope"
 LAYERS = (
     {"errors"},
     {"extras", "files", "linked", "memory", "progress"},
-    {"locks", "playlists", "records", "tables", "worker"},
+    {"locks", "members", "playlists", "records", "tables", "worker"},
     {"devices", "threads", "workers"},
+    {"shared_work"},
     {"audio", "pages"},
     {"features", "synth", "tags"},
     {"models"},

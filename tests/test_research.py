@@ -264,8 +264,8 @@ def test_a_study_leaves_runs_table_page_and_figures(done: tuple[Studied, list[St
     assert [(each.run.name, each.run.seed, each.reason) for each in ended] == [
         ("folds", 0, None), ("folds", 1, None), ("half", 0, None), ("half", 1, None), ("parts", 0, None),
     ]  # fmt: skip
-    assert (told[0].done, told[0].total) == (0, 5)
-    assert (told[-1].done, told[-1].share, told[-1].run) == (5, 5, None)
+    assert str(told[0].standing) == "0 of 9"  # fits: a fold is one
+    assert (str(told[-1].standing), told[-1].share, told[-1].run) == ("9 of 9", 9, None)
     assert any(at.run == ended[0].run and 0 < at.share < 1 for at in told)
     assert [row["name"] for row in result.result["experiments"]] == ["folds", "half", "parts"]
     assert (result.out / "study.md").read_text() == result.table + "\n"

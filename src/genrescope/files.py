@@ -9,6 +9,7 @@ import io
 import json
 import os
 import re
+import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,8 +54,12 @@ def _without_rights(path: Path, error: OSError) -> str:
 
 
 @contextlib.contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+def replacing(path: str | os.PathLike[str], *, shared: bool = False) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it takes `path`'s place in one step, on failure it goes.
+
+    Args:
+        path: what is written.
+        shared: whether other processes may write it at the same time; the last one counts.
 
     Raises:
         OutputError: nothing could be written.
@@ -68,7 +73,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         whole or not at all
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.partial")  # one name: what a killed run left is overwritten
+    own = f"{secrets.token_hex(4)}." if shared else ""  # else one name: what a killed run left is overwritten
+    temporary = path.with_name(f".{path.name}.{own}partial")
     try:
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -115,9 +121,15 @@ def refuse_file(folder: Path, *, what: str) -> None:
             raise DataError(f"{path} is a file; --out names the folder of {what}")
 
 
-def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Write `text` as UTF-8, whole or not at all; file names that are no UTF-8 keep their bytes."""
-    with replacing(path) as temporary:
+def write_text(path: str | os.PathLike[str], text: str, *, shared: bool = False) -> None:
+    """Write `text` as UTF-8, whole or not at all; file names that are no UTF-8 keep their bytes.
+
+    Args:
+        path: the file.
+        text: its content.
+        shared: as for `replacing`.
+    """
+    with replacing(path, shared=shared) as temporary:
         temporary.write_bytes(text.encode("utf-8", "surrogateescape"))
 
 
@@ -178,9 +190,9 @@ def absolute(path: str | os.PathLike[str]) -> Path:
     return Path(os.path.abspath(path))  # noqa: PTH100 - `Path.absolute` keeps `..`, `Path.resolve` follows links
 
 
-def write_json(path: str | os.PathLike[str], value: Any) -> None:
-    """Write `value` as indented JSON, whole or not at all; non-finite numbers are refused."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+def write_json(path: str | os.PathLike[str], value: Any, *, shared: bool = False) -> None:
+    """Write `value` as indented JSON, whole or not at all; non-finite numbers are refused. `shared` as `replacing`."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n", shared=shared)
 
 
 def sha256(path: str | os.PathLike[str]) -> str:

@@ -125,10 +125,15 @@ class Pool(Generic[_Item]):
             with self._lock:
                 self._all.discard(worker)
 
-    def wait(self, working: Iterable[Worker]) -> list[Worker]:
-        """Wait until one of the workers has something to tell, or its time is over."""
+    def wait(self, working: Iterable[Worker], *, at_most: float = float("inf")) -> list[Worker]:
+        """Wait until one of the workers has something to tell, or its time is over.
+
+        Args:
+            working: those that work.
+            at_most: seconds after which nobody is waited for any more.
+        """
         by_pipe = {worker.pipe: worker for worker in working}
-        soonest = min(worker.left() for worker in by_pipe.values())
+        soonest = min(at_most, *(worker.left() for worker in by_pipe.values()))
         ready = multiprocessing.connection.wait(list(by_pipe), None if soonest == float("inf") else max(0, soonest))
         return [by_pipe[pipe] for pipe in ready] or [each for each in by_pipe.values() if each.left() <= 0]  # type: ignore[index]
 

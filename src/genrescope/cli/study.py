@@ -67,12 +67,12 @@ def showing(*, quiet: bool) -> Iterator[tuple[Callable[[StudyProgress], None], C
     from genrescope.research.tables import duration
 
     bar = bar_of(quiet=quiet)
-    task = bar.add_task("runs", total=None, visible=False)
+    task = bar.add_task("fits", total=None, visible=False)
 
     def on_progress(at: StudyProgress) -> None:
         running = f"  {at.run.name}, seed {at.run.seed}" if at.run is not None else ""
-        detail = f"{at.done} of {at.total}{running}"
-        ahead = at.total - at.done + at.share
+        detail = f"{at.standing}{'  waiting for other processes' if at.waiting else running}"
+        ahead = at.standing.total - at.standing.done + at.share
         bar.update(task, completed=_STEPS * at.share, total=_STEPS * ahead, detail=detail, visible=True)
 
     def on_end(ended: Ended) -> None:

@@ -137,11 +137,7 @@ def _cross_validated(
     scored: list[FoldScores] = []
     for fold in folds:
         on_fold(fold)
-        learnt = thin(held_out(split, fold.name))
-        train(
-            dataclasses.replace(job, split=learnt, out=fold.path, parts=("train",), resume=True),
-            learner=learner, watch=watch,
-        )  # fmt: skip
+        fit_fold(job, fold, learner=learner, thin=thin, watch=watch)
         scored.append(_score(job, fold, sound))
     tracks = [track for track in store.tracks if track.id in split.parts]
     group_of = groups.join(tracks, job.duplicates()) if any(track.group for track in tracks) else None
@@ -154,6 +150,26 @@ def _cross_validated(
     results.write(result, out / CROSSVAL_NAME)
     drawn = figures.draw(result, store, [track for track in tracks if track.labels], [], out / "figures")
     return Written(result, out, report.write(result, drawn, out / "report.html"))
+
+
+def fit_fold(
+    job: Job,
+    fold: Fold,
+    *,
+    learner: Learner | None = None,
+    thin: Callable[[Split], Split] = lambda split: split,
+    watch: Watch = SILENT,
+) -> None:
+    """Train on all folds but one, unless that is done; arguments are those of `cross_validate_any`.
+
+    Raises:
+        DataError: the fold's folder holds another run.
+        TrainingError: the loss is no longer finite.
+        OutputError: another process trains it, say.
+    """
+    learnt = thin(held_out(job.split, fold.name))
+    job = dataclasses.replace(job, split=learnt, out=fold.path, parts=("train",), resume=True)
+    train(job, learner=learner, watch=watch)
 
 
 def _score(job: Job, fold: Fold, sound: Sound | None) -> FoldScores:

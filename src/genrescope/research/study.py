@@ -4,7 +4,10 @@
 DIR/study.toml            the file that lists them, as it was
 DIR/<name>/seed-0 ...     a run folder, or a cross-validation, for each experiment and seed
 DIR/study.json            what came out; and study.md, study.html, figures/
+DIR/claims/               while it runs: which process works on what
 ```
+
+Several processes with the same command share the work, also on several machines that see one folder.
 """
 
 from __future__ import annotations
@@ -22,27 +25,27 @@ import torch
 
 from genrescope import splits, workers
 from genrescope.devices import choose_device
-from genrescope.errors import DataError, GenrescopeError
-from genrescope.evaluation.crossval import cross_validate
-from genrescope.evaluation.evaluate import evaluate
+from genrescope.errors import DataError
 from genrescope.extras import require
-from genrescope.files import read_text, refuse_foreign, write_json, write_text
+from genrescope.files import fingerprint, read_text, refuse_foreign, write_json, write_text
 from genrescope.research import collect, experiments, tables
-from genrescope.results import CROSSVAL_NAME, result_file
+from genrescope.research.pieces import SHARES, Piece, attempt, attempts, by_key, in_process, is_done, pieces_of
+from genrescope.shared_work import SharedWork, Standing, Task, warn_of_threads
 from genrescope.splits import duplicates
-from genrescope.store.store import open_store
-from genrescope.training.progress import Watch
-from genrescope.training.train import train
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from genrescope.research.experiments import Run
+    from genrescope.research.pieces import Attempt
     from genrescope.splits.duplicates import Pair
     from genrescope.store.store import Store
 
 FILE_NAME = "study.json"
 TOML_NAME = "study.toml"
+TABLE_NAME = "study.md"
+PAGE_NAME = "study.html"
+_LOOK = 2.0  # seconds between two looks at what the other processes have done
 _FORMAT = 1
 
 
@@ -51,16 +54,16 @@ class StudyProgress:
     """How far a study is.
 
     Attributes:
-        done: runs that have ended, now or before.
-        total: all runs.
-        share: runs that have ended now, and the share done of the one in progress.
-        run: the one in progress; None where there are several, or none yet.
+        standing: how many fits have ended, now or before; a cross-validation has one for each fold.
+        share: fits that have ended in this process, and the share done of the one in progress.
+        run: the run in progress; None where there are several, or none yet.
+        waiting: whether all that is left is being done by other processes.
     """
 
-    done: int
-    total: int
+    standing: Standing
     share: float
     run: Run | None
+    waiting: bool = False
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,9 @@ def study(
 ) -> Studied:
     """Run all experiments of a file that have not been run yet, and put all results into one table.
 
-    The whole file is checked before anything runs. A run that fails is noted and stops no other one.
+    The whole file is checked before anything runs. A run that fails is noted and stops no other one. Other processes
+    may do the same in the same folder: each takes what no other one works on, and what one was at that died is taken by
+    another. All of them return when everything has ended.
 
     Args:
         path: the TOML file; `experiments` tells its form.
@@ -126,38 +131,22 @@ def study(
 
     Raises:
         DataError: the file is faulty, an experiment was changed under its old name, or `out` holds something else.
+        LeftBehindError: this process stood still for minutes, and another one has taken over its work.
         MissingPackageError: a package of the extra `train` is not installed.
     """
     require("train", "a study")
     path, out, device = Path(path), Path(out), choose_device(device)
-    refuse_foreign(out, (TOML_NAME,), what="the study")
+    refuse_foreign(out, (TOML_NAME, SHARES), what="the study")
     runs = experiments.read(path, out, find_pairs=find_pairs)
     refuse_changed(runs)
-    write_text(out / TOML_NAME, read_text(path))
-    todo, ended = [run for run in runs if not is_done(run)], list[Ended]()
-    several = min(jobs, len(todo)) > 1
+    several = min(jobs, len([run for run in runs for _ in pieces_of(run) if not is_done(run)])) > 1
     threads = max(1, workers.cores() // jobs) if several else torch.get_num_threads()
-
-    def tell(run: Run | None = None, share: float = 0.0) -> None:
-        done = len(runs) - len(todo) + len(ended)
-        on_progress(StudyProgress(done, len(runs), len(ended) + share, run))
-
-    tell()
-    make = partial(_worker, device, threads) if several else lambda: partial(_attempt, device, tell)
-    with contextlib.closing(workers.results(todo, make, jobs=jobs, crashed=_crashed)) as endings:
-        for each in endings:
-            ended.append(each)
-            tell()
-            on_end(each)
-    failed = [each for each in ended if each.reason is not None]
-    return _results(path, out, runs, failed, {"jobs": jobs, "threads": threads, "device": device})
-
-
-def is_done(run: Run) -> bool:
-    """Whether a run has ended and its part has been scored."""
-    if run.experiment.folds:
-        return (run.path / CROSSVAL_NAME).exists()
-    return result_file(run.path, run.experiment.score) is not None
+    machine = {"jobs": jobs, "threads": threads, "device": device}
+    study_ = _Study(path, out, runs, machine, on_progress=on_progress, on_end=on_end)
+    with study_.shared:
+        _leave_file(path, out)
+        warn_of_threads(study_.shared.members, threads * (jobs if several else 1))
+        return study_.run(jobs if several else 1)
 
 
 def refuse_changed(runs: Sequence[Run]) -> None:
@@ -178,28 +167,6 @@ def refuse_changed(runs: Sequence[Run]) -> None:
         )
 
 
-def perform(device: str, run: Run, tell: Callable[[float], None]) -> None:
-    """Train and score one run, or go on with it; `tell` is called with the share that is done."""
-    store = open_store(run.store)
-    about = {"name": run.name, "share": run.share, "by": run.experiment.by, "identity": run.identity}
-    write_json(run.path / collect.NOTE, about)
-    if run.experiment.folds:
-        fold = 0
-
-        def on_fold(at: Any) -> None:
-            nonlocal fold
-            fold = at.number - 1
-            tell(fold / at.folds)
-
-        watch = Watch(on_step=lambda at: tell((fold + at.step / at.steps) / len(run.split.counts)))
-        thin = partial(run.thin, store=store)
-        cross_validate(run.job(store, run.split, device), thin=thin, on_fold=on_fold, watch=watch)
-        return
-    watch = Watch(on_step=lambda at: tell(at.step / at.steps))
-    train(run.job(store, run.thin(run.split, store), device), watch=watch)
-    evaluate(run.path, part=run.experiment.score, store=run.store, device=device)
-
-
 def next_arguments(done: Studied) -> tuple[str, ...]:
     """Return the command after a study: score the best experiment's first run on its part test, or predict with it."""
     best = max(done.result["experiments"], key=lambda each: each["accuracy"][each["verdict"]]["mean"])
@@ -208,29 +175,84 @@ def next_arguments(done: Studied) -> tuple[str, ...]:
     return ("evaluate", str(run)) if held_out else ("predict", str(run), "SONG")
 
 
-def _attempt(device: str, tell: Callable[[Run, float], None], run: Run) -> Ended:
-    """Perform a run; why it failed is told, not raised: one run's failure must not stop the others."""
-    began, reason = time.monotonic(), None
-    try:
-        perform(device, run, partial(tell, run))
-    except GenrescopeError as error:
-        reason = str(error)
-    except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
-    return Ended(run, time.monotonic() - began, reason)
+def _leave_file(path: Path, out: Path) -> None:
+    """Leave the study's file in its folder; several processes may do so at once."""
+    text = read_text(path)
+    if not (out / TOML_NAME).exists() or read_text(out / TOML_NAME) != text:
+        write_text(out / TOML_NAME, text, shared=True)
 
 
-def _worker(device: str, threads: int) -> Callable[[Run], Ended]:
-    """Return what a process does that has others beside it."""
-    from threadpoolctl import threadpool_limits
+class _Study:
+    """A study in this process, and what it has done so far."""
 
-    torch.set_num_threads(threads)
-    threadpool_limits(threads)
-    return partial(_attempt, device, lambda *_: None)
+    def __init__(
+        self,
+        path: Path,
+        out: Path,
+        runs: Sequence[Run],
+        machine: dict[str, Any],
+        *,
+        on_progress: Callable[[StudyProgress], None],
+        on_end: Callable[[Ended], None],
+    ) -> None:
+        self.path, self.out, self.runs, self.machine = path, out, runs, machine
+        self.pieces = by_key(runs)
+        self.fits = [key for key, piece in self.pieces.items() if piece.is_fit]
+        self.report = f"report-{fingerprint(list(self.pieces))}"
+        tasks = [piece.task for piece in self.pieces.values()]
+        report = Task(self.report, lambda: False, after=tuple(self.pieces))
+        self.shared = SharedWork(out / SHARES, [*tasks, report], threads=machine["threads"] * machine["jobs"])
+        self._on_progress, self._on_end = on_progress, on_end
+        self._seconds: defaultdict[Path, float] = defaultdict(float)
+        self._fitted = 0
+        self._standing: tuple[float, Standing] | None = None
 
+    def run(self, jobs: int) -> Studied:
+        """Do what no other process does, until all is done and reported."""
+        device, threads, studied = self.machine["device"], self.machine["threads"], None
+        self._tell()
+        make = partial(in_process, device, threads) if jobs > 1 else lambda: partial(attempt, device, self._step)
+        waiting = partial(self._tell, waiting=True)
+        with contextlib.closing(attempts(self.shared, self.pieces, make, jobs=jobs, wait=waiting)) as ended:
+            for key, its in ended:
+                if its is None:
+                    studied = self._results()
+                    self.shared.finish(key, noted=True)
+                else:
+                    self._end(self.pieces[key], its)
+        return studied or self._read()
 
-def _crashed(run: Run, _: str) -> Ended:
-    return Ended(run, 0.0, "its process died; there may be too little memory")
+    def _step(self, piece: Piece, share: float) -> None:
+        self.shared.check()
+        self._tell(piece.run, share)
+
+    def _end(self, piece: Piece, its: Attempt) -> None:
+        """Note how a piece ended; tell of its run where that has ended by it."""
+        self.shared.finish(piece.key, failed=its.reason)
+        self._seconds[piece.run.path] += its.seconds
+        self._fitted += piece.is_fit
+        self._standing = None
+        self._tell()
+        if piece.fold is None or its.reason is not None:
+            self._on_end(Ended(piece.run, self._seconds[piece.run.path], its.reason))
+
+    def _tell(self, run: Run | None = None, share: float = 0.0, *, waiting: bool = False) -> None:
+        if self._standing is None or time.monotonic() - self._standing[0] > _LOOK:
+            self._standing = time.monotonic(), self.shared.standing(self.fits)
+        self._on_progress(StudyProgress(self._standing[1], self._fitted + share, run, waiting))
+
+    def _failed(self) -> tuple[Ended, ...]:
+        reasons = [(run, self.shared.failure(Piece(run).key)) for run in self.runs]
+        return tuple(Ended(run, self._seconds[run.path], reason) for run, reason in reasons if reason is not None)
+
+    def _results(self) -> Studied:
+        return _results(self.path, self.out, self.runs, self._failed(), self.machine)
+
+    def _read(self) -> Studied:
+        """Return what another process has put together."""
+        result = json.loads(read_text(self.out / FILE_NAME))
+        page = self.out / PAGE_NAME if result["experiments"] else None
+        return Studied(result, read_text(self.out / TABLE_NAME).removesuffix("\n"), self.out, page, self._failed())
 
 
 def _results(path: Path, out: Path, runs: Sequence[Run], failed: Sequence[Ended], machine: dict[str, Any]) -> Studied:
@@ -255,6 +277,6 @@ def _results(path: Path, out: Path, runs: Sequence[Run], failed: Sequence[Ended]
     }  # fmt: skip
     table = tables.markdown(rows)
     write_json(out / FILE_NAME, result)
-    write_text(out / "study.md", table + "\n")
+    write_text(out / TABLE_NAME, table + "\n")
     page = study_page.write(result, out) if rows else None
     return Studied(result, table, out, page, tuple(failed))

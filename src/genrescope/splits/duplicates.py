@@ -119,7 +119,7 @@ def in_store(store: Store, *, on_track: Callable[[int, int], None] = lambda *_: 
     pairs = find(marked(store, store.tracks, on_track=on_track), frames_per_second=store.spec.frame_rate)
     with contextlib.suppress(OutputError):  # a store on a read-only disk is searched anew each time
         told = [dataclasses.asdict(pair) for pair in pairs]
-        write_json(path, {"format": FORMAT, "fingerprint": store.fingerprint, "pairs": told})
+        write_json(path, {"format": FORMAT, "fingerprint": store.fingerprint, "pairs": told}, shared=True)
     return pairs
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -21,6 +22,25 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _BY_HAND = ("bash", "interactive")  # jobs of SLURM in which somebody types: a command there is one process
+
+
+_by_itself: ContextVar[bool] = ContextVar("by_itself", default=False)
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Let this process train by itself inside the block, also where torchrun or SLURM started several.
+
+    Example:
+        >>> with alone():
+        ...     Ranks.here()
+        Ranks(rank=0, world=1, nodes=1)
+    """
+    before = _by_itself.set(True)
+    try:
+        yield
+    finally:
+        _by_itself.reset(before)
 
 
 @dataclass(frozen=True)
@@ -49,6 +69,8 @@ class Ranks:
     @classmethod
     def here(cls) -> Ranks:
         """Return the processes that this one was started with: by torchrun, by SLURM, or alone."""
+        if _by_itself.get():
+            return cls()
         if "TORCHELASTIC_RUN_ID" in os.environ:
             world, local = int(os.environ["WORLD_SIZE"]), int(os.environ["LOCAL_WORLD_SIZE"])
             return cls(int(os.environ["RANK"]), world, max(1, world // local))
@@ -70,13 +92,15 @@ class Ranks:
     def fabric(self, device: str, precision: str = "32-true") -> Fabric:
         """Return Lightning Fabric for these processes."""
         from lightning_fabric import Fabric
+        from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 
         logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it would say which precision it was asked for
-        strategy = "ddp" if self.several else "auto"
+        if not self.several:  # also in a process that SLURM started: its environment is none of Fabric's business
+            here = LightningEnvironment()
+            return Fabric(accelerator=device, devices=1, precision=precision, plugins=[here])  # type: ignore[arg-type]
         devices = self.world // self.nodes
-        made = Fabric(accelerator=device, devices=devices, num_nodes=self.nodes, strategy=strategy, precision=precision)  # type: ignore[arg-type]
-        if self.several:
-            made.launch()  # connects the processes, unless they are connected
+        made = Fabric(accelerator=device, devices=devices, num_nodes=self.nodes, strategy="ddp", precision=precision)  # type: ignore[arg-type]
+        made.launch()  # connects the processes, unless they are connected
         return made
 
     @contextlib.contextmanager
