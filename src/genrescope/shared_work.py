@@ -69,23 +69,23 @@ class Standing:
     Attributes:
         done: how many have ended.
         total: how many there are.
-        here: how many have ended in this process; None where no other process has been seen.
+        here: how many have ended in this process.
+        shared: whether other processes have been seen.
     """
 
     done: int
     total: int
-    here: int | None = None
+    here: int = 0
+    shared: bool = False
 
     def __str__(self) -> str:
         """Return it in words.
 
         Example:
-            >>> print(Standing(12, 40)), print(Standing(12, 40, here=3))
-            12 of 40
-            12 of 40, 3 here
-            (None, None)
+            >>> str(Standing(12, 40)), str(Standing(12, 40, here=3, shared=True))
+            ('12 of 40', '12 of 40, 3 here')
         """
-        return f"{self.done} of {self.total}" + (f", {self.here} here" if self.here is not None else "")
+        return f"{self.done} of {self.total}" + (f", {self.here} here" if self.shared else "")
 
 
 class SharedWork:
@@ -143,7 +143,7 @@ class SharedWork:
         """Return how far some of the tasks are."""
         shared = bool(self.members.others() or self.members.seen)
         here = sum(key in keys for key in self._here)
-        return Standing(sum(map(self.ended, keys)), len(keys), here if shared else None)
+        return Standing(sum(map(self.ended, keys)), len(keys), here, shared)
 
     def each(self, *, wait: Callable[[], None] = lambda: None) -> Iterator[str]:
         """Yield tasks to do, until all have ended; each is to be ended by `finish`.

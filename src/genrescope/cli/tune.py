@@ -27,6 +27,7 @@ from genrescope.cli.splits import find_pairs
 if TYPE_CHECKING:
     from genrescope.research.trials import Tried
     from genrescope.research.tune import Tuned
+    from genrescope.shared_work import Standing
 
 _SHOWN = 5
 
@@ -78,11 +79,15 @@ def tune(
             bar.update(task, detail=f"trial {number}: {100 * score:.1f} % so far")
 
         def on_trial(tried: Tried) -> None:
-            bar.update(task, completed=tried.number)
             if not quiet:
                 bar.console.print(_line(tried), markup=False)
 
-        done = tuning.tune(search, out, trials=trials, minutes=minutes, on_fold=on_fold, on_trial=on_trial)
+        def on_progress(at: Standing) -> None:
+            bar.update(task, completed=at.done, description="tuning" + (f", {at.here} here" if at.shared else ""))
+
+        done = tuning.tune(
+            search, out, trials=trials, minutes=minutes, on_fold=on_fold, on_trial=on_trial, on_progress=on_progress
+        )
     _show(done, quiet=quiet)
     named = ("--split", split) if split is not None else ()
     best, run = done.out / tuning.BEST, unused(out.parent / "run")

@@ -215,11 +215,11 @@ def write_figures(drawn: Sequence[Drawn], folder: Path) -> None:
         _write(figure.wide.light, folder / f"{figure.name}.png")
 
 
-def write_figure(make: Callable[[Theme], Figure], path: Path) -> None:
-    """Draw a figure that stands on no page, wide and light, as a PNG file."""
-    _write(_png(make(LIGHT)), path)
+def write_figure(make: Callable[[Theme], Figure], path: Path, *, shared: bool = False) -> None:
+    """Draw a figure that stands on no page, wide and light, as a PNG file; `shared` is that of `replacing`."""
+    _write(_png(make(LIGHT)), path, shared=shared)
 
 
-def _write(png: bytes, path: Path) -> None:
-    with replacing(path) as temporary:
+def _write(png: bytes, path: Path, *, shared: bool = False) -> None:
+    with replacing(path, shared=shared) as temporary:
         temporary.write_bytes(png)

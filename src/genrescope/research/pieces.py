@@ -116,8 +116,8 @@ def attempts(
     """
     if jobs == 1:
         work = make()
-        for key in shared.each(wait=wait):
-            yield key, work(pieces[key]) if key in pieces else None
+        for task in shared.each(wait=wait):
+            yield task, work(pieces[task]) if task in pieces else None
         return
     working: dict[Worker, str] = {}
     with workers.Pool(make, jobs) as pool:
@@ -164,6 +164,7 @@ def attempt(device: str, tell: Callable[[Piece, float], None], piece: Piece) -> 
     began = time.monotonic()
     reason: str | None = None
     try:
+        tell(piece, 0.0)
         with ranks.alone():
             _perform(device, piece, partial(tell, piece))
     except LeftBehindError:

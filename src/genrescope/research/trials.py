@@ -1,7 +1,13 @@
-"""The trials of a search, as Optuna keeps them in a database."""
+"""The trials of a search, as Optuna keeps them in a journal that several processes write.
+
+A search has slots, numbered from 1; which process works on which is settled elsewhere (`shared_work`). Optuna holds
+what was tried in each, so that every process proposes by all that is known. A slot whose process died is tried again
+with the same values: that is another trial of Optuna's.
+"""
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +16,7 @@ from genrescope.extras import require
 from genrescope.files import fingerprint
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from optuna import Study, Trial
@@ -17,8 +24,7 @@ if TYPE_CHECKING:
 
     from genrescope.research.tune_space import Range
 
-DATABASE = "tune.db"
-_NAME = "tune"
+JOURNAL = "tune.journal"
 _TELLING = 8  # trials below which no key can be said to matter
 
 
@@ -27,7 +33,7 @@ class Tried:
     """A trial that has ended.
 
     Attributes:
-        number: counted from 1.
+        number: its slot.
         values: by recipe key.
         score: share of the tracks that were right, out of fold; None where it failed or was given up.
         state: `complete`, `pruned` (given up: worse than half of the others so far) or `failed`.
@@ -52,44 +58,54 @@ def require_optuna() -> Any:
     require("tune", "tuning")
     import optuna
 
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
     return optuna
 
 
 def open_study(out: Path, identity: str) -> Study:
-    """Open the search in a folder, or begin it; a trial that was interrupted begins anew.
+    """Open the search in a folder, or begin it; several processes may.
 
     Raises:
         DataError: it is a search of something else.
     """
     optuna = require_optuna()
+    from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+
     out.mkdir(parents=True, exist_ok=True)
+    path = str(out / JOURNAL)
+    storage = optuna.storages.JournalStorage(JournalFileBackend(path, lock_obj=JournalFileOpenLock(path)))
     study: Study = optuna.create_study(
-        storage=f"sqlite:///{(out / DATABASE).resolve()}", study_name=_NAME, direction="maximize", load_if_exists=True,
+        storage=storage, study_name=identity, direction="maximize", load_if_exists=True,
         pruner=optuna.pruners.MedianPruner(n_startup_trials=4),
     )  # fmt: skip
-    if study.user_attrs.get("identity") not in (None, identity):
-        close(study)
+    if storage.get_all_studies()[0].study_name != identity:  # the first one counts: there may have been two at once
         raise DataError(
             f"{out} holds a search with another recipe, space, split, seed, folds or data; choose another --out"
         )
-    study.set_user_attr("identity", identity)
-    for trial in study.get_trials(states=[optuna.trial.TrialState.RUNNING]):
-        study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
     return study
 
 
-def close(study: Study) -> None:
-    """Let go of the database."""
-    storage: Any = study._storage
-    getattr(storage, "_backend", storage).engine.dispose()
+def begin(study: Study, slot: int, space: Mapping[str, Range], *, seed: int) -> tuple[Trial, dict[str, Any]]:
+    """Begin the trial of a slot; return it and its values.
 
+    They depend on the seed, the slot and the trials that have ended. Of trials in progress elsewhere TPE keeps away. A
+    trial of this slot that was interrupted counts as failed, and its values are taken again.
+    """
+    import optuna
 
-def seed_sampler(study: Study, seed: int) -> None:
-    """Make the next proposal depend on the seed and the trials that have ended, and nothing else."""
-    from optuna.samplers import TPESampler
-
-    study.sampler = TPESampler(seed=int(fingerprint([seed, len(ended(study))])[:8], 16))
+    values: dict[str, Any] = {}
+    for trial in study.get_trials(deepcopy=False):
+        if trial.user_attrs.get("slot") == slot and "ended" not in trial.user_attrs:
+            values = dict(trial.params) if len(trial.params) == len(space) else values
+            if not trial.state.is_finished():
+                study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+    sampler = optuna.samplers.TPESampler(seed=int(fingerprint([seed, slot - 1])[:8], 16), constant_liar=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        study.sampler = optuna.samplers.PartialFixedSampler(values, sampler) if values else sampler
+        begun = study.ask()
+        begun.set_user_attr("slot", slot)
+        return begun, {key: suggest(begun, key, its) for key, its in space.items()}
 
 
 def suggest(trial: Trial, key: str, values: Range) -> Any:
@@ -103,14 +119,16 @@ def suggest(trial: Trial, key: str, values: Range) -> Any:
     return trial.suggest_float(key, values.low, values.high, log=values.log)
 
 
-def ended(study: Study) -> list[FrozenTrial]:
-    """Return the trials that have ended by themselves; those that were interrupted are none."""
-    return [trial for trial in study.trials if trial.state.is_finished() and "ended" in trial.user_attrs]
+def ended(study: Study) -> dict[int, FrozenTrial]:
+    """Return the trials that have ended by themselves, by slot; those that were interrupted are none."""
+    trials = study.get_trials(deepcopy=False)
+    found = {trial.user_attrs["slot"]: trial for trial in trials if trial.state.is_finished() and _is_whole(trial)}
+    return dict(sorted(found.items()))
 
 
 def tried(study: Study) -> tuple[Tried, ...]:
     """Return the trials that have ended by themselves, as they are told."""
-    return tuple(_tried(trial, number) for number, trial in enumerate(ended(study), start=1))
+    return tuple(_tried(trial, slot) for slot, trial in ended(study).items())
 
 
 def importance(study: Study) -> dict[str, float]:
@@ -121,6 +139,10 @@ def importance(study: Study) -> dict[str, float]:
     if len(scores) < _TELLING or len(set(scores)) < 2:
         return {}
     return dict(get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0)))
+
+
+def _is_whole(trial: FrozenTrial) -> bool:
+    return {"slot", "ended"} <= set(trial.user_attrs)
 
 
 def _tried(trial: FrozenTrial, number: int) -> Tried:

@@ -1,12 +1,15 @@
 """Tuning: better values for a recipe's keys, scored on held-out artists, never on the test part.
 
 ```
-DIR/tune.db        every trial; the same command goes on with it
+DIR/tune.journal   every trial, as Optuna's journal; the same command goes on with it
 DIR/tune.json      what came out
 DIR/best.toml      a recipe with the best values, over the one that was tuned
 DIR/tune.png       scores over time, and each key's values against the scores
-DIR/trials/        the runs of the trial in progress
+DIR/trials/        the runs of the trials in progress
+DIR/claims/        while it runs: which process works on which trial
 ```
+
+Several processes with the same command share the trials, also on several machines that see one folder.
 """
 
 from __future__ import annotations
@@ -16,10 +19,12 @@ import os
 import shutil
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import tomli_w
+import torch
 
 from genrescope import modelfile, splits
 from genrescope.devices import choose_device
@@ -30,8 +35,12 @@ from genrescope.extras import require
 from genrescope.files import fingerprint, refuse_foreign, write_json, write_text
 from genrescope.inference.scorer import Scorer
 from genrescope.research import trials as optuna_trials
+from genrescope.research.pieces import SHARES
+from genrescope.shared_work import LOOK, LeftBehindError, SharedWork, Task, warn_of_threads
+from genrescope.training import ranks
 from genrescope.training import recipe as recipes
 from genrescope.training.job import Job
+from genrescope.training.progress import Watch
 from genrescope.training.train import train
 
 if TYPE_CHECKING:
@@ -41,6 +50,7 @@ if TYPE_CHECKING:
 
     from genrescope.research.trials import Tried
     from genrescope.research.tune_space import Range
+    from genrescope.shared_work import Standing
     from genrescope.splits import Split
     from genrescope.splits.duplicates import Pair
     from genrescope.store.store import Store
@@ -104,20 +114,24 @@ def tune(
     minutes: float | None = None,
     on_fold: Callable[[int, float], None] = lambda *_: None,
     on_trial: Callable[[Tried], None] = lambda _: None,
+    on_progress: Callable[[Standing], None] = lambda _: None,
 ) -> Tuned:
     """Search for the values that get most tracks right, each track by a network that did not learn its fold.
 
     Values are proposed by a tree-structured Parzen estimator. A trial that is worse after a fold than half of the
     others were is given up. The same call goes on where it was interrupted, and gives what it would have given in one
-    go.
+    go. Other processes may do the same in the same folder: each takes trials that no other one works on, and knows what
+    all have found; the trial of one that died is taken by another. All of them return when all trials have ended, or
+    their own time is over.
 
     Args:
         search: what is searched.
         out: the folder of the results.
-        trials: how many there are to be in all, those of earlier calls included.
+        trials: how many there are to be in all, those of earlier calls and of other processes included.
         minutes: begin no trial after so many.
         on_fold: called after each fold with the number of the trial and its score so far.
-        on_trial: called after each trial.
+        on_trial: called after each trial of this process.
+        on_progress: called often with how far the search is.
 
     Returns:
         All trials and the best one.
@@ -126,6 +140,7 @@ def tune(
         MissingPackageError: a package of the extra `tune` is not installed.
         DataError: the store or split does not suit, or `out` holds a search of something else.
         RecipeError: the recipe cannot be used.
+        LeftBehindError: this process stood still for minutes, and another one has taken over its trial.
     """
     require("train", "tuning")
     out = Path(out)
@@ -135,18 +150,36 @@ def tune(
     seen = subset(search.store, search.split)
     method = splits.default_method(seen.tracks)
     made = splits.make(seen.tracks, method, seed=search.seed, folds=search.folds, pairs=search.pairs)
-    refuse_foreign(out, (optuna_trials.DATABASE,), what="the search")
+    refuse_foreign(out, (optuna_trials.JOURNAL, SHARES), what="the search")
     ranges = {key: values.model_dump() for key, values in search.space.items()}
     identity = [base.model_dump(), ranges, made.fingerprint, search.folds, search.seed, search.store.fingerprint]
     running = _Running(search, seen, made, out, choose_device(search.device), on_fold)
     study = optuna_trials.open_study(out, fingerprint(identity))
-    try:
-        until = time.monotonic() + 60 * minutes if minutes is not None else None
-        while len(optuna_trials.ended(study)) < trials and (until is None or time.monotonic() < until):
-            on_trial(running.trial(study))
+    slots = {f"trial-{slot}": slot for slot in range(1, trials + 1)}
+    tasks = [Task(key, partial(_is_tried, study, slot)) for key, slot in slots.items()]
+    until = time.monotonic() + 60 * minutes if minutes is not None else float("inf")
+    with SharedWork(out / SHARES, tasks, threads=torch.get_num_threads()) as shared:
+        warn_of_threads(shared.members, torch.get_num_threads())
+
+        def tell() -> None:
+            on_progress(shared.standing(list(slots)))
+
+        running.on_step = shared.check
+        tell()
+        while not shared.over and time.monotonic() < until:
+            key = shared.take()
+            if key is not None:
+                tried = running.trial(study, slots[key])
+                shared.finish(key)
+                on_trial(tried)
+            else:
+                time.sleep(LOOK)
+            tell()
         return _results(study, running)
-    finally:
-        optuna_trials.close(study)
+
+
+def _is_tried(study: Study, slot: int) -> bool:
+    return slot in optuna_trials.ended(study)
 
 
 def subset(store: Store, split: Split | None) -> Store:
@@ -176,15 +209,13 @@ class _Running:
     out: Path
     device: str
     on_fold: Callable[[int, float], None]
+    on_step: Callable[[], None] = lambda: None
 
-    def trial(self, study: Study) -> Tried:
-        """Propose values, try them, and note what came out."""
+    def trial(self, study: Study, number: int) -> Tried:
+        """Propose values for a slot, try them, and note what came out."""
         from optuna.trial import TrialState
 
-        optuna_trials.seed_sampler(study, self.search.seed)
-        number = len(optuna_trials.ended(study)) + 1
-        trial = study.ask()
-        values = {key: optuna_trials.suggest(trial, key, its) for key, its in self.search.space.items()}
+        trial, values = optuna_trials.begin(study, number, self.search.space, seed=self.search.seed)
         began = time.monotonic()
         state, score, reason = TrialState.FAIL, None, ""
         try:
@@ -195,14 +226,16 @@ class _Running:
         trial.set_user_attr("seconds", time.monotonic() - began)
         trial.set_user_attr("ended", reason or "yes")
         study.tell(trial, score, state=state)
-        return optuna_trials.tried(study)[-1]
+        return next(each for each in optuna_trials.tried(study) if each.number == number)
 
     def score(self, trial: Trial, values: Mapping[str, Any], number: int) -> float | None:
         """Return the share of tracks that are right, or None when the trial is given up."""
         recipe = recipes.load(self.search.recipe, self.search.changes | dict(values))
-        folder = self.out / "trials" / fingerprint(dict(values))
+        folder = self.out / "trials" / f"{number}-{fingerprint(dict(values))}"
         try:
             score = self._score(trial, recipe, folder, number)
+        except LeftBehindError:  # another process goes on in it
+            raise
         except GenrescopeError:
             shutil.rmtree(folder, ignore_errors=True)
             raise
@@ -224,7 +257,9 @@ class _Running:
         """Train without a fold and count how many of its tracks are right."""
         parts = {track_id: "test" if part == fold else "train" for track_id, part in self.split.parts.items()}
         split = splits.Split(parts, f"{self.split.method}, fold {fold}")
-        train(Job(self.store, recipe, split, path, seed=self.search.seed, device=self.device, resume=True))
+        job = Job(self.store, recipe, split, path, seed=self.search.seed, device=self.device, resume=True)
+        with ranks.alone():
+            train(job, watch=Watch(on_step=lambda _: self.on_step()))
         model = modelfile.load(path, device=self.device)
         held = [track for track in self.store.tracks if parts[track.id] == "test"]
         rows = track_rows(model, sound_for(model, self.store).score(Scorer.of(model), held))
@@ -241,7 +276,8 @@ def _results(study: Study, running: _Running) -> Tuned:
     importance = optuna_trials.importance(study)
     write_json(
         out / FILE_NAME,
-        {
+        shared=True,
+        value={
             "format": _FORMAT,
             "recipe": search.recipe,
             "changes": search.changes,
@@ -255,7 +291,7 @@ def _results(study: Study, running: _Running) -> Tuned:
         },
     )
     if best is not None:
-        write_text(out / BEST, _best(running, best))
+        write_text(out / BEST, _best(running, best), shared=True)
         tune_figure.write(tried, search.space, importance, out / PICTURE)
     return Tuned(tried, best, importance, out)
 

@@ -32,7 +32,7 @@ def write(trials: Sequence[Tried], space: Mapping[str, Range], importance: Mappi
         importance: share of the scores' differences that each key explains, as far as known.
         path: where the PNG file goes.
     """
-    write_figure(lambda theme: _figure(trials, space, importance, theme), path)
+    write_figure(lambda theme: _figure(trials, space, importance, theme), path, shared=True)
 
 
 def _figure(
