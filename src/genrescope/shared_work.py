@@ -19,7 +19,6 @@ import logging
 import secrets
 import shutil
 import time
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -107,8 +106,6 @@ class SharedWork:
         self._here: list[str] = []
         self._over: set[str] = set()
         self._old: dict[str, str] = {}  # what failed in earlier calls is tried again
-        self._buried: set[str] = set()
-        self._deaths: Counter[str] = Counter()
         self._lost: str | None = None
 
     def __enter__(self) -> SharedWork:
@@ -222,17 +219,23 @@ class SharedWork:
         last = max((int(end) for end in ends if end.isdigit()), default=0)
         if not last:
             return 1
-        claim = f"{key}.{last}"
-        holder = text_of(self._folder / claim) or claim  # who died before it wrote its name: the claim grows old
+        holder = self._holder(key, last)
         if holder == self.members.name or self.members.lives(holder):
             return None
-        if claim not in self._buried and holder in self.members.seen and (self._folder / holder).exists():
-            self._buried.add(claim)  # it was seen at work, and has not said that it ends
-            self._deaths[key] += 1
-        if self._deaths[key] >= _DEATHS and self._claim(key, last + 1):
-            self.finish(key, failed=f"{_DEATHS} processes died at it; there may be too little memory")
+        if sum(self._died(self._holder(key, number)) for number in range(1, last + 1)) >= _DEATHS:
+            if self._claim(key, last + 1):
+                self.finish(key, failed=f"{_DEATHS} processes died at it; there may be too little memory")
             return None
         return last + 1
+
+    def _holder(self, key: str, number: int) -> str:
+        """Return who has made a claim; where that died before it wrote its name, the claim, which grows old as well."""
+        claim = f"{key}.{number}"
+        return text_of(self._folder / claim) or claim
+
+    def _died(self, holder: str) -> bool:
+        """Whether a process was seen at work, and has ended without a word."""
+        return holder in self.members.seen and (self._folder / holder).exists() and not self.members.lives(holder)
 
     def _claim(self, key: str, number: int) -> bool:
         """Take a task by a number, unless another process was faster, or has done it meanwhile."""

@@ -18,8 +18,8 @@ _LARGEST_HEADER = 16_000_000  # bytes; safetensors itself takes six times as muc
 _ALIGNMENT = 64  # bytes: what torch gives its own tensors
 
 
-def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
-    """Write a safetensors file, whole or not at all.
+def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str], *, shared: bool = False) -> None:
+    """Write a safetensors file, whole or not at all; `shared` is that of `files.replacing`.
 
     Raises:
         OutputError: it cannot be written.
@@ -28,7 +28,7 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str
     from safetensors.torch import save_file
 
     try:
-        with replacing(path) as temporary:
+        with replacing(path, shared=shared) as temporary:
             temporary.touch()
             permissions = temporary.stat().st_mode & 0o777  # the user's own; the library lets nobody else read
             save_file(tensors, temporary, metadata)

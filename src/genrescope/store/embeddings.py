@@ -67,8 +67,8 @@ def extract(
         if not bool(torch.isfinite(layers).all()):
             return "the network: its embeddings are not finite"
         if not (path.parent / NETWORK_FILE).exists():
-            files.write_json(path.parent / NETWORK_FILE, _about(spec))
-        modelfile.save_tensors(path, {_KEY: layers.contiguous()}, {"network": spec.identity})
+            files.write_json(path.parent / NETWORK_FILE, _about(spec), shared=True)
+        modelfile.save_tensors(path, {_KEY: layers.contiguous()}, {"network": spec.identity}, shared=True)
         return _chosen(layers, layer)
 
     return audio_cache.gather(

@@ -113,7 +113,7 @@ def extract(
         features = scorer.outputs(network.listen, frames)[scorer.voting(frames)]
         if not bool(torch.isfinite(features).all()):
             return "the network: its features are not finite"
-        modelfile.save_tensors(path, {_KEY: features.contiguous()}, {})
+        modelfile.save_tensors(path, {_KEY: features.contiguous()}, {}, shared=True)
         found: Embeddings = features.numpy()
         return found
 

@@ -101,7 +101,7 @@ def keep(
 def _write(path: Path, wave: Wave) -> StoredWave:
     step = np.float32(max(1.0, float(np.abs(wave).max(initial=0.0))) / _LARGEST)
     units = torch.from_numpy(np.rint(wave / step).clip(-_LARGEST, _LARGEST).astype(np.int16))
-    modelfile.save_tensors(path, {_WAVE: units, _STEP: torch.tensor(step)}, {})
+    modelfile.save_tensors(path, {_WAVE: units, _STEP: torch.tensor(step)}, {}, shared=True)
     return StoredWave(path, len(wave), float(step))
 
 
