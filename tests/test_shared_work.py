@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from cli_support import PATIENCE, Done, command, environment, genrescope, world
+from cli_support import PATIENCE, Done, command, environment, here, world
 
 from genrescope import members, shared_work
 from genrescope.shared_work import LeftBehindError, SharedWork, Task
@@ -25,7 +25,7 @@ STUDY = """
 name = "long"
 recipe = "mgcc"
 split = "stratified"
-set = { model.name = "mgcc-small", windows.train = "all", training.epochs = 12 }
+set = { model.name = "mgcc-small", windows.train = "all", training.epochs = 8 }
 [[experiment]]
 name = "svm"
 recipe = "pooled-svm"
@@ -37,6 +37,9 @@ SLURM = {
     "SLURM_NODEID": "0", "SLURM_STEP_NODELIST": "here", "OMP_NUM_THREADS": "1",
 }  # fmt: skip
 """What srun sets: each process is one of three, and must not wait for the others to train with it."""
+
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +104,7 @@ def test_three_processes_share_a_study_and_replace_one_that_is_killed(made: Worl
     ]  # fmt: skip
     assert json.loads((out / "long" / "seed-0" / "run.json").read_text())["resumed"] == 1
     assert not (out / "claims").exists()
-    alone = genrescope(*line, tmp_path / "alone", env={"OMP_NUM_THREADS": "1"})
+    alone = here(*line, tmp_path / "alone")
     assert alone.code == 0, alone.err
     assert scores(out) == scores(tmp_path / "alone")
 
@@ -119,12 +122,12 @@ def test_two_processes_share_a_search_and_replace_one_that_is_killed(made: World
     done = ended(second)
     assert done.code == 0, done.err
     assert not (out / "claims").exists()
-    alone = genrescope(*line, tmp_path / "alone", env={"OMP_NUM_THREADS": "1"})
+    alone = here(*line, tmp_path / "alone")
     assert alone.code == 0, alone.err
     found, expected = (json.loads((each / "tune.json").read_text())["trials"] for each in (out, tmp_path / "alone"))
     assert [each["number"] for each in found] == [1, 2, 3, 4]
     assert [{**each, "seconds": 0} for each in found] == [{**each, "seconds": 0} for each in expected]
-    other = genrescope(*line, out, "--seed", 5)
+    other = here(*line, out, "--seed", 5)
     assert other.code == 2
     assert "holds a search with another recipe, space, split, seed" in other.err
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cli_support import World
 
 UNEVEN = (*SMALL, "--set", "training.batch_size=9")  # 9 windows for two processes, and a last batch of fewer
-TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--nproc-per-node")
+TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node")  # a port of its own
 
 
 @pytest.fixture(scope="module")
