@@ -72,7 +72,7 @@ class Ended:
 
     Attributes:
         run: which.
-        seconds: how long it took.
+        seconds: how long this process worked at it.
         reason: why it failed; None where it did not.
     """
 
