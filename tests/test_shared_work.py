@@ -91,12 +91,11 @@ def test_three_processes_share_a_study_and_replace_one_that_is_killed(made: Worl
     path, out = tmp_path / "study.toml", tmp_path / "out"
     path.write_text(f'defaults.store = "{made.store}"\n{STUDY}')
     line = ("study", path, "--device", "cpu", "--out")
-    first = started(0, *line, out)
-    until((out / "long" / "seed-0" / "checkpoint" / "last.safetensors").exists, first)
-    second, third = (started(number, *line, out) for number in (1, 2))
-    until(lambda: len(list((out / "claims").glob("*.1"))) > 1, first, second, third)
+    three = [started(number, *line, out) for number in range(3)]
+    until((out / "long" / "seed-0" / "checkpoint" / "last.safetensors").exists, *three)
+    (first,) = (each for each in three if _is_of(each)(out / "claims" / "long.seed-0.1"))
     killed(first)
-    both = [ended(second), ended(third)]
+    both = [ended(each) for each in three if each is not first]
     assert [each.code for each in both] == [0, 0], both
     assert both[0].out == both[1].out
     assert sorted(line.partition(":")[0] for each in both for line in each.messages if ", seed" in line) == [
