@@ -5,7 +5,7 @@
 # For GPUs: --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cu128. Other extras: --build-arg EXTRAS=serve,scale
 FROM python:3.11-slim-bookworm AS build
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
-ARG EXTRAS=scale,search,serve,tables,train,tune
+ARG EXTRAS=export,scale,search,serve,tables,train,tune
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 # hadolint ignore=DL3008
 RUN apt-get update && apt-get install --yes --no-install-recommends binutils && rm -rf /var/lib/apt/lists/*
