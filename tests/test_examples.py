@@ -109,17 +109,15 @@ def test_ray_on_the_cluster_has_the_version_of_the_image() -> None:
 def test_compose_accepts_its_file() -> None:
     if find_spec("check_jsonschema") is None:
         pytest.skip("check-jsonschema, which has the schema of the compose specification, is not installed")
-    check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", COMPOSE]
+    check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(COMPOSE)]
     done = subprocess.run(check, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stdout
 
 
 @pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.name)
 def test_kubernetes_accepts_its_files(path: Path) -> None:
-    if find_spec("kubernetes_validate") is None:
-        pytest.skip("kubernetes-validate, which has the schemas of Kubernetes, is not installed")
-    import kubernetes_validate
-
+    reason = "kubernetes-validate, which has the schemas of Kubernetes, is not installed"
+    kubernetes_validate: Any = pytest.importorskip("kubernetes_validate", reason=reason)
     for document in documents(path):
         if "ray.io" not in document["apiVersion"]:
             kubernetes_validate.validate(document, kubernetes_validate.latest_version(), strict=True)
