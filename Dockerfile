@@ -2,7 +2,7 @@
 #   docker build -t genrescope .
 #   docker run --rm -p 127.0.0.1:8000:8000 --read-only --tmpfs /tmp genrescope                  # the service
 #   docker run --rm -v ~/Music:/data:ro -v "$PWD:/work" -u "$(id -u)" genrescope predict /data  # any other command
-# For GPUs: --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cu128. Other extras: --build-arg EXTRAS=serve,scale
+# For GPUs: --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cu130. Other extras: --build-arg EXTRAS=serve,scale
 FROM python:3.11-slim-bookworm AS build
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 ARG EXTRAS=export,scale,search,serve,tables,train,tune
