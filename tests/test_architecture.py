@@ -230,14 +230,21 @@ PREDICTION = """
 import json, sys
 import genrescope
 found = genrescope.load(sys.argv[1], device="cpu").predict(sys.argv[2])
-print(json.dumps([found.genre, sorted(name for name in sys.modules if name.partition(".")[0] == "genrescope")]))
+own = sorted(name for name in sys.modules if name.partition(".")[0] == "genrescope")
+
+import torch
+from genrescope.models import registry
+with torch.device("meta"):  # as a model file is loaded
+    networks = [registry.create(name, 2) for name in ("mgcc", "pooled-svm", "vgg-16")]
+print(json.dumps([found.genre, own, "torch._dynamo" in sys.modules]))
 """
 
 
 def test_a_prediction_loads_what_it_needs_and_no_more(tmp_path_factory: pytest.TempPathFactory) -> None:
     made = world(tmp_path_factory)
-    genre, loaded = json.loads(in_subprocess(PREDICTION, str(made.run), str(made.songs()[0])))
+    genre, loaded, compiler = json.loads(in_subprocess(PREDICTION, str(made.run), str(made.songs()[0])))
     assert genre in GENRES
+    assert not compiler  # PyTorch's, which takes longer than all else that a prediction loads
     own = [name.partition(".")[2] for name in loaded]
     assert {"inference.classifier", "modelfile.file", "audio.decoding"} <= set(own)  # the reader works
     assert [name for name in own if unit(name) in NOT_FOR_PREDICTION] == []

@@ -119,6 +119,8 @@ def _convolution(inputs: int, outputs: int, norm_samples: float) -> tuple[nn.Mod
 
 @torch.no_grad()
 def _initialise(module: nn.Module) -> None:
+    if any(parameter.is_meta for parameter in module.parameters(recurse=False)):
+        return  # there is nothing to draw, and PyTorch would load its compiler for it, which takes a second
     if isinstance(module, nn.Conv2d):
         fan_in = module.in_channels * math.prod(module.kernel_size)
         module.weight.normal_(0, math.sqrt(2 / fan_in))

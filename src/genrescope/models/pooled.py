@@ -40,6 +40,21 @@ class Power(nn.Module):
         return cast("Tensor", torch.fft.rfft(segments).abs().square())
 
 
+def _cosines(n_mels: int) -> Tensor:
+    """Return the transform from bands to cepstra, of shape (40, n_mels)."""
+    place = (torch.arange(n_mels, dtype=torch.float64) + 0.5) * math.pi / n_mels
+    cosines = torch.cos(torch.arange(_CEPSTRA, dtype=torch.float64)[:, None] * place) * math.sqrt(2 / n_mels)
+    cosines[0] /= math.sqrt(2)
+    return cosines.float()
+
+
+def _rates(frame_rate: float) -> Tensor:
+    """Return the weights with which a segment's frequencies count in each rate, of shape (11, frequencies)."""
+    hz = torch.arange(SEGMENT // 2 + 1) * frame_rate / SEGMENT
+    rates = torch.stack([(hz >= low) & (hz < high) for low, high in pairwise(_EDGES)]).float()
+    return rates / rates.sum(dim=1, keepdim=True)
+
+
 class PooledStatistics(nn.Module):
     """The statistics of the table above."""
 
@@ -48,13 +63,11 @@ class PooledStatistics(nn.Module):
 
     def __init__(self, n_mels: int = 128, frame_rate: float = 22_050 / 512) -> None:
         super().__init__()
-        place = (torch.arange(n_mels, dtype=torch.float64) + 0.5) * math.pi / n_mels
-        cosines = torch.cos(torch.arange(_CEPSTRA, dtype=torch.float64)[:, None] * place) * math.sqrt(2 / n_mels)
-        cosines[0] /= math.sqrt(2)
-        hz = torch.arange(SEGMENT // 2 + 1) * frame_rate / SEGMENT
-        rates = torch.stack([(hz >= low) & (hz < high) for low, high in pairwise(_EDGES)]).float()
-        self.register_buffer("cosines", cosines.float())
-        self.register_buffer("rates", rates / rates.sum(dim=1, keepdim=True))
+        device = torch.get_default_device()
+        with torch.device("cpu"):  # on the meta device PyTorch would load its compiler, which takes a second
+            cosines, rates = _cosines(n_mels), _rates(frame_rate)
+        self.register_buffer("cosines", cosines.to(device))
+        self.register_buffer("rates", rates.to(device))
         self.power: nn.Module = Power()
         self.features = 3 * n_mels + 3 * _CEPSTRA - 1 + len(rates) * (n_mels // _GROUP)
 
