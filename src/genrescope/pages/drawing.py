@@ -6,7 +6,7 @@ import io
 import textwrap
 import warnings
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -199,11 +199,11 @@ def _png(figure: Figure, *, narrow: bool = False) -> bytes:
     for axis in figure.axes if narrow else ():
         axis.xaxis.label.set(x=1.0, horizontalalignment="right")  # so that it has the whole width
     fonts.fit(figure)
-    buffer = io.BytesIO()
+    canvas: Any = FigureCanvasAgg(figure)  # its methods have no types
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")  # a box stands for it; `fonts` says so once
-        figure.savefig(buffer, format="raw")
-    image = Image.frombytes("RGBA", FigureCanvasAgg(figure).get_width_height(), buffer.getvalue()).convert("RGB")
+        canvas.draw()  # once: to save the figure would draw it twice
+    image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
     png = io.BytesIO()
     image.quantize(_COLOURS, dither=Image.Dither.NONE).save(png, format="png", optimize=True)
     return png.getvalue()
