@@ -27,7 +27,7 @@ _QUIETEST = -60.0  # dB at the left end of the meter
 _MINUTES = 10  # of the strip
 _NOTED = 20.0  # seconds for which a note stays once sound comes
 _REFRESH = 4  # times a second: the age counts on between verdicts
-_OTHER = {"silence": "grey30", "unknown": "grey62", "...": "grey30"}
+_OTHER = {"silence": "grey30", "speech": "grey78", "unknown": "grey62", "...": "grey30"}
 
 
 class Shown(Protocol):
@@ -170,7 +170,7 @@ class Display:
 
         line = Text("this song  ")
         if verdict.song is None:
-            return line.append("between songs" if verdict.silent else "...", "dim")
+            return line.append("between songs" if verdict.silent or verdict.speech else "...", "dim")
         name = "unknown" if verdict.song.unknown else verdict.song.genre
         line.append(printable(name), f"bold {self._styles.get(name, 'white')}")
         return line.append(f" {verdict.song.confidence:.2f}, {clock(verdict.time - verdict.song.start)} so far")

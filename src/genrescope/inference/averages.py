@@ -31,6 +31,7 @@ class Window:
         level: of its newest second, in dB of full scale.
         quiet: whether its newest second is without sound.
         counts: whether it is one of those that `predict` scores, and not one between them.
+        speech: whether somebody speaks at its end; None where that is not known.
     """
 
     start: float
@@ -41,6 +42,7 @@ class Window:
     level: float
     quiet: bool
     counts: bool
+    speech: bool | None = None
 
 
 class Reading:

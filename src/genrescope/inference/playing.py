@@ -85,7 +85,7 @@ class Playing:
         self._verdict = Verdict(
             window.end, max(0.0, time.monotonic() - received), genre, scores.get(genre or "", 0.0), scores,
             window.level, window.quiet, self._unknown.value, self._song.average() if self._song.has_sound else None,
-            self._whole.average(), self.skipped, self._lost,
+            self._whole.average(), self.skipped, self._lost, speech=window.speech,
         )  # fmt: skip
         if self._given is not None and window.end < self._given + self._every * 0.75:
             return None
@@ -99,8 +99,8 @@ class Playing:
         return replace(self._verdict, whole=self._whole.average(), skipped=self.skipped, last=True)
 
     def _follow(self, window: Window) -> None:
-        """Follow the genre, and where songs begin: after silence, and where the genre changes."""
-        if self._is_pause(window):
+        """Follow the genre, and where songs begin: after silence and speech, and where the genre changes."""
+        if self._is_pause(window) or window.speech:
             self._song.restart()
             self._smoothed.restart()
             self._long.restart()

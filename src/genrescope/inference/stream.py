@@ -15,6 +15,7 @@ from genrescope.inference.averages import Reading, Window
 from genrescope.inference.chunks import Runs
 from genrescope.inference.pace import Pace
 from genrescope.inference.playing import Playing
+from genrescope.inference.speech import Speech
 from genrescope.threads import limited
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ class Stream:
         self._pace = Pace() if keep_up else None
         self._reading = Reading(header)
         self._playing = Playing(self._reading, every=every)
+        self._speech = Speech(self._spec.sample_rate)
 
     def verdicts(self, chunks: Iterable[Chunk | npt.NDArray[Any]], rate: int) -> Iterator[Verdict]:
         """Yield verdicts as windows become whole, and the last one when the chunks end.
@@ -98,7 +100,9 @@ class Stream:
     def _of_run(self, run: Run, rate: int) -> Iterator[Verdict]:
         """Yield the verdicts on sound without a gap."""
         held, base, number = np.empty((0, self._spec.width), self._spec.dtype), 0, 0
-        for part in parts(resampled(run, rate, self._spec.sample_rate), self._front_end):
+        self._speech = Speech(self._spec.sample_rate)
+        heard = self._speech.passing(resampled(run, rate, self._spec.sample_rate))
+        for part in parts(heard, self._front_end):
             held = np.concatenate([held, part])
             end, waiting = base + len(held), []
             while self._steps.start(number) + self._length <= end:
@@ -145,7 +149,7 @@ class Stream:
             window = Window(
                 self._spec.seconds(base + start), self._spec.seconds(base + start + len(frames)), values[place],
                 logits[place].double(), bool((loud < SILENCE).all()), decibels(newest), bool((newest < SILENCE).all()),
-                counts[place],
+                counts[place], self._speech.at(self._spec.seconds(base + start + len(frames))),
             )  # fmt: skip
             verdict = self._playing.see(window, run)
             if verdict is not None:

@@ -54,16 +54,19 @@ class Verdict:
             had the highest score in two windows that share no sound.
         confidence: its score, smoothed over the last windows, in [0, 1].
         scores: by label, smoothed over the last windows, the highest first; empty before the first window with sound,
-            and in silence.
+            in silence and in speech.
         level: of the newest second, in dB of full scale (root mean square), -100 at least.
         silent: whether nothing in the newest second is louder than -60 dB of full scale.
         unknown: whether what is playing is probably none of the model's genres, in two windows that share no sound.
-        song: the average since the last silence, or since the genre changed; None before the first window with sound.
+        song: the average since the last silence or speech, or since the genre changed; None before the first window
+            with music.
         whole: the average since the beginning of the stream; None before the first window. At the end of a file it is
             what `predict` says of it with `windows="all"`.
         skipped: windows that were not scored so far, since the machine was too slow for the stream.
         lost: seconds of sound that never came so far, since the stream was interrupted.
         last: whether the stream has ended.
+        speech: whether somebody speaks, without music, since 6 seconds or so; None where that is not known: in the
+            first 6 seconds, after silence, and where the model's sample rate is below 14 kHz.
     """
 
     time: float
@@ -79,10 +82,11 @@ class Verdict:
     skipped: int = 0
     lost: float = 0.0
     last: bool = False
+    speech: bool | None = None
 
     @property
     def heading(self) -> str:
-        """What is playing, in a word or two: the genre, `silence`, `unknown`, or `...` before the first window.
+        """What is playing, in a word or two: the genre, `silence`, `speech`, `unknown`, or `...` before any sound.
 
         Example:
             >>> Verdict(2.0, 0.1, "jazz", 0.8, {"jazz": 0.8}, -70.0, True, False, None, None).heading
@@ -90,6 +94,8 @@ class Verdict:
         """
         if self.silent:
             return "silence"
+        if self.speech:
+            return "speech"
         return "unknown" if self.unknown else self.genre or "..."
 
     def to_dict(self) -> dict[str, Any]:
@@ -100,6 +106,7 @@ class Verdict:
             "genre": self.genre,
             "confidence": round(self.confidence, 6),
             "silent": self.silent,
+            "speech": self.speech,
             "unknown": self.unknown,
             "level": round(self.level, 1),
             "scores": rounded(self.scores),

@@ -24,7 +24,7 @@ class Played:
     """Counts what verdicts say.
 
     Attributes:
-        totals: by what is playing: genres, `silence`, `unknown`.
+        totals: by what is playing: genres, `silence`, `speech`, `unknown`.
         recent: time and what was playing, of the last verdicts.
         seconds: end of the newest.
         lost: seconds of sound that never came.
