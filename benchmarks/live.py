@@ -87,14 +87,11 @@ def main() -> None:
         if given.prepare:
             prepared(given.data, Path(folder))
         else:
-            print(report(given.data, minutes=given.minutes, folder=Path(folder)))
+            print(report(given.data, Path(folder), minutes=given.minutes))
 
 
-def report(data: str, *, minutes: float = MINUTES, folder: Path | None = None) -> str:
-    """Measure, and return the section of the page."""
-    if folder is None:
-        with tempfile.TemporaryDirectory() as made:
-            return report(data, minutes=minutes, folder=Path(made))
+def report(data: str, folder: Path, *, minutes: float = MINUTES) -> str:
+    """Measure, and return what was measured, in words."""
     played = prepared(data, folder)
     model, mix, passages = folder / "run", folder / "mix.wav", played.passages
     fast = _played(model, mix, folder / "fast.jsonl", speed=SPEED)

@@ -119,6 +119,26 @@ def heard(chunks: list[Chunk]) -> npt.NDArray[np.float32]:
     return np.concatenate([chunk.samples for chunk in chunks])
 
 
+def spoken(rate: int, *, seconds: float, seed: int = 0) -> npt.NDArray[np.float32]:
+    """Return sound with the rhythm of speech: voiced syllables with two formants, noise before each, gaps between."""
+    random, parts, length = np.random.default_rng(seed), [], 0
+    harmonics = np.arange(1, 40)[:, None]
+    while length < seconds * rate:
+        gap = 1e-4 * random.standard_normal(round(rate * random.uniform(0.1, 0.5)))
+        parts.append(gap)
+        for _ in range(random.integers(2, 6)):
+            size = round(rate * random.uniform(0.1, 0.28))
+            phase = 2 * np.pi * np.cumsum(random.uniform(90, 160) * np.linspace(1, 0.8, size)) / rate
+            first, second = random.uniform(300, 800), random.uniform(900, 2300)
+            formants = np.exp(-(((harmonics * 125 - first) / 150) ** 2)) + 0.02
+            formants += 0.4 * np.exp(-(((harmonics * 125 - second) / 200) ** 2))
+            voice = (formants / harmonics * np.sin(harmonics * phase)).sum(axis=0) * np.hanning(size)
+            hiss = 0.03 * random.standard_normal(round(rate * random.uniform(0.03, 0.1)))
+            parts += [hiss, voice]
+        length = sum(map(len, parts))
+    return (0.5 * np.concatenate(parts)[: round(seconds * rate)]).astype(np.float32)
+
+
 class Clock:
     """A clock that tests move."""
 

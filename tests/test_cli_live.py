@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from cli_support import PATIENCE, assert_refused, command, environment, genrescope, here, sound, world
 from conftest import RATE, encode, noise, write
-from live_support import Radio, on_air
+from live_support import Radio, on_air, spoken
 
 import genrescope as package
 from genrescope.cli.big_letters import large
@@ -72,6 +72,17 @@ def test_a_file_as_if_live(made: World, mix: Path, tmp_path: Path) -> None:
     assert re.search(r"^0:3\d in all$", done.err, re.MULTILINE)
     assert re.search(r"^  silence: 0:0\d in 1 passage$", done.err, re.MULTILINE)
     assert done.next == ["predict", str(made.run), str(mix), "--segments", "segments.csv"]
+
+
+def test_speech_between_songs_is_in_lines_log_and_summary(made: World, tmp_path: Path) -> None:
+    wave = np.concatenate([sound("drone", 74, seconds=9), spoken(RATE, seconds=12), sound("drone", 75, seconds=9)])
+    log = tmp_path / "live.jsonl"
+    done = here("live", made.run, write(tmp_path / "radio.wav", wave), "--speed", 20, "--log", log)
+    assert done.code == 0, done.err
+    written = [line for line in lines(log) if line["speech"] and not line["last"]]
+    assert 4 <= len(written) <= 12
+    assert len([line for line in done.out.splitlines() if "  speech  " in line]) == len(written)
+    assert re.search(r"^  speech: 0:\d\d in 1 passage$", done.err, re.MULTILINE)
 
 
 def test_quiet_says_nothing_but_verdicts(made: World, mix: Path) -> None:

@@ -12,7 +12,7 @@ import soxr
 import torch
 from cli_support import sound, world
 from conftest import noise, tone
-from live_support import Clock
+from live_support import Clock, spoken
 
 import genrescope
 from genrescope import AudioError, audio
@@ -102,6 +102,23 @@ def test_silence_is_said_ends_a_song_and_does_not_count(classifier: Classifier) 
     middle = next(each for each in found if 14 < each.time < 15)
     assert (middle.song, middle.scores, middle.genre) == (None, {}, found[0].genre)
     assert middle.to_dict()["song"] is None
+
+
+def test_speech_is_said_ends_a_song_and_is_no_genre(classifier: Classifier) -> None:
+    parts = sound("drone", 56, seconds=12), spoken(RATE, seconds=15), sound("drone", 57, seconds=12)
+    wave = np.concatenate(parts)
+    found = verdicts(classifier, wave)
+    assert_same(classifier, found[-1], wave)
+    times = [each.time for each in found if each.heading == "speech"]
+    assert min(times) == pytest.approx(17, abs=1.6)
+    assert max(times) == pytest.approx(31, abs=2.6)
+    assert len(times) == pytest.approx(max(times) - min(times) + 1, abs=1)
+    middle = next(each for each in found if each.speech and 20 < each.time < 26)
+    assert (middle.song, middle.scores, middle.genre) == (None, {}, found[0].genre)
+    assert middle.to_dict()["speech"] is True
+    assert [found[0].speech, found[-1].speech] == [None, False]
+    assert found[-1].song is not None
+    assert found[-1].song.start > 27
 
 
 def test_nothing_but_silence(classifier: Classifier) -> None:

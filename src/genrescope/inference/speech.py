@@ -24,6 +24,9 @@ WEIGHTS = (
 BIAS = 0.7828
 """What is added to the weighted measures: the logit of speech."""
 
+GAPS = 0.1
+"""The share of quiet frames that speech has at least: 99 % of what speakers say has 0.2 and more, even noise has 0."""
+
 BEGINS, ENDS = 1.5, 0.5
 """The mean logit of the last 6 seconds above which speech begins, and below which it ends: chosen in the same way."""
 
@@ -33,8 +36,10 @@ MEASUREMENTS = 4
 
 def logits(waves: npt.NDArray[np.float32], rate: int) -> npt.NDArray[np.float32]:
     """Return how surely waveforms of shape (batch, samples), 3 seconds each, are speech: above 0 where it is likely."""
-    found: npt.NDArray[np.float32] = speech_measures.measures(waves, rate) @ np.asarray(WEIGHTS, np.float32) + BIAS
-    return found
+    found = speech_measures.measures(waves, rate)
+    sure: npt.NDArray[np.float32] = found @ np.asarray(WEIGHTS, np.float32) + np.float32(BIAS)
+    without_gaps = found[:, speech_measures.NAMES.index("low_energy")] < GAPS
+    return np.where(without_gaps, np.minimum(sure, 0), sure)
 
 
 class Speech:
