@@ -30,7 +30,7 @@ from genrescope.scale.plan import planned
 from genrescope.scale.predict import read_results
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from cli_support import World
 
@@ -362,7 +362,7 @@ def test_a_killed_run_goes_on_and_gives_what_one_machine_gives(
     assert killed.code == -signal.SIGKILL
     assert not (out / "manifest.json").exists()
     kept = {path: path.stat().st_mtime_ns for path in parts_in(out)}
-    done = with_a_worker_killed(on_ray(address, made.run, music, "--out", out), out, after=len(kept))
+    done = with_a_worker_killed(on_ray(address, made.run, music, "--out", out))
     assert done.code == 1, done.err
     assert "workers died; others did their work" in done.err
     assert "1 of 25 files could not be used" in done.err
@@ -373,31 +373,42 @@ def test_a_killed_run_goes_on_and_gives_what_one_machine_gives(
     assert f"25 songs in 4 parts written to {out}, 25 of them by an earlier run" in again.err
 
 
-def with_a_worker_killed(line: list[object], out: Path, *, after: int) -> Done:
-    """Run a command, and kill a worker of its cluster as soon as there are more parts than before."""
-    import psutil
-
+def with_a_worker_killed(line: list[object]) -> Done:
+    """Run a command, and kill a worker of it, none of a run before, while it makes a part."""
+    before = {each.pid for each in at_work()}
     with subprocess.Popen(command(*line), stderr=subprocess.PIPE, text=True, env=environment()) as running:
-        victim = None
-        while victim is None and running.poll() is None:
+        while not killed_at_work(each for each in at_work() if each.pid not in before):
+            assert running.poll() is None, f"it ended before a worker could be killed: {running.communicate()}"
             time.sleep(0.02)
-            if len(parts_in(out)) >= after:
-                children = psutil.Process().children(recursive=True)
-                victim = next((each for each in children if is_at_work(each)), None)
-        assert victim is not None
-        victim.kill()
         _, err = running.communicate()
     return Done(running.returncode, "", err)
 
 
+def at_work() -> list[Any]:
+    """Return the workers of this test's cluster that make a part now."""
+    import psutil
+
+    return [each for each in psutil.Process().children(recursive=True) if is_at_work(each)]
+
+
 def is_at_work(process: Any) -> bool:
-    """Whether a process is a worker of this test's cluster that makes a part."""
     import psutil
 
     try:
         return "_Worker.work" in " ".join(process.cmdline())
     except psutil.NoSuchProcess:
         return False
+
+
+def killed_at_work(workers: Iterable[Any]) -> bool:
+    """Stop a worker, kill it if it was still at work then, and say so; else let it go on."""
+    for each in workers:
+        each.suspend()
+        if is_at_work(each):
+            each.kill()
+            return True
+        each.resume()
+    return False
 
 
 def test_a_store_by_a_cluster_is_that_of_one_machine(made: World, tmp_path: Path) -> None:
