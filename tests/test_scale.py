@@ -87,7 +87,7 @@ def assert_equal(out: str | Path, alone: dict[str, dict[str, Any]]) -> None:
     rows = read_results(Folder.at(out)).to_pylist()
     found = by_name(rows)
     failed = {Path(row["path"]).name: row["error"] for row in rows if row["error"] is not None}
-    assert DAMAGED in failed
+    assert [*failed] == [DAMAGED], failed
     assert "FFmpeg" in failed[DAMAGED]
     assert {name: row for name, row in found.items() if name not in failed} == alone
     assert len(alone) == SONGS
