@@ -40,7 +40,8 @@ def bar_of(*columns: ProgressColumn | str, quiet: bool) -> Progress:
 def progress(unit: str, *, quiet: bool = False) -> Iterator[Progress]:
     """Show a bar with a count of some unit; nothing when quiet or not on a terminal.
 
-    Of a task without a total that has done something, the count alone is shown.
+    Of a task without a total that has done something, the count alone is shown. A task may say how many seconds
+    remain, by the field `remaining`; else this follows from its speed.
     """
     from rich.progress import ProgressColumn
     from rich.text import Text
@@ -76,7 +77,8 @@ def _columns() -> dict[str, type[ProgressColumn]]:
         max_refresh = 0.5
 
         def render(self, task: Task) -> Text:
-            left, gone = task.time_remaining, task.finished_time if task.finished else task.elapsed
+            left = task.fields.get("remaining", task.time_remaining)
+            gone = task.finished_time if task.finished else task.elapsed
             if left is not None and not task.finished:
                 return Text(f"{clock(left)} remaining", style="progress.remaining")
             return Text(f"{clock(gone or 0)} elapsed", style="progress.elapsed")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ from genrescope.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from rich.progress import Progress
 
     from genrescope.inference.classifier import Classifier
     from genrescope.inference.rows import RowSpec
@@ -89,19 +92,46 @@ def run(
     folder, found = Folder.at(where.out), songs.find(paths)
     _announce(found, quiet=quiet)
     with resumable("Run the same command again to go on."), progress("songs", quiet=quiet) as bar:
-        task = bar.add_task("classifying", total=len(found.songs))
-
-        def show(part: Summary) -> None:
-            bar.update(task, advance=part.songs)
-
+        shown = _Shown(bar, len(found.songs))
         done = predict.run(
             classifier, found.songs, folder, spec, address=where.address, jobs=where.jobs,
-            most=where.part, replace=where.replace, on_part=show,
+            most=where.part, replace=where.replace, on_part=shown.part, on_look=shown.look,
         )  # fmt: skip
     _report(done, folder.place, quiet=quiet)
     next_step(*following, quiet=quiet)
     if done.failed or found.unreadable:
         raise typer.Exit(2 if done.failed == done.songs else 1)
+
+
+class _Shown:
+    """The progress of a run: songs go by parts, so its speed counts from when workers were there to the last part."""
+
+    def __init__(self, bar: Progress, songs: int) -> None:
+        self._bar, self._songs = bar, songs
+        self._task = bar.add_task("classifying", total=songs, detail="starting workers")
+        self._ready = self._last = 0.0
+        self._new = 0
+
+    def part(self, part: Summary) -> None:
+        """Count a part."""
+        self._bar.update(self._task, advance=part.songs)
+        if part.kept:
+            return
+        self._new += part.songs
+        self._last = time.monotonic()
+
+    def look(self, workers: int) -> None:
+        """Show how many workers there are, how fast they are, and how long it will take."""
+        now = time.monotonic()
+        self._ready = self._ready or (now if workers else 0.0)
+        told = [f"{workers} worker{'' if workers == 1 else 's'}" if workers or self._ready else "starting workers"]
+        remaining = None
+        if self._new:
+            speed = self._new / max(self._last - self._ready, 1e-3)
+            told.insert(0, f"{speed:.1f} songs/s")
+            left = self._songs - self._bar.tasks[self._task].completed
+            remaining = max(0.0, left / speed - (now - self._last))
+        self._bar.update(self._task, detail=", ".join(told), remaining=remaining)
 
 
 def _announce(found: Found, *, quiet: bool) -> None:
@@ -127,7 +157,7 @@ def _report(done: Done, place: str, *, quiet: bool) -> None:
     there = f", {done.kept} of them by an earlier run" if done.kept else ""
     say(f"{done.songs} songs in {done.parts} parts written to {place}{there}", quiet=quiet)
     if done.died:
-        say(f"note: {done.died} workers died; others did their work", quiet=quiet)
+        say(f"note: {done.died} worker{'' if done.died == 1 else 's'} died; others did the work", quiet=quiet)
     if len(done.processors) > 1:
         say(f"note: processors of several kinds ({', '.join(done.processors)}): last digits may differ", quiet=quiet)
     for name, reason in done.failures:

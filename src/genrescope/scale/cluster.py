@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import socket
 import time
 from collections import deque
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ _Item = TypeVar("_Item")
 
 _TRIES = 4  # actors that an item may outlive
 _LOOK = 2.0  # seconds between two looks at how many processors there are
+_ANSWER = 10.0  # seconds in which the head of a cluster must take a connection
+_LOCAL = "local"
 
 
 class ClusterError(GenrescopeError):
@@ -36,7 +39,7 @@ def connected(address: str | None) -> Iterator[None]:
     """Connect to a cluster; without an address to one on this machine, which ends with the block.
 
     Args:
-        address: `auto`, `host:port` or `ray://host:port`; None takes `$RAY_ADDRESS`, or else this machine.
+        address: `auto` or `host:port`; None takes `$RAY_ADDRESS`, or else this machine.
 
     Raises:
         ClusterError: there is none at this address.
@@ -45,18 +48,40 @@ def connected(address: str | None) -> Iterator[None]:
     extras.require("scale", "--engine ray")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # of what it prints beside our messages
+    os.environ.setdefault("RAY_py_gcs_connect_timeout_s", "5")  # of each of 20 tries
     import ray
 
-    chosen = address or os.environ.get("RAY_ADDRESS") or "local"
-    here = {"num_cpus": workers.cores(), "include_dashboard": False} if chosen == "local" else {}
+    chosen = address or os.environ.get("RAY_ADDRESS") or _LOCAL
+    here = {"num_cpus": workers.cores(), "include_dashboard": False} if chosen == _LOCAL else {}
     try:
-        ray.init(address=chosen, logging_level=logging.CRITICAL, log_to_driver=False, **here)
-    except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
-        raise ClusterError(f"--address {chosen}: no cluster can be reached there: {error}") from error
+        ray.init(address=_answering(chosen), logging_level=logging.CRITICAL, log_to_driver=False, **here)
+    except (OSError, ValueError, RuntimeError) as error:
+        told = f"--address {chosen}: no cluster can be reached there: {error}"
+        raise ClusterError(f"{told}. Accepted are auto, and HOST:PORT of a head that `ray start` has started") from error
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _answering(address: str) -> str:
+    """Return the address as `host:port`, once somebody takes a connection there: Ray would try for many minutes.
+
+    Raises:
+        OSError: nobody does.
+        ValueError: it is no address.
+    """
+    if address == _LOCAL:
+        return address
+    from ray._private.services import canonicalize_bootstrap_address
+
+    found = None if "://" in address else canonicalize_bootstrap_address(address)
+    if found is None:
+        raise ValueError("it is no address of a head")
+    host, _, port = found.rpartition(":")
+    socket.create_connection((host.strip("[]"), int(port)), timeout=_ANSWER).close()
+    return str(found)
 
 
 @dataclass
@@ -73,6 +98,7 @@ class Actors(Generic[_Item]):
         make: starts an actor of one processor. It has the methods `ready`, and `work`, which takes an item.
         jobs: how many; None takes one for each processor of the cluster, also for those that join later.
         ahead: results that may wait for their turn for each actor, where they are wanted in order; else None.
+        on_look: called about once a second with how many actors have started and have not died.
 
     Attributes:
         died: how many actors have died.
@@ -80,8 +106,15 @@ class Actors(Generic[_Item]):
         facts: what `ready` returned, of each actor.
     """
 
-    def __init__(self, make: Callable[[], Any], *, jobs: int | None, ahead: int | None = None) -> None:
-        self._make, self._jobs, self._ahead = make, jobs, ahead
+    def __init__(
+        self,
+        make: Callable[[], Any],
+        *,
+        jobs: int | None,
+        ahead: int | None = None,
+        on_look: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        self._make, self._jobs, self._ahead, self._on_look = make, jobs, ahead, on_look
         self._actors: dict[Any, _Actor] = {}  # by the reference of what each is about
         self._waiting: deque[int] = deque()
         self._tries: dict[int, int] = {}
@@ -102,6 +135,7 @@ class Actors(Generic[_Item]):
         while left:
             self._start(left)
             self._give(items, turn)
+            self._on_look(sum(actor.started for actor in self._actors.values()))
             for number, result in self._look(items):
                 left -= 1
                 held[number] = result
@@ -140,6 +174,8 @@ class Actors(Generic[_Item]):
         from ray.exceptions import RayError, RayTaskError
 
         busy = [each for each, actor in self._actors.items() if not actor.started or actor.number is not None]
+        if not busy:  # no machine has a processor now; one may join
+            time.sleep(_LOOK / 2)
         done, _ = ray.wait(busy, num_returns=1, timeout=_LOOK / 2) if busy else ([], [])
         for reference in done:
             actor = self._actors.pop(reference)

@@ -82,6 +82,7 @@ def run(
     most: int | None = None,
     replace: bool = False,
     on_part: Callable[[Summary], None] = lambda _: None,
+    on_look: Callable[[int], None] = lambda _: None,
 ) -> Done:
     """Classify songs on a cluster; an interrupted run goes on where it stopped.
 
@@ -98,6 +99,7 @@ def run(
         most: songs of a part; None takes a share of them.
         replace: begin afresh.
         on_part: called after each part.
+        on_look: called about once a second with how many workers there are.
 
     Raises:
         DataError: the folder holds something else, or results of another model.
@@ -118,7 +120,7 @@ def run(
                 on_part(summaries[part.name])
         if missing:
             with cluster.connected(address):
-                actors = cluster.Actors[Part](_starter(classifier, spec, folder), jobs=jobs)
+                actors = cluster.Actors[Part](_starter(classifier, spec, folder), jobs=jobs, on_look=on_look)
                 for part, summary in actors.results(missing):
                     summaries[part.name] = summary
                     done.add(summary)
