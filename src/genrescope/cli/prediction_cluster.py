@@ -89,7 +89,10 @@ def run(
     from genrescope.scale import predict, songs
     from genrescope.scale.folder import Folder
 
-    folder, found = Folder.at(where.out), songs.find(paths)
+    folder = Folder.at(where.out)
+    with progress("songs", quiet=quiet) as bar:
+        bar.add_task("listing", total=None)
+        found = songs.find(paths)
     _announce(found, quiet=quiet)
     with resumable("Run the same command again to go on."), progress("songs", quiet=quiet) as bar:
         shown = _Shown(bar, len(found.songs))

@@ -58,7 +58,9 @@ def connected(address: str | None) -> Iterator[None]:
         ray.init(address=_answering(chosen), logging_level=logging.CRITICAL, log_to_driver=False, **here)
     except (OSError, ValueError, RuntimeError) as error:
         told = f"--address {chosen}: no cluster can be reached there: {error}"
-        raise ClusterError(f"{told}. Accepted are auto, and HOST:PORT of a head that `ray start` has started") from error
+        raise ClusterError(
+            f"{told}. Accepted are auto, and HOST:PORT of a head that `ray start` has started"
+        ) from error
     try:
         yield
     finally:

@@ -48,17 +48,16 @@ class Folder:
         Raises:
             DataError: it cannot be read.
         """
-        try:
-            if self.is_local:
-                return Path(self.place, name).read_bytes()
-            filesystem, path = places.opened(f"{self.place}/{name}")
-            with filesystem.open_input_stream(path) as file:
-                content: bytes = file.read()
-                return content
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise DataError(f"{self.place}/{name} cannot be read: {error}") from error
+        with places.failing_as_data(f"{self.place}/{name} cannot be read"):
+            try:
+                if self.is_local:
+                    return Path(self.place, name).read_bytes()
+                filesystem, path = places.opened(f"{self.place}/{name}")
+                with filesystem.open_input_stream(path) as file:
+                    content: bytes = file.read()
+                    return content
+            except FileNotFoundError:
+                return None
 
     def write(self, name: str, content: bytes) -> None:
         """Write a file in one step: readers see all of it, or what was there before.
@@ -92,18 +91,17 @@ class Folder:
         Raises:
             DataError: it cannot be looked into.
         """
-        try:
-            if self.is_local:
-                return {path.name for path in Path(self.place, inside).iterdir()}
-            from pyarrow import fs
+        with places.failing_as_data(f"{self.place} cannot be looked into"):
+            try:
+                if self.is_local:
+                    return {path.name for path in Path(self.place, inside).iterdir()}
+                from pyarrow import fs
 
-            filesystem, path = places.opened(f"{self.place}/{inside}")
-            found = filesystem.get_file_info(fs.FileSelector(path, allow_not_found=True))
-            return {each.base_name for each in found}
-        except FileNotFoundError:
-            return set()
-        except OSError as error:
-            raise DataError(f"{self.place} cannot be looked into: {error}") from error
+                filesystem, path = places.opened(f"{self.place}/{inside}")
+                found = filesystem.get_file_info(fs.FileSelector(path, allow_not_found=True))
+                return {each.base_name for each in found}
+            except FileNotFoundError:
+                return set()
 
     @contextlib.contextmanager
     def held(self, *, by: str) -> Iterator[None]:
@@ -122,8 +120,8 @@ class Folder:
     def _remote(self, name: str) -> Iterator[tuple[Any, str]]:
         try:
             yield places.opened(f"{self.place}/{name}")
-        except OSError as error:
+        except Exception as error:  # those of filesystems are of several kinds
+            told = f"cannot write {self.place}/{name}: {places.in_one_line(error)}"
             raise OutputError(
-                f"cannot write {self.place}/{name}: {error}. What was finished before is kept; check your access, and "
-                "run the same command again"
+                f"{told}. What was finished before is kept; check your access, and run the same command again"
             ) from error

@@ -96,24 +96,24 @@ def _identity(size: int, mtime_ns: int) -> str:
 
 
 def _add_url(url: str, found: Found) -> None:
-    if not places.is_store(url):
+    if places.is_web(url):
         found.songs.append(Song(url, "", 0))
         return
     from pyarrow import fs
 
     filesystem, path = places.opened(url)
-    try:
+    with places.failing_as_data(f"{url} cannot be listed"):
         info = filesystem.get_file_info(path)
         if info.type == fs.FileType.NotFound:
             raise DataNotFoundError(f"{url}: no such file or folder")
         inside = [info] if info.is_file else filesystem.get_file_info(fs.FileSelector(path, recursive=True))
-    except OSError as error:
-        raise DataError(f"{url} cannot be listed: {error}") from error
-    scheme = url.partition("://")[0]
+    before = len(found.songs)
     for each in sorted(inside, key=lambda each: str(each.path)):
         if each is info or _is_song(each, path, found):
-            mtime_ns = each.mtime_ns or 0
-            found.songs.append(Song(f"{scheme}://{each.path}", _identity(each.size, mtime_ns), each.size))
+            where = url.rstrip("/") + each.path.removeprefix(path)
+            found.songs.append(Song(where, _identity(each.size, each.mtime_ns or 0), each.size or 0))
+    if len(found.songs) == before:
+        raise DataError(f"{url} holds no audio file; accepted endings: {', '.join(sorted(audio.SUFFIXES))}")
 
 
 def _is_song(info: Any, root: str, found: Found) -> bool:
@@ -136,13 +136,23 @@ def _of_table(place: Path, url: str | None) -> Iterator[Song]:
         else:
             base = files.absolute(place).parent
         rows = _parquet_rows(place) if place.suffix.lower() == ".parquet" else _text_rows(place)
-        for name, size in rows:
-            if (song_url := places.url_of(name)) is not None:
-                yield Song(song_url, "", size)
-            elif base is None:
-                raise DataError(f"{url} names {name}; a table in an object store has URLs")
-            else:
-                yield _local(str(files.absolute(base / name)))
+        for row, name, size in rows:
+            if not name.strip():
+                raise DataError(f"{url or place}, {row}: no url or path; fill it in, or remove the row")
+            yield _named(name, size, base, f"{url or place}, {row}")
+
+
+def _named(name: str, size: int, base: Path | None, row: str) -> Song:
+    """Return the song that a row of a table names."""
+    try:
+        song_url = places.url_of(name)
+    except DataError as error:
+        raise DataError(f"{row}: {error}") from error
+    if song_url is not None:
+        return Song(song_url, "", size)
+    if base is None:
+        raise DataError(f"{row} names {name}; a table in an object store has URLs")
+    return _local(str(files.absolute(base / name)))
 
 
 @contextlib.contextmanager
@@ -158,27 +168,36 @@ def _fetched(url: str) -> Iterator[Path]:
         yield path
 
 
-def _text_rows(path: Path) -> Iterator[tuple[str, int]]:
-    rows = tables.read_table(path, required=())
-    column = _column(path, rows[0] if rows else {})
-    for row in rows:
-        size = row.get("bytes") or "0"
-        yield row[column], int(size) if size.isdecimal() else 0
+def _text_rows(path: Path) -> Iterator[tuple[str, str, int]]:
+    rows = tables.numbered_rows(path, required=())
+    if not rows:
+        raise DataError(f"{path} has no rows")
+    column = _column(path, rows[0][1])
+    for number, row in rows:
+        yield f"line {number}", row[column], _size(row.get("bytes"))
 
 
-def _parquet_rows(path: Path) -> Iterator[tuple[str, int]]:
+def _parquet_rows(path: Path) -> Iterator[tuple[str, str, int]]:
     import pyarrow as pa
     from pyarrow import parquet
 
+    number = 0
     try:
         with parquet.ParquetFile(path) as file:
             names = file.schema_arrow.names
             column = _column(path, names)
             for batch in file.iter_batches(_BATCH, columns=[column, *(["bytes"] if "bytes" in names else [])]):
                 for row in batch.to_pylist():
-                    yield str(row[column]), int(row.get("bytes") or 0)
+                    number += 1
+                    yield f"row {number}", str(row[column] or ""), _size(row.get("bytes"))
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path} is no Parquet file that can be read: {error}") from error
+
+
+def _size(cell: object) -> int:
+    """Return the number of bytes in a cell; 0 where there is none."""
+    text = str(cell or "")
+    return int(text) if text.isdecimal() else 0
 
 
 def _column(path: Path, names: Iterable[str]) -> str:
