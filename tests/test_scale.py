@@ -24,6 +24,7 @@ import genrescope as package
 from genrescope.errors import DataError
 from genrescope.inference.rows import RowSpec
 from genrescope.scale import places, songs
+from genrescope.scale.cluster import ClusterError, connected
 from genrescope.scale.folder import Folder
 from genrescope.scale.part_writer import PartWriter
 from genrescope.scale.plan import planned
@@ -181,6 +182,35 @@ def test_a_table_without_a_column_of_songs_is_refused(tmp_path: Path) -> None:
         songs.find([tmp_path / "songs.csv"])
 
 
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ("url,bytes\ns3://music/a.mp3,1\n,5\n", r"songs.csv, line 3: no url or path; fill it in, or remove the row"),
+        ("url,bytes\ns3://music/a.mp3\n", r"songs.csv, line 2: 1 cells for 2 columns"),
+        ("path\na.mp3\nnowhere://music/a.mp3\n", r"songs.csv, line 3: nowhere://music/a.mp3: accepted are paths"),
+        ("url\n", "songs.csv has no rows"),
+    ],
+)
+def test_a_row_without_a_song_is_named(rows: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / "songs.csv").write_text(rows)
+    with pytest.raises(DataError, match=words):
+        songs.find([tmp_path / "songs.csv"])
+
+
+def test_songs_lie_where_fsspec_reaches(made: World, writer: PartWriter) -> None:
+    fsspec = pytest.importorskip("fsspec", reason="fsspec is not installed")
+    memory = fsspec.filesystem("memory")
+    memory.pipe({"/music/drone/a.wav": made.songs()[0].read_bytes(), "/music/cover.jpg": b"no song"})
+    found = songs.find([Path("memory://music")])
+    assert [song.path for song in found.songs] == ["memory://music/drone/a.wav"]
+    (row,) = writer.rows(found.songs)
+    assert (row["error"], row["genre"]) == (None, package.load(made.run).predict(made.songs()[0]).genre)
+    (missing,) = writer.rows([songs.Song("memory://music/gone.wav", "", 0)])
+    assert missing["error"] == "no such file"
+    with pytest.raises(DataError, match="results are written to a folder, or to s3://"):
+        Folder.at("memory://out")
+
+
 class _Web(http.server.BaseHTTPRequestHandler):
     """A server with one song, which fails twice first, answers slowly, or never has it."""
 
@@ -259,6 +289,14 @@ def test_what_a_cluster_cannot_do_is_refused(options: tuple[str, ...], words: st
 
 def test_options_of_a_cluster_need_one(made: World) -> None:
     assert_refused(here("predict", made.run, made.songs()[0], "--address", "auto"), "--address auto needs --engine ray")
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:9", "ray://127.0.0.1:9", "nonsense"])
+def test_a_cluster_that_does_not_answer_is_said_soon(address: str) -> None:
+    begun = time.monotonic()
+    with pytest.raises(ClusterError, match=f"--address {address}: no cluster can be reached there"), connected(address):
+        pass
+    assert time.monotonic() - begun < 60  # Ray tries for ten minutes
 
 
 # -- with a cluster -----------------------------------------------------------------------------------------------
@@ -345,7 +383,7 @@ def address(store: dict[str, str]) -> Iterator[str]:
 
 
 def on_ray(address: str, run: Path, *arguments: object) -> list[object]:
-    return ["predict", run, *arguments, "--engine", "ray", "--address", address, "--part", 8]
+    return ["predict", run, *arguments, "--engine", "ray", "--address", address, "--part", 5]
 
 
 def parts_in(out: Path) -> list[Path]:
@@ -356,21 +394,24 @@ def test_a_killed_run_goes_on_and_gives_what_one_machine_gives(
     address: str, made: World, music: Path, alone: dict[str, dict[str, Any]], tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    killed = interrupted(
-        *on_ray(address, made.run, music, "--out", out), when=lambda: bool(parts_in(out)), number=signal.SIGKILL
-    )
+    line = on_ray(address, made.run, music, "--out", out)
+    stopped = interrupted(*line, when=lambda: bool(parts_in(out)))
+    assert stopped.code == 130
+    assert stopped.messages[-1] == "interrupted; nothing is lost. Run the same command again to go on."
+    before = len(parts_in(out))
+    killed = interrupted(*line, when=lambda: len(parts_in(out)) > before, number=signal.SIGKILL)
     assert killed.code == -signal.SIGKILL
     assert not (out / "manifest.json").exists()
     kept = {path: path.stat().st_mtime_ns for path in parts_in(out)}
-    done = with_a_worker_killed(on_ray(address, made.run, music, "--out", out))
+    done = with_a_worker_killed(line)
     assert done.code == 1, done.err
-    assert "workers died; others did their work" in done.err
+    assert "1 worker died; others did the work" in done.err
     assert "1 of 25 files could not be used" in done.err
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
     assert_equal(out, alone)
-    again = here(*on_ray(address, made.run, music, "--out", out))
+    again = here(*line)
     assert "0 songs in" in again.err
-    assert f"25 songs in 4 parts written to {out}, 25 of them by an earlier run" in again.err
+    assert f"25 songs in 5 parts written to {out}, 25 of them by an earlier run" in again.err
 
 
 def with_a_worker_killed(line: list[object]) -> Done:
@@ -431,6 +472,22 @@ def test_songs_and_results_in_an_object_store(
     assert_equal("s3://music/out", alone)
     manifest = json.loads(Folder.at("s3://music/out").read("manifest.json") or b"")
     assert (manifest["songs"], manifest["failed"], manifest["unfetched"]) == (25, 1, 0)
+
+
+def test_what_a_store_does_not_have_is_said(store: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    Folder.at("s3://music/covers").write("a.jpg", b"no song")
+    for url, words in {
+        "s3://no-bucket/a": "s3://no-bucket/a: no such file or folder", "s3://music/no": "music/no: no such file or",
+        "s3://music/covers": "s3://music/covers holds no audio file; accepted endings:",
+    }.items():  # fmt: skip
+        with pytest.raises(DataError, match=words):
+            songs.find([Path(url)])
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{nobody.getsockname()[1]}")
+        monkeypatch.setattr(places, "_TRIES", 1)
+        with pytest.raises(DataError, match=r"s3://a-bucket/b cannot be listed: .*Check the name, the region and your"):
+            songs.find([Path("s3://a-bucket/b")])
 
 
 def test_objects_that_are_slow_fail_or_are_gone(store: dict[str, str], made: World, writer: PartWriter) -> None:
