@@ -270,8 +270,8 @@ def test_what_was_not_fetched_is_tried_again(
 
 def test_a_url_is_known_also_where_it_went_through_a_path() -> None:
     assert places.url_of(Path("s3://music/a b.mp3")) == "s3://music/a b.mp3"
-    with pytest.raises(DataError, match=r"ftp://music/a: accepted are paths, and URLs that begin with s3://"):
-        places.url_of(Path("ftp://music/a"))
+    with pytest.raises(DataError, match=r"nowhere://music/a: accepted are paths, and URLs that begin with s3://"):
+        places.url_of(Path("nowhere://music/a"))
 
 
 @pytest.mark.parametrize(
