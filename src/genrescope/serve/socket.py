@@ -17,6 +17,8 @@ _FRAGMENTS = 4096  # of a message
 class SocketProtocol(WebSocketsSansIOProtocol):
     """One client. No connection outlives its stream, whether its client reads or not."""
 
+    _is_refused = False
+
     async def run_asgi(self) -> None:
         """Answer one client."""
         self.close_timeout = _CLOSING
@@ -37,3 +39,16 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         elif not self.close_sent:
             self.conn.fail(CloseCode.MESSAGE_TOO_BIG, "too many fragments")
             self.handle_parser_exception()
+
+    def handle_parser_exception(self) -> None:
+        """Say what is wrong, and read on for a moment: a client that is cut off while it sends reads no answer."""
+        self._is_refused = True
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": CloseCode.ABNORMAL_CLOSURE})
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_sent = True
+        self.close_timer = self.loop.call_later(_CLOSING, self.transport.close)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what comes, unless it does not matter any more."""
+        if not self._is_refused:
+            super().data_received(data)
