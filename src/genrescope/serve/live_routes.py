@@ -65,6 +65,12 @@ async def plain() -> JSONResponse:
     return JSONResponse({"detail": "this is a WebSocket: ws:// or wss://"}, 426, headers={"upgrade": "websocket"})
 
 
+@router.websocket("/{path:path}")
+async def nothing(socket: WebSocket) -> None:
+    """Refuse a WebSocket of another path."""
+    await socket.send_denial_response(Refused(404, "there is nothing here").answer())
+
+
 async def _accept(socket: WebSocket) -> None:
     offered = socket.scope.get("subprotocols", [])
     await socket.accept(subprotocol=SUBPROTOCOL if SUBPROTOCOL in offered else None)

@@ -144,8 +144,13 @@ class _Protocol(H11Protocol):
         super().connection_lost(exc)
 
     def handle_websocket_upgrade(self, event: Any) -> None:
+        """Give the connection to a WebSocket, unless the request is none that websockets can read."""
         self._late.cancel()
         super().handle_websocket_upgrade(event)
+        made = self.transport.get_protocol()
+        if isinstance(made, SocketProtocol) and not made.handshake_initiated:
+            self.transport.write(_REFUSAL)
+            self.transport.close()
 
     def send_400_response(self, msg: str) -> None:
         """Say what is wrong, and read on for a moment: a client that is cut off while it sends reads no answer."""
