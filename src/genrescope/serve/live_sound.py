@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _MOST = 2.0  # seconds that wait; while there are more, nothing is read from the socket
 _BURST = 30.0  # seconds that may come at once
-_SPEED = 4.0  # seconds of sound in a second, after that
+_SPEED = 2.0  # seconds of sound in a second, after that
 
 
 class LiveSound:
