@@ -105,6 +105,15 @@ export class LiveLink extends EventTarget {
     this.wait = Math.min(LONGEST_WAIT, 2 * this.wait);
   }
 
+  // There is no sound for a while; `open` goes on.
+  pause() {
+    const { socket } = this;
+    clearTimeout(this.watch);
+    clearTimeout(this.timer);
+    Object.assign(this, { socket: null, isOpen: false });
+    socket?.close();
+  }
+
   // No more sound: the service sends its last verdict and closes.
   end() {
     clearTimeout(this.timer);

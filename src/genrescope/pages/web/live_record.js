@@ -1,7 +1,7 @@
 // What was played: seconds of each genre, passages with their times, the last ten minutes, and all verdicts as lines.
 // It does not grow with the days: what is long ago is dropped, and lines wait in blobs, which a browser keeps on the disk.
 
-export const SILENCE = "silence", NONE = "none of the genres", GAP = "no connection";
+export const SILENCE = "silence", NONE = "none of the genres", GAP = "interrupted";
 export const RECENT = 600; // seconds that the strip shows
 
 const PAUSE = 3; // seconds; a shorter silence is no passage of its own
@@ -11,6 +11,11 @@ const PASSAGES = 5000, LINES = 500, BLOBS = 1200; // the newest that are kept: p
 export function headingOf({ silent, unknown, genre }) {
   if (silent) return SILENCE;
   return unknown ? NONE : genre;
+}
+
+// The labels with the highest scores, as [label, score].
+export function highest(scores, count) {
+  return Object.entries(scores).sort(([, one], [, other]) => other - one).slice(0, count);
 }
 
 export class LiveRecord {
@@ -25,8 +30,9 @@ export class LiveRecord {
     Object.assign(this, { time: 0, lost: 0, connected: now });
   }
 
-  disconnect(now) {
-    if (this.passages.length) this.#passage(GAP, now, now, 0, 0);
+  // Nothing comes any more, as long as no verdict does.
+  interrupt(now) {
+    if (this.passages.length && this.passages.at(-1).what !== GAP) this.#passage(GAP, now, now, 0, 0);
   }
 
   // Take a verdict on sound that was captured until `moment`, in milliseconds.
@@ -38,7 +44,7 @@ export class LiveRecord {
     const seconds = Math.max(0, verdict.time - this.time - (verdict.lost - this.lost)), what = headingOf(verdict);
     Object.assign(this, { time: verdict.time, lost: verdict.lost });
     if (what === null) return;
-    const from = Math.max(this.connected, moment - 1000 * seconds), top = Object.entries(verdict.scores).slice(0, 3);
+    const from = Math.max(this.connected, moment - 1000 * seconds), top = highest(verdict.scores, 3);
     this.totals.set(what, (this.totals.get(what) ?? 0) + seconds);
     this.recent.push({ what, from, until: moment, level: verdict.level, confidence: verdict.confidence, top });
     while (this.recent[0].until < moment - 1000 * RECENT) this.recent.shift();

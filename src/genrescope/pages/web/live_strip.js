@@ -85,8 +85,9 @@ export class LiveStrip extends HTMLElement {
   #names(pen) {
     let free = 0;
     Object.assign(pen, { fillStyle: this.inks.soft, font: this.inks.font, textAlign: "left" });
-    for (const { what, from, until } of this.record.passages.slice(-100)) {
-      const left = Math.max(0, this.#x(from)), right = what === GAP || until < this.now - 3000 ? this.#x(until) : this.width;
+    const passages = this.record.passages.slice(-100), last = passages.at(-1);
+    for (const { what, from, until } of passages) {
+      const left = Math.max(0, this.#x(from)), right = until === last.until ? this.width : this.#x(until);
       const wide = pen.measureText(what).width;
       if (left < free || right < 0 || left + wide > right) continue;
       pen.fillText(what, left + (left ? 3 : 0), this.bottom + NAMES - 4);
@@ -119,9 +120,14 @@ export class LiveStrip extends HTMLElement {
 
   #text(moment) {
     const part = this.record.recent.find(({ from, until }) => moment >= from && moment < until);
-    if (!part) return `${timeOfDay(moment)}  ${moment > this.now - 3000 ? "" : GAP}`;
+    if (!part) return `${timeOfDay(moment)}${this.#isGap(moment) ? `  ${GAP}` : ""}`;
     const scores = part.top.map(([name, score]) => `${name} ${percent(score)}`).join(", ");
     return [timeOfDay(moment), part.what === part.top[0]?.[0] ? "" : part.what, scores].filter(Boolean).join("  ");
+  }
+
+  #isGap(moment) {
+    const { passages } = this.record, place = passages.findLastIndex(({ from }) => from <= moment), { what, until } = passages[place] ?? {};
+    return what === GAP && (moment < until || place === passages.length - 1);
   }
 }
 
