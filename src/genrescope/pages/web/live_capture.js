@@ -3,7 +3,7 @@
 import { release } from "./microphone.js";
 
 export class Capture {
-  // onBlock({block, peak}); onEnd() once the source has ended by itself, as an input that is unplugged.
+  // onBlock({block, peak, level}); onEnd() once the source has ended by itself, as an input that is unplugged.
   constructor({ onBlock, onEnd }) {
     Object.assign(this, { onBlock, onEnd, stream: null, context: null });
   }

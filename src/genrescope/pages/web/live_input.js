@@ -8,7 +8,7 @@ const FIRST_WAIT = 1, LONGEST_WAIT = 60; // seconds
 const KEPT = "live-input"; // the chosen input, for the next time
 
 export class LiveInput {
-  // onBlock({block, peak}); onLost(seconds until the next try), then onBack(); onEnd().
+  // onBlock({block, peak, level}); onLost(seconds until the next try), then onBack(); onEnd().
   constructor({ onBlock, onLost, onBack, onEnd }) {
     Object.assign(this, { onLost, onBack, onEnd, isStopped: false });
     this.capture = new Capture({ onBlock, onEnd: () => this.#ended() });

@@ -5,6 +5,7 @@ export const SILENCE = "silence", NONE = "none of the genres", GAP = "interrupte
 export const RECENT = 600; // seconds that the strip shows
 
 const PAUSE = 3; // seconds; a shorter silence is no passage of its own
+const JITTER = 1500; // milliseconds; blocks and verdicts that are less apart from the one before follow it
 const PASSAGES = 5000, LINES = 500, BLOBS = 1200; // the newest that are kept: passages, lines in a blob, blobs
 
 // What a verdict says is playing; null before the first window with sound.
@@ -20,7 +21,7 @@ export function highest(scores, count) {
 
 export class LiveRecord {
   constructor(now) {
-    Object.assign(this, { began: now, connected: now, totals: new Map(), passages: [], recent: [], skipped: 0, skippedBefore: 0 });
+    Object.assign(this, { began: now, connected: now, totals: new Map(), passages: [], recent: [], levels: [], skipped: 0, skippedBefore: 0 });
     Object.assign(this, { time: 0, lost: 0, lines: [], blobs: [], verdict: null });
   }
 
@@ -35,6 +36,14 @@ export class LiveRecord {
     if (this.passages.length && this.passages.at(-1).what !== GAP) this.#passage(GAP, now, now, 0, 0);
   }
 
+  // The level of the newest sound, as an amplitude, of some seconds until `moment`. Blocks may come in bunches; their
+  // times follow one another all the same.
+  sound(level, seconds, moment) {
+    const next = (this.levels.at(-1)?.moment ?? 0) + 1000 * seconds;
+    this.levels.push({ level, moment: Math.abs(moment - next) < JITTER ? next : moment });
+    while (this.levels[0].moment < moment - 1000 * RECENT) this.levels.shift();
+  }
+
   // Take a verdict on sound that was captured until `moment`, in milliseconds.
   see(verdict, moment) {
     this.#note(verdict, moment);
@@ -44,11 +53,17 @@ export class LiveRecord {
     const seconds = Math.max(0, verdict.time - this.time - (verdict.lost - this.lost)), what = headingOf(verdict);
     Object.assign(this, { time: verdict.time, lost: verdict.lost });
     if (what === null) return;
-    const from = Math.max(this.connected, moment - 1000 * seconds), top = highest(verdict.scores, 3);
+    const from = this.#from(moment - 1000 * seconds), top = highest(verdict.scores, 3);
     this.totals.set(what, (this.totals.get(what) ?? 0) + seconds);
-    this.recent.push({ what, from, until: moment, level: verdict.level, confidence: verdict.confidence, top });
+    this.recent.push({ what, from, until: moment, confidence: verdict.confidence, top });
     while (this.recent[0].until < moment - 1000 * RECENT) this.recent.shift();
     this.#passage(what, from, moment, seconds, verdict.confidence);
+  }
+
+  // Where a verdict's time begins: at the end of the one before, where that is near.
+  #from(moment) {
+    const before = this.recent.at(-1)?.until ?? 0;
+    return before >= this.connected && Math.abs(moment - before) < JITTER ? before : Math.max(this.connected, moment);
   }
 
   #passage(what, from, until, seconds, confidence) {

@@ -8,13 +8,14 @@ const PROMISE = "The sound goes to the service that this page came from. It scor
 export class LiveSetup extends HTMLElement {
   connectedCallback() {
     if (this.trouble) return;
-    this.heading = make("h2", { textContent: "Which sound?", tabIndex: -1 });
+    this.heading = make("h2", { textContent: "Listen live", tabIndex: -1 });
+    const about = make("p", { textContent: "The genre of what is playing, as it plays." });
     this.microphone = this.#button("Microphone or line input", false);
     this.tab = this.#button("Sound of a tab or the system", true);
     this.tab.hidden = !canCaptureTabs();
     this.trouble = make("p", { className: "trouble", hidden: true });
     this.trouble.setAttribute("role", "alert");
-    this.append(this.heading, make("p", { className: "ways" }, [this.microphone, this.tab]), this.trouble);
+    this.append(this.heading, about, make("p", { className: "ways" }, [this.microphone, this.tab]), this.trouble);
     this.append(make("p", { className: "soft small", textContent: PROMISE }));
   }
 

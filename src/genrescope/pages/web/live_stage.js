@@ -13,16 +13,17 @@ export class LiveStage extends HTMLElement {
     if (this.name) return;
     this.name = make("p", { className: "name" });
     this.score = make("span", { className: "score" });
+    this.next = make("span", { className: "soft next" });
     this.behind = make("span", { className: "soft behind" });
     this.bars = make("live-bars");
-    this.append(make("div", { className: "hero" }, [this.name]), make("p", { className: "line" }, [this.score, this.behind]), this.bars);
+    this.append(make("div", { className: "hero" }, [this.name]), make("p", { className: "line" }, [this.score, this.next, this.behind]), this.bars);
   }
 
   start(colours) {
     Object.assign(this, { colours, shown: null, came: null, age: 0 });
     this.bars.start(colours);
     this.#name(NOTHING);
-    this.score.textContent = this.behind.textContent = "";
+    this.score.textContent = this.next.textContent = this.behind.textContent = "";
   }
 
   // `age` in seconds: how much newer sound there was when the verdict came.
@@ -31,6 +32,7 @@ export class LiveStage extends HTMLElement {
     Object.assign(this, { came: now, age });
     this.#name(what ?? NOTHING);
     this.score.textContent = scoreText(what, verdict);
+    this.next.textContent = nextText(what, verdict);
     this.bars.show(what === null ? {} : verdict.scores);
     this.tick(now);
   }
@@ -58,6 +60,12 @@ function scoreText(what, { confidence, scores }) {
   const [[nearest, score] = []] = highest(scores, 1);
   if (what === NONE) return nearest ? `nearest: ${nearest} ${percent(score)}` : "";
   return percent(confidence);
+}
+
+// A genre that has the highest score, and not for long enough yet.
+function nextText(what, { scores }) {
+  const [[nearest] = []] = highest(scores, 1);
+  return nearest && nearest !== what && ![SILENCE, NONE, null].includes(what) ? `perhaps ${nearest}` : "";
 }
 
 customElements.define("live-stage", LiveStage);

@@ -1,12 +1,13 @@
-// <live-strip>: the last ten minutes as a strip of colours: the genre, and how loud it was. A silence is a thin line, and
-// without a connection there is nothing. A pointer or the arrow keys read a moment.
+// <live-strip>: the last ten minutes as a strip of colours. Bars are as tall as the sound was loud, and take the colour of
+// the genre once it is known; sound that no verdict came for stays pale. A pointer or the arrow keys read a moment.
 
 import { make, percent, timeOfDay } from "./dom.js";
 import { painted } from "./genre_colours.js";
-import { GAP, NONE, RECENT, SILENCE } from "./live_record.js";
+import { GAP, RECENT } from "./live_record.js";
 
 const SPANS = [60, 120, 300, RECENT], TICKS = { 60: 15, 120: 30, 300: 60, 600: 120 }; // seconds: in sight, and between times
-const QUIET = -48, LEAST = 0.14; // dB of full scale at the least height; that height, as a share
+const QUIET = -54, LEAST = 2; // dB of full scale at the least height; that height, in CSS pixels
+const APART = 3, SHORTEST = 150, THICK = 2 / 3; // from one bar to the next in CSS pixels, and at least in milliseconds; a bar in it
 const STEP = 5; // seconds of an arrow key
 const NAMES = 18, TIMES = 18; // CSS pixels below the bars
 
@@ -25,6 +26,7 @@ export class LiveStrip extends HTMLElement {
     this.area.addEventListener("keydown", (event) => this.#key(event));
     this.area.addEventListener("blur", () => this.#read(null));
     new ResizeObserver(() => this.draw()).observe(this.area);
+    this.isStill = matchMedia("(prefers-reduced-motion: reduce)");
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
   }
 
@@ -32,6 +34,12 @@ export class LiveStrip extends HTMLElement {
   start(record, colours) {
     Object.assign(this, { record, colours, moment: null });
     this.draw(record.began);
+  }
+
+  // New sound has come: draw it in the next picture, where motion is wanted.
+  move() {
+    if (this.isStill.matches) return;
+    this.waiting ??= requestAnimationFrame(() => ((this.waiting = null), this.draw(Date.now())));
   }
 
   draw(now = this.now) {
@@ -48,7 +56,7 @@ export class LiveStrip extends HTMLElement {
     this.bottom = height - NAMES - TIMES;
     this.inks = { soft: style.color, line: style.borderTopColor, font: `13px ${style.fontFamily}` };
     this.#times(pen, height);
-    for (const part of this.record.recent) this.#part(pen, part);
+    this.#bars(pen);
     this.#names(pen);
     this.#read(this.moment);
   }
@@ -66,19 +74,31 @@ export class LiveStrip extends HTMLElement {
       Object.assign(pen, { fillStyle: this.inks.line });
       pen.fillRect(x, this.bottom, 1, height - this.bottom);
       Object.assign(pen, { fillStyle: this.inks.soft });
-      pen.fillText(timeOfDay(at, { seconds: step < 60000 }), x + 5, height - 4);
+      const text = timeOfDay(at, { seconds: step < 60000 });
+      if (x + 5 + pen.measureText(text).width < this.width) pen.fillText(text, x + 5, height - 4);
     }
   }
 
-  // Parts touch, so their edges lie on whole pixels.
-  #part(pen, { what, from, until, level, confidence }) {
-    const left = Math.floor(this.#x(from)), right = Math.max(left + 1, Math.floor(this.#x(until))), isPlain = what === SILENCE || what === NONE;
-    if (right <= 0) return;
-    const loud = Math.max(LEAST, Math.min(1, 1 - level / QUIET)), tall = what === SILENCE ? 2 : loud * this.bottom;
-    pen.globalAlpha = isPlain ? 0.5 : 0.45 + 0.55 * confidence;
-    pen.fillStyle = isPlain ? this.inks.soft : painted(this.colours.get(what));
-    pen.fillRect(left, this.bottom - tall, right - left, tall);
+  // Bars stand for stretches of time that stay the same while they move to the left.
+  #bars(pen) {
+    const scale = (1000 * this.span) / this.width, stretch = Math.max(SHORTEST, scale * APART), wide = (THICK * stretch) / scale, { levels, recent } = this.record;
+    let place = 0, part = 0;
+    while (place < levels.length && levels[place].moment < this.from) place++;
+    for (let bar = Math.floor(this.from / stretch); bar * stretch < this.now && place < levels.length; bar++) {
+      const end = (bar + 1) * stretch, middle = end - stretch / 2;
+      let loud = -1;
+      for (; place < levels.length && levels[place].moment < end; place++) loud = Math.max(loud, levels[place].level);
+      while (part < recent.length && recent[part].until <= middle) part++;
+      if (loud >= 0) this.#bar(pen, this.#x(end) - wide, wide, loud, recent[part]?.from <= middle ? recent[part] : null);
+    }
     pen.globalAlpha = 1;
+  }
+
+  #bar(pen, x, wide, loud, part) {
+    const tall = Math.max(LEAST, (1 - (20 * Math.log10(loud + 1e-6)) / QUIET) * this.bottom), genre = this.colours.get(part?.what);
+    pen.globalAlpha = genre ? 0.4 + 0.6 * part.confidence : part ? 0.5 : 1;
+    pen.fillStyle = genre ? painted(genre) : part ? this.inks.soft : this.inks.line;
+    pen.fillRect(x, this.bottom - Math.min(tall, this.bottom), wide, Math.min(tall, this.bottom));
   }
 
   // Each passage's name where it begins, as far as there is room.

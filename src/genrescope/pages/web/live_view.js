@@ -132,9 +132,11 @@ export class LiveView extends HTMLElement {
     this.link.open();
   }
 
-  #block({ block, peak }) {
+  #block({ block, peak, level }) {
     this.tools.setLevel(peak);
     this.link?.send(block);
+    this.record?.sound(level, block.length / this.input.rate, Date.now());
+    this.strip.move();
   }
 
   #linked(name, detail) {

@@ -1,4 +1,4 @@
-// Makes blocks of a tenth of a second from sound: the mean of its channels in 16 bits, and their highest amplitude.
+// Makes blocks of a tenth of a second from sound: the mean of its channels in 16 bits, their highest amplitude, and their level (root mean square).
 
 const BLOCK = 0.1; // seconds
 
@@ -9,7 +9,7 @@ class Live extends AudioWorkletProcessor {
   }
 
   #begin() {
-    Object.assign(this, { block: new Int16Array(Math.round(sampleRate * BLOCK)), filled: 0, peak: 0 });
+    Object.assign(this, { block: new Int16Array(Math.round(sampleRate * BLOCK)), filled: 0, peak: 0, squares: 0 });
   }
 
   process([channels]) {
@@ -23,10 +23,11 @@ class Live extends AudioWorkletProcessor {
 
   #put(sample) {
     this.peak = Math.max(this.peak, Math.abs(sample));
+    this.squares += sample * sample;
     this.block[this.filled++] = Math.round(32767 * Math.max(-1, Math.min(1, sample)));
     if (this.filled < this.block.length) return;
-    const { block, peak } = this;
-    this.port.postMessage({ block, peak }, [block.buffer]);
+    const { block, peak, squares } = this;
+    this.port.postMessage({ block, peak, level: Math.sqrt(squares / block.length) }, [block.buffer]);
     this.#begin();
   }
 }
