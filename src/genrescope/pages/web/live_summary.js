@@ -5,7 +5,7 @@ import { confidenceOf } from "./live_record.js";
 import { save } from "./playlist.js";
 import { csvLine } from "./table_files.js";
 
-const HEADS = ["", "time", "share", "passages"];
+const HEADS = ["genre", "time", "share", "passages"];
 
 export class LiveSummary extends HTMLElement {
   connectedCallback() {

@@ -9,12 +9,12 @@ export class LiveTools extends HTMLElement {
   connectedCallback() {
     if (this.stop) return;
     this.elapsed = make("span", { className: "elapsed" });
-    this.input = make("select", { ariaLabel: "Input", hidden: true, onchange: () => this.#tell("input", this.input.value) });
+    this.input = make("select", { ariaLabel: "Input", hidden: true, onchange: () => this.#tell("choose", this.input.value) });
     this.level = make("span", { className: "level", ariaHidden: "true" }, [make("i")]);
     this.full = make("button", { type: "button", textContent: "Full screen", onclick: () => this.#tell("full") });
     this.full.setAttribute("aria-keyshortcuts", "f");
     this.stop = make("button", { type: "button", textContent: "Stop", className: "stop", onclick: () => this.#tell("stop") });
-    this.append(make("span", { className: "on-air" }, [make("i", { ariaHidden: "true" }), "Live"]), this.elapsed, this.level, this.input);
+    this.append(make("h2", { className: "on-air" }, [make("i", { ariaHidden: "true" }), "Live"]), this.elapsed, this.level, this.input);
     this.append(make("span", { className: "ways" }, [this.full, this.stop]));
     navigator.mediaDevices?.addEventListener?.("devicechange", () => this.source && this.list(this.source));
     this.setLevel(0);

@@ -40,7 +40,7 @@ export class LiveView extends HTMLElement {
     this.setup.addEventListener("begin", ({ detail }) => this.#begin(detail));
     this.tools.addEventListener("stop", () => this.stop());
     this.tools.addEventListener("full", () => this.screen.toggle());
-    this.tools.addEventListener("input", ({ detail }) => this.#choose(detail));
+    this.tools.addEventListener("choose", ({ detail }) => this.#choose(detail));
     this.tools.full.hidden = !this.screen.isPossible;
     addEventListener("hashchange", () => this.#follow());
     addEventListener("pagehide", () => this.#end());
