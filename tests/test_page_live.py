@@ -194,7 +194,7 @@ def test_a_service_that_is_full_is_asked_again(page: Page, service: LiveService)
     page.get_by_role("button", name="Once more").click()
     service.refusals = [Refusal(1008, "every: 0.1 is not in 0.2..60")]
     page.get_by_role("button", name="Microphone or line input").click()
-    page.get_by_text("every: 0.1 is not in 0.2..60").wait_for()
+    page.get_by_text("Every: 0.1 is not in 0.2..60.").wait_for()
     page.get_by_text("No sound was scored").wait_for()
     assert page.evaluate(ENDED)
 

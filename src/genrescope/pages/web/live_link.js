@@ -8,7 +8,7 @@ import { sentence } from "./dom.js";
 const FIRST_WAIT = 1, LONGEST_WAIT = 60, MOST_HELD = 2; // seconds; of sound that waits in the socket
 const PATIENCE = 20; // seconds without a verdict, after which a connection counts as dead
 const AFTER_END = 5; // seconds for the last verdict
-const FINAL = new Set([1002, 1003, 1007, 1008, 1009]); // codes that mean the same the next time
+const FINAL = new Set([1002, 1003, 1007, 1008, 1009]); // codes of a refusal that would be the same the next time
 const BUSY = 1013;
 
 export class LiveLink extends EventTarget {
@@ -79,7 +79,7 @@ export class LiveLink extends EventTarget {
     Object.assign(this, { socket: null, isOpen: false });
     clearTimeout(this.watch);
     if (this.isOver || this.isEnding) return this.#end("");
-    if (FINAL.has(code)) return this.#end(why || "The service ended the stream.");
+    if (FINAL.has(code) && !wasOpen) return this.#end(why ? sentence(why) : "The service refused the stream.");
     if (wasOpen || code === BUSY) return this.#later(why ? sentence(why) : "The connection was lost.");
     return this.#later(await this.#why());
   }
