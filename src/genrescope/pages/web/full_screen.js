@@ -7,7 +7,7 @@ export class FullScreen {
   constructor(element, onChange) {
     this.element = element;
     document.addEventListener("fullscreenchange", () => (this.#stir(), onChange(this.isOn)));
-    for (const name of ["pointermove", "pointerdown", "keydown"]) element.addEventListener(name, () => this.#stir());
+    for (const name of ["pointermove", "pointerdown", "keydown"]) document.addEventListener(name, () => this.#stir());
   }
 
   get isPossible() {

@@ -4,7 +4,7 @@ import "./live_bars.js";
 import { make, percent, tinted } from "./dom.js";
 import { headingOf, highest, NONE, SILENCE } from "./live_record.js";
 
-const LEAST_LETTERS = 5; // a short name is not larger than one of five letters
+const LEAST_WIDTH = 2.8; // in letter sizes: a short name is not larger than one of this width
 const STALE = 3; // seconds after a verdict from which its age is counted on
 const NOTHING = "\u2026"; // before the first verdict
 
@@ -49,9 +49,9 @@ export class LiveStage extends HTMLElement {
     const genre = this.colours.get(what), text = what === SILENCE || what === NONE ? `${what[0].toUpperCase()}${what.slice(1)}` : what;
     const letters = make("span", { textContent: text, className: genre ? "letters" : "letters plain" });
     if (genre) tinted(this, genre);
-    letters.style.setProperty("--letters", Math.max(LEAST_LETTERS, text.length));
-    this.dataset.kind = genre ? "genre" : "none";
     this.name.replaceChildren(letters);
+    const width = letters.offsetWidth / parseFloat(getComputedStyle(letters).fontSize);
+    letters.style.setProperty("--width", Math.max(LEAST_WIDTH, width).toFixed(3));
   }
 }
 

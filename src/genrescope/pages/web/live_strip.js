@@ -9,7 +9,7 @@ const SPANS = [60, 120, 300, RECENT], TICKS = { 60: 15, 120: 30, 300: 60, 600: 1
 const QUIET = -54, LEAST = 2; // dB of full scale at the least height; that height, in CSS pixels
 const APART = 3, SHORTEST = 150, THICK = 2 / 3; // from one bar to the next in CSS pixels, and at least in milliseconds; a bar in it
 const STEP = 5; // seconds of an arrow key
-const NAMES = 18, TIMES = 18; // CSS pixels below the bars
+const SMALL = 0.8125, LINE = 1.4; // of the page's letters; of these, from line to line
 
 export class LiveStrip extends HTMLElement {
   connectedCallback() {
@@ -18,7 +18,7 @@ export class LiveStrip extends HTMLElement {
     this.mark = make("i", { className: "mark", hidden: true });
     this.area = make("div", { className: "area", tabIndex: 0, ariaLabel: "The last ten minutes" }, [this.canvas, this.mark]);
     this.area.setAttribute("role", "slider");
-    this.reading = make("p", { className: "small reading", ariaHidden: "true" });
+    this.reading = make("p", { className: "reading", ariaHidden: "true" });
     this.append(this.area, this.reading);
     this.area.addEventListener("pointermove", (event) => this.#point(event.offsetX));
     this.area.addEventListener("pointerdown", (event) => this.#point(event.offsetX));
@@ -51,10 +51,11 @@ export class LiveStrip extends HTMLElement {
     this.from = Math.max(this.record.began, now - 1000 * this.span);
     const scale = devicePixelRatio || 1;
     Object.assign(this.canvas, { width: Math.round(width * scale), height: Math.round(height * scale) });
-    const pen = this.canvas.getContext("2d"), style = getComputedStyle(this.canvas);
+    const pen = this.canvas.getContext("2d"), style = getComputedStyle(this.canvas), size = SMALL * parseFloat(style.fontSize);
     pen.scale(scale, scale);
-    this.bottom = height - NAMES - TIMES;
-    this.inks = { soft: style.color, line: style.borderTopColor, font: `13px ${style.fontFamily}` };
+    this.line = LINE * size;
+    this.bottom = Math.round(height - 2 * this.line);
+    this.inks = { soft: style.color, line: style.borderTopColor, font: `${size}px ${style.fontFamily}` };
     this.#times(pen, height);
     this.#bars(pen);
     this.#names(pen);
@@ -110,7 +111,7 @@ export class LiveStrip extends HTMLElement {
       const left = Math.max(0, this.#x(from)), right = until === last.until ? this.width : this.#x(until);
       const wide = pen.measureText(what).width;
       if (left < free || right < 0 || left + wide > right) continue;
-      pen.fillText(what, left + (left ? 3 : 0), this.bottom + NAMES - 4);
+      pen.fillText(what, left + (left ? 3 : 0), this.bottom + this.line - 4);
       free = left + wide + 8;
     }
   }

@@ -12,7 +12,7 @@ import { FullScreen } from "./full_screen.js";
 import { coloursOf } from "./genre_colours.js";
 import { LiveInput } from "./live_input.js";
 import { LiveLink } from "./live_link.js";
-import { GAP, LiveRecord, SILENCE } from "./live_record.js";
+import { GAP, headingOf, LiveRecord, SILENCE } from "./live_record.js";
 import { refusal } from "./microphone.js";
 import { WakeLock } from "./wake_lock.js";
 
@@ -32,6 +32,7 @@ export class LiveView extends HTMLElement {
     this.append(...names.slice(0, 2).map((name) => this[name]), this.notice, this.stage, this.facts, this.strip, this.summary);
     this.append(make("p", { className: "ways ends" }, [this.again, this.shut]), this.status);
     this.lock = new WakeLock();
+    this.pageTitle = document.title;
     this.screen = new FullScreen(this, (isOn) => (this.tools.full.textContent = isOn ? "Leave full screen" : "Full screen"));
     this.#listen();
   }
@@ -185,6 +186,7 @@ export class LiveView extends HTMLElement {
     this.stage.show(verdict, age, now);
     this.facts.show(verdict, this.link.leftOut);
     this.strip.draw(now);
+    document.title = `${headingOf(verdict) ?? "live"} \u00b7 genrescope`;
     this.#announce();
   }
 
@@ -229,6 +231,7 @@ export class LiveView extends HTMLElement {
     clearInterval(this.timer);
     this.lock.off();
     this.screen.leave();
+    document.title = this.pageTitle;
   }
 
   // End everything, as closing the view does.
