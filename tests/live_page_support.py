@@ -17,6 +17,18 @@ if TYPE_CHECKING:
     from http.server import BaseHTTPRequestHandler
 
 EVERY = 0.25  # seconds
+SHARE = """withSound => {
+    navigator.mediaDevices.getDisplayMedia = async () => {
+        const picture = document.createElement('canvas');
+        picture.getContext('2d');
+        const context = new AudioContext(), tone = new OscillatorNode(context, { frequency: 3000 });
+        const shared = context.createMediaStreamDestination();
+        tone.connect(shared), tone.start();
+        const sound = withSound ? shared.stream.getAudioTracks() : [];
+        return window.shared = new MediaStream([...sound, ...picture.captureStream().getVideoTracks()]);
+    };
+}"""
+"""JavaScript that has the page share a tab whose sound is a tone of 3 kHz, or one without sound."""
 _KEY = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # of RFC 6455
 _TEXT, _BINARY, _CLOSE = 1, 2, 8
 
@@ -98,7 +110,9 @@ class _Socket:
 
     def _frame(self, kind: int, content: bytes) -> None:
         long = len(content) > 125
-        head = struct.pack(">BBH", 128 | kind, 126, len(content)) if long else struct.pack("BB", 128 | kind, len(content))
+        head = (
+            struct.pack(">BBH", 128 | kind, 126, len(content)) if long else struct.pack("BB", 128 | kind, len(content))
+        )
         self._out.write(head + content)
         self._out.flush()
 
