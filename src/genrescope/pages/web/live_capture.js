@@ -16,7 +16,7 @@ export class Capture {
   async begin() {
     const context = new AudioContext();
     this.context = context;
-    context.addEventListener("statechange", () => this.stream && context.state !== "closed" && context.resume());
+    context.addEventListener("statechange", () => this.stream && context.state !== "closed" && this.#resume());
     await context.audioWorklet.addModule(new URL("./live_worklet.js", import.meta.url));
     if (context.state === "closed") return;
     this.node = new AudioWorkletNode(context, "live", { numberOfOutputs: 0 });
@@ -31,7 +31,12 @@ export class Capture {
     this.source = this.context.createMediaStreamSource(new MediaStream(stream.getAudioTracks()));
     this.source.connect(this.node);
     for (const track of stream.getTracks()) track.addEventListener("ended", () => stream === this.stream && this.#lost());
-    if (this.context.state !== "running") this.context.resume();
+    if (this.context.state !== "running") this.#resume();
+  }
+
+  // A telephone call, for one, suspends the audio system; it may not be given back yet.
+  #resume() {
+    this.context.resume().catch(() => {});
   }
 
   #lost() {

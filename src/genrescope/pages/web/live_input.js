@@ -10,7 +10,7 @@ const KEPT = "live-input"; // the chosen input, for the next time
 export class LiveInput {
   // onBlock({block, peak, level}); onLost(seconds until the next try), then onBack(); onEnd().
   constructor({ onBlock, onLost, onBack, onEnd }) {
-    Object.assign(this, { onLost, onBack, onEnd, isStopped: false });
+    Object.assign(this, { onLost, onBack, onEnd, isStopped: false, isLost: false });
     this.capture = new Capture({ onBlock, onEnd: () => this.#ended() });
   }
 
@@ -45,6 +45,9 @@ export class LiveInput {
     if (this.isStopped) return release(stream);
     this.wait = FIRST_WAIT;
     this.capture.take(stream);
+    if (!this.isLost) return;
+    this.isLost = false;
+    this.onBack();
   }
 
   #ended() {
@@ -53,6 +56,7 @@ export class LiveInput {
   }
 
   #later() {
+    this.isLost = true;
     this.onLost(this.wait);
     this.timer = setTimeout(() => this.#again(), 1000 * this.wait);
     this.wait = Math.min(LONGEST_WAIT, 2 * this.wait);
@@ -63,9 +67,7 @@ export class LiveInput {
       this.#take(await openMicrophone(kept()));
     } catch {
       if (!this.isStopped) this.#later();
-      return;
     }
-    if (!this.isStopped) this.onBack();
   }
 
   stop() {

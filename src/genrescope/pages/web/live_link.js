@@ -15,12 +15,12 @@ export class LiveLink extends EventTarget {
   // `connect(rate)` gives a WebSocket; `check()` asks the service for its model, and throws a sentence.
   constructor({ connect, check, rate }) {
     super();
-    Object.assign(this, { connect, check, rate, wait: FIRST_WAIT, leftOut: 0, isOver: false, sent: 0 });
+    Object.assign(this, { connect, check, rate, wait: FIRST_WAIT, leftOut: 0, isOver: false, sent: 0, attempt: 0 });
   }
 
   open() {
     const socket = this.connect(this.rate);
-    Object.assign(this, { socket, sent: 0, isOpen: false, reason: "" });
+    Object.assign(this, { socket, sent: 0, attempt: this.attempt + 1, isOpen: false, reason: "" });
     socket.binaryType = "arraybuffer";
     socket.addEventListener("message", ({ data }) => socket === this.socket && this.#read(data));
     socket.addEventListener("close", (event) => socket === this.socket && this.#closed(event));
@@ -75,13 +75,14 @@ export class LiveLink extends EventTarget {
   }
 
   async #closed({ code, reason }) {
-    const wasOpen = this.isOpen, why = reason || this.reason;
+    const wasOpen = this.isOpen, why = reason || this.reason, { attempt } = this;
     Object.assign(this, { socket: null, isOpen: false });
     clearTimeout(this.watch);
     if (this.isOver || this.isEnding) return this.#end("");
     if (FINAL.has(code) && !wasOpen) return this.#end(why ? sentence(why) : "The service refused the stream.");
     if (wasOpen || code === BUSY) return this.#later(why ? sentence(why) : "The connection was lost.");
-    return this.#later(await this.#why());
+    const found = await this.#why();
+    if (attempt === this.attempt) this.#later(found);
   }
 
   // Browsers do not say why a WebSocket was refused; what the service says of its model tells most of it.
@@ -110,7 +111,7 @@ export class LiveLink extends EventTarget {
     const { socket } = this;
     clearTimeout(this.watch);
     clearTimeout(this.timer);
-    Object.assign(this, { socket: null, isOpen: false });
+    Object.assign(this, { socket: null, isOpen: false, attempt: this.attempt + 1 });
     socket?.close();
   }
 

@@ -44,7 +44,7 @@ export class LiveView extends HTMLElement {
     this.tools.addEventListener("choose", ({ detail }) => this.#choose(detail));
     this.tools.full.hidden = !this.screen.isPossible;
     addEventListener("hashchange", () => this.#follow());
-    addEventListener("pagehide", () => this.#end());
+    addEventListener("pagehide", () => this.stop());
     document.addEventListener("keydown", (event) => this.#key(event));
   }
 
@@ -75,8 +75,13 @@ export class LiveView extends HTMLElement {
     this.hidden = !isOpen;
     document.body.classList.toggle("live", isOpen);
     if (isOpen) this.#setState("ready");
-    else this.#end();
+    else this.#shut();
     this.dispatchEvent(new CustomEvent("shown", { detail: isOpen }));
+  }
+
+  #shut() {
+    this.dataset.state = "shut";
+    this.#end();
   }
 
   #setState(state) {
@@ -182,7 +187,8 @@ export class LiveView extends HTMLElement {
   #verdict(verdict) {
     const now = Date.now(), age = Math.max(0, this.link.seconds - verdict.time);
     this.record.see(verdict, now - 1000 * age);
-    if (this.dataset.state === "over") return this.summary.show(this.record, this.colours, this.ended);
+    if (this.dataset.state === "over") this.summary.show(this.record, this.colours, this.ended);
+    if (this.dataset.state !== "on") return;
     this.stage.show(verdict, age, now);
     this.facts.show(verdict, this.link.leftOut);
     this.strip.draw(now);
