@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page
 
-LIVE_SECONDS = 45
+LIVE_SECONDS = 14
 SCREEN, PHONE = (1180, 720), (390, 760)
 _OVER = "() => session.songs.every(song => song.state === 'done' || song.state === 'failed')"
 _CORRECT = (
