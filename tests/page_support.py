@@ -83,6 +83,10 @@ class Service:
         self.asked: list[str] = []
         self.seen: set[bytes] = set()
 
+    def stream(self, handler: BaseHTTPRequestHandler) -> None:
+        """Answer a request for live genres, which this service has not."""
+        handler.send_error(404)
+
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -117,10 +121,12 @@ class _Handler(BaseHTTPRequestHandler):
         name = "listen.html" if url.path == "/" else url.path.removeprefix("/web/")
         if "/" not in name and (web / name).is_file():
             self._answer(200, (web / name).read_bytes(), f"{_KINDS[name.rpartition('.')[2]]}; charset=utf-8")
-        elif not self._may():
+        elif url.path != "/v1/live" and not self._may():
             self._json({"detail": "This service wants a token."}, 401)
         elif url.path == "/v1/model":
             self._json(self.service.model)
+        elif url.path == "/v1/live":
+            self.service.stream(self)
         elif url.path.startswith("/v1/library/"):
             self._library(url.path, parse_qs(url.query))
         else:

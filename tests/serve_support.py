@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import re
+import signal
+import subprocess
 import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from cli_support import here
+from cli_support import PATIENCE, command, environment, here
 from starlette.testclient import TestClient
 
 from genrescope import modelfile
@@ -86,3 +90,68 @@ def predicted(world: World, song: Path, *options: object) -> dict[str, Any]:
     assert done.code == 0, done.err
     found: dict[str, Any] = json.loads(done.out)
     return found
+
+
+class Running:
+    """A service in a process of its own.
+
+    Args:
+        arguments: what follows `genrescope serve`.
+        temporary: where it puts uploads.
+        changes: to the environment.
+    """
+
+    def __init__(self, *arguments: object, temporary: Path, changes: dict[str, str] | None = None) -> None:
+        temporary.mkdir(exist_ok=True)
+        self.temporary = temporary
+        self._process = subprocess.Popen(
+            command("serve", *arguments, "--port", 0, "--device", "cpu"), stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE, text=True, start_new_session=True,
+            env=environment({"TMPDIR": str(temporary), **(changes or {})}),
+        )  # fmt: skip
+        self.lines: list[str] = []
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+        self.address = self._wait(r"served at (http://\S+)")
+
+    def _read(self) -> None:
+        assert self._process.stderr is not None
+        self.lines.extend(iter(self._process.stderr.readline, ""))
+
+    def _wait(self, pattern: str) -> str:
+        give_up = time.monotonic() + PATIENCE
+        while time.monotonic() < give_up:
+            for line in [*self.lines]:
+                if found := re.search(pattern, line):
+                    return found[1]
+            assert self._process.poll() is None, self.lines
+            time.sleep(0.02)
+        raise AssertionError(self.lines)
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        """Send it a signal, wait for its end, and return its exit code."""
+        os.kill(self._process.pid, number)
+        code = self._process.wait(PATIENCE)
+        self._reader.join()
+        assert self._process.stderr is not None
+        self._process.stderr.close()
+        return code
+
+    def uploads(self) -> list[Path]:
+        """Return what lies in its folder for temporary files."""
+        return [path for path in self.temporary.rglob("*") if not path.name.startswith(".")]
+
+    def give_up(self) -> None:
+        """End it, whatever it does."""
+        if self._process.poll() is None:
+            self.end(signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def running(*arguments: object, temporary: Path, changes: dict[str, str] | None = None) -> Iterator[Running]:
+    """Run the command in a process of its own."""
+    service = Running(*arguments, temporary=temporary, changes=changes)
+    try:
+        yield service
+    finally:
+        service.give_up()

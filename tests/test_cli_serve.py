@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import re
 import signal
 import socket
-import subprocess
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -16,85 +12,21 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import numpy as np
 import pytest
-from cli_support import PATIENCE, assert_refused, command, environment, genrescope, here, world
+from cli_support import assert_refused, genrescope, here, world
 from conftest import write
+from serve_support import running
 
 from genrescope.cli.serve import token_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from cli_support import World
 
 
-class Running:
-    """A service in a process of its own.
-
-    Args:
-        arguments: what follows `genrescope serve`.
-        temporary: where it puts uploads.
-        changes: to the environment.
-    """
-
-    def __init__(self, *arguments: object, temporary: Path, changes: dict[str, str] | None = None) -> None:
-        temporary.mkdir(exist_ok=True)
-        self.temporary = temporary
-        self._process = subprocess.Popen(
-            command("serve", *arguments, "--port", 0, "--device", "cpu"), stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE, text=True, start_new_session=True,
-            env=environment({"TMPDIR": str(temporary), **(changes or {})}),
-        )  # fmt: skip
-        self.lines: list[str] = []
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
-        self.address = self._wait(r"served at (http://\S+)")
-
-    def _read(self) -> None:
-        assert self._process.stderr is not None
-        self.lines.extend(iter(self._process.stderr.readline, ""))
-
-    def _wait(self, pattern: str) -> str:
-        give_up = time.monotonic() + PATIENCE
-        while time.monotonic() < give_up:
-            for line in [*self.lines]:
-                if found := re.search(pattern, line):
-                    return found[1]
-            assert self._process.poll() is None, self.lines
-            time.sleep(0.02)
-        raise AssertionError(self.lines)
-
-    def end(self, number: int = signal.SIGTERM) -> int:
-        """Send it a signal, wait for its end, and return its exit code."""
-        os.kill(self._process.pid, number)
-        code = self._process.wait(PATIENCE)
-        self._reader.join()
-        assert self._process.stderr is not None
-        self._process.stderr.close()
-        return code
-
-    def uploads(self) -> list[Path]:
-        """Return what lies in its folder for temporary files."""
-        return [path for path in self.temporary.rglob("*") if not path.name.startswith(".")]
-
-    def give_up(self) -> None:
-        """End it, whatever it does."""
-        if self._process.poll() is None:
-            self.end(signal.SIGKILL)
-
-
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> World:
     return world(tmp_path_factory)
-
-
-@contextlib.contextmanager
-def running(*arguments: object, temporary: Path, changes: dict[str, str] | None = None) -> Iterator[Running]:
-    service = Running(*arguments, temporary=temporary, changes=changes)
-    try:
-        yield service
-    finally:
-        service.give_up()
 
 
 def ask(address: str, song: Path, **options: Any) -> httpx.Response:

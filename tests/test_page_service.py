@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from cli_support import here, world
+from live_page_support import SHARE
 from map_support import made_up_library
 from page_browser import IDLE, add, launched, row, visit
 from serve_support import load, make_service, server_of
@@ -108,3 +109,19 @@ def test_the_library_is_searched_and_has_its_map(page: Page) -> None:
     assert title not in page.locator(".library-songs .title").all_inner_texts()
     page.get_by_role("link", name="Map of the library").click()
     page.wait_for_function("() => document.querySelector('song-map')?.took", timeout=30_000)
+
+
+def test_live_genres_come_over_a_connection_with_the_token(browser: Browser, made: World) -> None:
+    service = make_service(load(made), token="a secret")
+    with server_of(service) as address, visit(browser, address, accepted="401") as page:
+        page.get_by_label("Token", exact=True).last.fill("a secret")
+        page.get_by_role("button", name="Use it").click()
+        page.evaluate(SHARE, True)
+        page.get_by_role("button", name="Listen live").click()
+        page.get_by_role("button", name="Sound of a tab").click()
+        page.wait_for_function("() => document.querySelector('live-stage .score').textContent.endsWith(' %')")
+        assert page.locator("live-stage .letters").inner_text() in ("drone", "hiss", "pulse")
+        assert len(service.live) == 1
+        page.get_by_role("button", name="Stop").click()
+        page.wait_for_function("() => document.querySelector('live-view').record.verdict.last")
+        page.get_by_text("The average of").wait_for()

@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 from tools.browser import Browser, chromium
-from tools.page_pictures import medley, show_song, show_table
+from tools.page_pictures import medley, show_live, show_song, show_table
 from tools.terminal import Terminal, svg
 
 IMG = Path(__file__).resolve().parent.parent / "docs" / "img"
@@ -83,7 +83,9 @@ def take(folder: Path, program: str) -> None:
     hour.type("genrescope map --library library.db --out map.html")
     _show(folder, program)
     songs = sorted((folder / "songs").iterdir())
-    show_song(folder / "runs" / "first", medley(songs[:4], folder / "medley.wav"), program, IMG)
+    mix = medley(songs[:4], folder / "medley.wav")
+    show_song(folder / "runs" / "first", mix, program, IMG)
+    show_live(folder / "runs" / "first", mix, program, IMG)
     show_table(folder / "runs" / "first", sorted(folder.glob("music/*/*.flac"))[::4], program, IMG)
     for name in FIGURES:
         shutil.copyfile(folder / "runs" / "first" / "figures" / f"{name}.png", IMG / f"{name}.png")

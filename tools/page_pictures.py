@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page
 
+LIVE_SECONDS = 14
 SCREEN, PHONE = (1180, 720), (390, 760)
 _OVER = "() => session.songs.every(song => song.state === 'done' || song.state === 'failed')"
 _CORRECT = (
@@ -36,11 +37,13 @@ def service(model: Path) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def page_of(address: str, program: str, *, size: tuple[int, int], dark: bool = False) -> Iterator[Page]:
+def page_of(
+    address: str, program: str, *, size: tuple[int, int], dark: bool = False, flags: Sequence[str] = ()
+) -> Iterator[Page]:
     """Open the page of a service in Chromium."""
     from playwright.sync_api import sync_playwright
 
-    with sync_playwright() as driver, driver.chromium.launch(executable_path=program) as browser:
+    with sync_playwright() as driver, driver.chromium.launch(executable_path=program, args=flags) as browser:
         page = browser.new_page(
             viewport={"width": size[0], "height": size[1]},
             color_scheme="dark" if dark else "light",
@@ -95,3 +98,14 @@ def show_song(model: Path, song: Path, program: str, folder: Path) -> None:
                     page.wait_for_function("() => document.querySelector('song-why').found", timeout=_PATIENCE)
                     page.wait_for_timeout(500)
                 page.screenshot(path=folder / f"{name}.png")
+
+
+def show_live(model: Path, song: Path, program: str, folder: Path) -> None:
+    """Write `page-live.png`: the live view, while a browser's microphone plays a WAV file."""
+    flags = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
+             f"--use-file-for-fake-audio-capture={song.resolve()}")  # fmt: skip
+    with service(model) as address, page_of(address, program, size=SCREEN, dark=True, flags=flags) as page:
+        page.get_by_role("button", name="Listen live").click()
+        page.get_by_role("button", name="Microphone or line input").click()
+        page.wait_for_timeout(1000.0 * LIVE_SECONDS)
+        page.screenshot(path=folder / "page-live.png")

@@ -15,7 +15,7 @@ EXTRAS = {
     "search": {"usearch": "usearch"},
     "serve": {
         "fastapi": "fastapi", "prometheus_client": "prometheus-client", "python_multipart": "python-multipart",
-        "uvicorn": "uvicorn",
+        "uvicorn": "uvicorn", "websockets": "websockets",
     },
     "tables": {"pandas": "pandas", "pyarrow": "pyarrow"},
     "tune": {"optuna": "optuna"},

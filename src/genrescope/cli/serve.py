@@ -58,6 +58,7 @@ def serve(
     timeout: Annotated[float, typer.Option(min=1, help="Seconds that decoding a file may take.")] = 60,
     body_timeout: Annotated[float, typer.Option(min=1, help="Seconds in which a request must have arrived.")] = 120,
     queue: Annotated[int, typer.Option(min=1, help="Songs that may wait; more are refused with 503.")] = 64,
+    live: Annotated[int, typer.Option(min=0, help="Streams of live sound at a time; 0 accepts none.")] = 2,
     jobs: Jobs = None,
     device: Device = "auto",
     log_format: Annotated[LogFormat, typer.Option(help="How requests are noted on stderr.")] = LogFormat.text,
@@ -72,7 +73,7 @@ def serve(
 
     limits = Limits(
         file_bytes=max_mb * 1_000_000, body_bytes=max_total_mb * 1_000_000, files=max_files, waiting=queue,
-        sound_seconds=max_seconds, decode_seconds=timeout, body_seconds=body_timeout,
+        sound_seconds=max_seconds, decode_seconds=timeout, body_seconds=body_timeout, live=live,
     )  # fmt: skip
     settings = Settings(host, port, token_of(token_file), tuple(allowed_host or ()), limits, jobs)
     _warn(settings)

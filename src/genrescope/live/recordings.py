@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
-import numpy as np
-
 from genrescope import audio
-from genrescope.audio.decoding import scaled
 from genrescope.audio.resampling import resampled
+from genrescope.live.raw import RawFormat
 from genrescope.live.source import PIECE, finite, paced
 
 if TYPE_CHECKING:
@@ -18,9 +16,6 @@ if TYPE_CHECKING:
 
     from genrescope.audio import Samples
     from genrescope.inference.chunks import Chunk
-
-FORMATS = {"s16le": "<i2", "f32le": "<f4"}
-"""Of raw samples: the names that FFmpeg gives them, and NumPy's."""
 
 _SLACK = 1.02  # a pipe is read a little faster than it plays: the clock of who writes may be ahead of ours
 
@@ -56,7 +51,7 @@ class PipeSource:
         stream: the pipe.
         rate: samples per second of a channel.
         channels: how many.
-        format: a name of `FORMATS`.
+        format: a name of `raw.FORMATS`.
         speed: seconds of sound in a second, at most.
     """
 
@@ -73,10 +68,8 @@ class PipeSource:
         return paced(resampled(self._blocks(), self.rate, rate), rate, self.speed * _SLACK)
 
     def _blocks(self) -> Iterator[Samples]:
-        width = np.dtype(FORMATS[self.format]).itemsize * self.channels
-        size = width * max(1, round(PIECE * self.rate))
-        while held := self.stream.read(size):
-            whole = held[: len(held) - len(held) % width]  # the writer may have ended within a sample
-            samples = np.frombuffer(whole, FORMATS[self.format]).reshape(-1, self.channels)
+        raw = RawFormat(self.rate, self.channels, self.format)
+        while held := self.stream.read(raw.frame * max(1, round(PIECE * self.rate))):
+            samples = raw.samples(held)  # the writer may have ended within a sample
             if len(samples):
-                yield finite(scaled(samples))
+                yield finite(samples)

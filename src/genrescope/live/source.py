@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from genrescope.audio import Samples, Wave
 
-_LOUDEST = 100.0  # amplitude: 40 dB above full scale, and no sound
+LOUDEST = 100.0
+"""Amplitude: 40 dB above full scale, and no sound."""
 
 PIECE = 0.2
 """Seconds of a piece of sound, as it passes."""
@@ -69,4 +70,4 @@ def finite(samples: Samples) -> Samples:
         >>> finite(np.array([0.5, np.nan, np.inf, 1e30], np.float32)).tolist()
         [0.5, 0.0, 0.0, 100.0]
     """
-    return np.clip(np.nan_to_num(samples, posinf=0, neginf=0), -_LOUDEST, _LOUDEST)
+    return np.clip(np.nan_to_num(samples, posinf=0, neginf=0), -LOUDEST, LOUDEST)

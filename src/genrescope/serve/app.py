@@ -6,13 +6,13 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
-from fastapi.exceptions import RequestValidationError
+from fastapi.exceptions import RequestValidationError, WebSocketRequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 import genrescope
-from genrescope.serve import explain_routes, library_routes, page_routes, routes
+from genrescope.serve import explain_routes, library_routes, live_routes, page_routes, routes
 from genrescope.serve.asked import ClientGone, to_refusal
 from genrescope.serve.document import describe
 from genrescope.serve.faults import Refused
@@ -21,7 +21,7 @@ from genrescope.serve.gate import Gate
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from fastapi import Request
+    from fastapi import Request, WebSocket
     from starlette.types import ASGIApp
 
     from genrescope.serve.service import Service
@@ -40,7 +40,7 @@ def make_app(service: Service) -> ASGIApp:
         summary="Genres of songs.", redirect_slashes=False,
     )  # fmt: skip
     app.state.service, app.state.facts = service, service.facts()
-    for module in (routes, explain_routes, library_routes, page_routes):
+    for module in (routes, explain_routes, library_routes, live_routes, page_routes):
         app.include_router(module.router)
     describe(app, service.settings)
     for error, handler in _HANDLERS.items():
@@ -49,12 +49,17 @@ def make_app(service: Service) -> ASGIApp:
 
 
 async def _refused(_: Request, error: Any) -> Response:
-    return JSONResponse({"detail": str(error)}, error.status, headers=error.headers)
+    answer: Response = error.answer()
+    return answer
 
 
-async def _malformed(_: Request, error: Any) -> Response:
+async def _malformed(_: Request | WebSocket, error: Any) -> Response:
     told = "; ".join(f"{each['loc'][-1]}={each['input']}: {each['msg']}" for each in error.errors())
     return JSONResponse({"detail": told}, 400)
+
+
+async def _malformed_socket(socket: WebSocket, error: Any) -> None:
+    await socket.send_denial_response(await _malformed(socket, error))
 
 
 async def _http(_: Request, error: Any) -> Response:
@@ -73,5 +78,5 @@ async def _failed(request: Request, error: Any) -> Response:
 
 _HANDLERS: dict[type[Exception], Any] = {
     Refused: _refused, RequestValidationError: _malformed, HTTPException: _http, ClientGone: _gone,
-    ClientDisconnect: _gone, Exception: _failed,
+    ClientDisconnect: _gone, Exception: _failed, WebSocketRequestValidationError: _malformed_socket,
 }  # fmt: skip

@@ -18,6 +18,8 @@ _ABOUT = """Genres of songs, by one model. Errors are `{"detail": "a sentence"}`
 
 Songs are sent as files, are decoded and scored, and are deleted before the answer ends.
 A busy service answers 503 with the header `Retry-After`.
+Live sound goes to `/v1/live`, a WebSocket, which OpenAPI cannot describe: raw samples in, verdicts out as JSON, see
+docs/service.md.
 
 ```
 curl -F files=@song.mp3 http://localhost:8000/v1/predict

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from genrescope.errors import GenrescopeError
+
+if TYPE_CHECKING:
+    from starlette.responses import JSONResponse
 
 
 class Refused(GenrescopeError):  # noqa: N818 - its message is the sentence that the client gets
@@ -21,3 +26,9 @@ class Refused(GenrescopeError):  # noqa: N818 - its message is the sentence that
     def headers(self) -> dict[str, str]:
         """The headers that the answer has beside the usual ones."""
         return {"retry-after": str(self.retry_after)} if self.retry_after else {}
+
+    def answer(self) -> JSONResponse:
+        """Return the answer that the client gets."""
+        from starlette.responses import JSONResponse
+
+        return JSONResponse({"detail": str(self)}, self.status, headers=self.headers)

@@ -36,6 +36,8 @@ _HEADERS = {
     "permissions-policy": "microphone=(self), camera=(), geolocation=()",
 }
 _PASSWORD = 'Basic realm="genrescope: any name, and the token", charset="UTF-8"'
+_TOKEN = "token."  # of a subprotocol, before base64url
+_PLAIN_64 = str.maketrans("-_", "+/")
 _ERROR, _LATE = 400, 408
 _DRAINED = 64 << 20  # bytes of a refused request that are read, so that its sender gets to read the answer
 _PATIENCE = 5.0  # seconds for that
@@ -55,6 +57,9 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request in, or refuse it."""
+        if scope["type"] == "websocket":
+            await self._upgrade(scope, receive, send)
+            return
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -65,26 +70,41 @@ class Gate:
         except Refused as refused:
             await passage.refuse(refused, in_browser=scope["path"] == "/map")
         finally:
-            self._note(scope, passage)
+            self._note(scope, passage.status, passage.since, passage.received)
 
-    def _check(self, headers: Headers, path: str) -> None:
+    async def _upgrade(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a WebSocket in, or refuse it before it is one."""
+        since = time.monotonic()
+
+        async def noted(message: Message) -> None:
+            if message["type"] == "websocket.http.response.start":
+                self._metrics.live_refused(message["status"])
+                self._note({**scope, "method": "GET"}, message["status"], since)
+            await send(message)
+
+        try:
+            self._check(Headers(scope=scope), scope["path"], is_socket=True)
+            await self._app(scope, receive, noted)
+        except Refused as refused:
+            await refused.answer()(scope, receive, noted)
+
+    def _check(self, headers: Headers, path: str, *, is_socket: bool = False) -> None:
         host = _host(headers.get("host", ""))
         if self._settings.hosts and host not in self._settings.hosts:
             raise Refused(400, "this service is not called so; --allowed-host names further hosts")
-        origin = headers.get("origin")
-        if origin not in (None, "null") and _host(origin.partition("://")[2]) != host:
+        if not (_is_own_socket(headers) if is_socket else _is_own(headers)):
             raise Refused(403, "the request comes from a page of another origin")
         is_open = path in OPEN or path.startswith(OPEN[-1])
-        if self._settings.token and not is_open and not _knows(headers, self._settings.token):
+        if self._settings.token and not is_open and not _knows(headers, self._settings.token, is_socket=is_socket):
             raise Refused(401, "a token is needed: Authorization: Bearer TOKEN; or in a browser, as the password")
 
-    def _note(self, scope: Scope, passage: _Passage) -> None:
+    def _note(self, scope: Scope, status: int, since: float, received: int = 0) -> None:
         route = getattr(scope.get("route"), "path", "other")
-        taken = time.monotonic() - passage.since
-        self._metrics.request(route, passage.status, taken)
+        taken = time.monotonic() - since
+        self._metrics.request(route, status, taken)
         log(
-            "request", method=scope["method"][:16], route=route, status=passage.status, seconds=round(taken, 4),
-            received=passage.received, client=(scope.get("client") or ["?"])[0],
+            "request", method=scope["method"][:16], route=route, status=status, seconds=round(taken, 4),
+            received=received, client=(scope.get("client") or ["?"])[0],
         )  # fmt: skip
 
 
@@ -154,14 +174,51 @@ def _host(text: str) -> str:
     return text.partition(":")[0].lower()
 
 
-def _knows(headers: Headers, token: str) -> bool:
-    """Whether a request carries the token: as a bearer, or as the password that a browser asks for."""
+def _is_own(headers: Headers) -> bool:
+    """Whether a request comes from a page of this service, or from no page that says so."""
+    origin = headers.get("origin")
+    return origin in (None, "null") or _host(origin.partition("://")[2]) == _host(headers.get("host", ""))
+
+
+def _is_own_socket(headers: Headers) -> bool:
+    """The same for a WebSocket, whose messages any page could read: here the port counts, unless a proxy left it out.
+
+    Example:
+        >>> [
+        ...     _is_own_socket(Headers({"host": "localhost:8000", "origin": origin}))
+        ...     for origin in ("http://localhost:8000", "http://localhost:3000", "http://other:8000", "null")
+        ... ]
+        [True, False, False, False]
+    """
+    origin, host = headers.get("origin"), headers.get("host", "").lower()
+    if origin is None:
+        return True
+    own = origin.lower().partition("://")[2]
+    return own == host or _host(own) == host.strip("[]")
+
+
+def _knows(headers: Headers, token: str, *, is_socket: bool) -> bool:
+    """Whether a request has the token: as a bearer, as the password that a browser asks for, or as a subprotocol."""
     kind, _, given = headers.get("authorization", "").partition(" ")
-    if kind.lower() == "basic":
-        try:
-            given = base64.b64decode(given, validate=True).decode("utf-8", "replace").partition(":")[2]
-        except (binascii.Error, ValueError):
-            return False
+    if is_socket and not kind:
+        given = _decoded(_offered(headers))
+    elif kind.lower() == "basic":
+        given = _decoded(given).partition(":")[2]
     elif kind.lower() != "bearer":
         return False
     return hmac.compare_digest(given.strip().encode("utf-8", "replace"), token.encode())
+
+
+def _offered(headers: Headers) -> str:
+    """Return what a page's WebSocket offers as the token: its only way, as it can set no headers."""
+    names = [name.strip() for name in ",".join(headers.getlist("sec-websocket-protocol")).split(",")]
+    found = next((name for name in names if name.startswith(_TOKEN)), "").removeprefix(_TOKEN)
+    return found.translate(_PLAIN_64) + "=" * (-len(found) % 4)
+
+
+def _decoded(text: str) -> str:
+    """Return what base64 says; nothing where it is none."""
+    try:
+        return base64.b64decode(text, validate=True).decode("utf-8", "replace")
+    except (binascii.Error, ValueError):
+        return ""

@@ -32,10 +32,20 @@ class Metrics:
         self._waiting = Gauge("genrescope_queue_length", "Songs that wait.", registry=self._registry)
         self._songs = Counter("genrescope_songs", "Songs, by what came of them.", ["outcome"], registry=self._registry)
         self._sound = Counter("genrescope_sound_seconds", "Seconds of sound classified.", registry=self._registry)
+        self._open = Gauge("genrescope_live_open", "Live streams.", registry=self._registry)
+        self._streams = Counter(
+            "genrescope_live_streams", "Live streams that have ended, by why.", ["outcome"], registry=self._registry
+        )
+        self._refused = Counter(
+            "genrescope_live_refused", "Live streams that were refused.", ["status"], registry=self._registry
+        )
+        self._live_sound = Counter("genrescope_live_sound_seconds", "Of live streams.", registry=self._registry)
+        self._skipped = Counter("genrescope_live_skipped_windows", "Of live streams.", registry=self._registry)
 
-    def watch(self, waiting: Callable[[], float]) -> None:
-        """Show the length of the line, which is asked for when it is shown."""
+    def watch(self, waiting: Callable[[], float], streams: Callable[[], float]) -> None:
+        """Show the length of the line, and the number of live streams, which are asked for when they are shown."""
         self._waiting.set_function(waiting)
+        self._open.set_function(streams)
 
     def seconds(self, step: str, taken: float) -> None:
         """Note how long a song was in a step: `queue`, `decode` or `score`."""
@@ -50,6 +60,19 @@ class Metrics:
         """Count a song of so many seconds that was classified; None one that failed."""
         self._songs.labels("failed" if seconds is None else "classified").inc()
         self._sound.inc(seconds or 0.0)
+
+    def live(self, *, seconds: float = 0.0, skipped: int = 0) -> None:
+        """Count sound that came on a live stream, and windows that were left out."""
+        self._live_sound.inc(seconds)
+        self._skipped.inc(skipped)
+
+    def live_ended(self, outcome: str) -> None:
+        """Count a live stream."""
+        self._streams.labels(outcome).inc()
+
+    def live_refused(self, status: int) -> None:
+        """Count a live stream that was refused."""
+        self._refused.labels(str(status)).inc()
 
     def text(self) -> bytes:
         """Return them as Prometheus reads them."""

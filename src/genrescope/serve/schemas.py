@@ -132,6 +132,7 @@ class ModelFacts(Shape):
     library: bool = Field(description="Whether the service has a library.")
     max_bytes: int = Field(description="The largest file that is accepted.")
     max_seconds: float = Field(description="The longest sound that is accepted.")
+    live: bool = Field(description="Whether live sound is accepted at /v1/live, a WebSocket.")
 
 
 class Explained(Shape):

@@ -14,6 +14,7 @@ from genrescope.serve.app import make_app
 from genrescope.serve.library_view import LibraryView
 from genrescope.serve.logs import log
 from genrescope.serve.service import Service
+from genrescope.serve.socket import SocketProtocol
 
 if TYPE_CHECKING:
     import asyncio
@@ -98,8 +99,9 @@ class Server(uvicorn.Server):
 
     def __init__(self, service: Service, *, on_start: Callable[[], None] = lambda: None) -> None:
         config = uvicorn.Config(
-            make_app(service), http=_Protocol, loop="asyncio", ws="none", lifespan="on", log_config=None,
-            access_log=False, server_header=False, timeout_keep_alive=15, proxy_headers=False,
+            make_app(service), http=_Protocol, loop="asyncio", ws=SocketProtocol, lifespan="on", log_config=None,
+            access_log=False, server_header=False, timeout_keep_alive=15, proxy_headers=False, ws_max_size=1 << 20,
+            ws_per_message_deflate=False, ws_ping_interval=None,
         )  # fmt: skip
         super().__init__(config)
         self._service, self._on_start = service, on_start
@@ -114,6 +116,11 @@ class Server(uvicorn.Server):
         log("ending", signal=sig)
         self._service.refuse_new()
         super().handle_exit(sig, frame)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End live streams, which would not end by themselves, then the rest."""
+        await self._service.live.stop()
+        await super().shutdown(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -135,6 +142,15 @@ class _Protocol(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._late.cancel()
         super().connection_lost(exc)
+
+    def handle_websocket_upgrade(self, event: Any) -> None:
+        """Give the connection to a WebSocket, unless the request is none that websockets can read."""
+        self._late.cancel()
+        super().handle_websocket_upgrade(event)
+        made = self.transport.get_protocol()
+        if isinstance(made, SocketProtocol) and not made.handshake_initiated:
+            self.transport.write(_REFUSAL)
+            self.transport.close()
 
     def send_400_response(self, msg: str) -> None:
         """Say what is wrong, and read on for a moment: a client that is cut off while it sends reads no answer."""

@@ -12,6 +12,7 @@ from genrescope import modelfile, workers
 from genrescope.features.placement import Choice
 from genrescope.inference.model_facts import model_facts
 from genrescope.serve.line import Line
+from genrescope.serve.live_streams import LiveStreams
 from genrescope.serve.metrics import Metrics
 from genrescope.serve.temporary import run_folder
 from genrescope.serve.uploads import Room
@@ -44,12 +45,14 @@ class Service:
     library: LibraryView | None = None
     metrics: Metrics = field(default_factory=Metrics)
     line: Line = field(init=False)
+    live: LiveStreams = field(init=False)
     workshop: Workshop = field(init=False)
     room: Room = field(init=False)
 
     def __post_init__(self) -> None:
         jobs = workers.cores() if self.settings.jobs is None else self.settings.jobs
         self.workshop = Workshop(self.model, modelfile.fingerprint(self.model), self.settings.limits, jobs)
+        self.live = LiveStreams(self.settings.limits.live)
         self._jobs = jobs
 
     @contextlib.asynccontextmanager
@@ -59,7 +62,7 @@ class Service:
             most=self.settings.limits.waiting, decoders=self._jobs, scorers=torch.get_num_threads(),
             metrics=self.metrics,
         )  # fmt: skip
-        self.metrics.watch(lambda: len(self.line))
+        self.metrics.watch(lambda: len(self.line), lambda: len(self.live))
         with run_folder() as folder:
             self.room = Room(folder, _REQUESTS * self.settings.limits.body_bytes)
             self.line.start()
@@ -72,6 +75,7 @@ class Service:
     def refuse_new(self) -> None:
         """Let nobody in any more."""
         self.line.refuse_new()
+        self.live.refuse_new()
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -83,4 +87,5 @@ class Service:
         limits, fingerprint = self.settings.limits, self.workshop.fingerprint(Choice())
         return model_facts(self.model, name=self.name, fingerprint=fingerprint) | {
             "library": self.library is not None, "max_bytes": limits.file_bytes, "max_seconds": limits.sound_seconds,
+            "live": limits.live > 0,
         }  # fmt: skip

@@ -21,6 +21,7 @@ class Limits:
         decode_seconds: time that decoding one file may take.
         body_seconds: time in which a request must have arrived.
         waiting: songs that wait for their turn, over all clients.
+        live: streams of live sound at a time; 0 accepts none.
     """
 
     file_bytes: int = 200 << 20
@@ -30,6 +31,7 @@ class Limits:
     decode_seconds: float = 60.0
     body_seconds: float = 120.0
     waiting: int = 64
+    live: int = 2
 
     def __post_init__(self) -> None:
         if self.files > self.waiting:

@@ -5,6 +5,7 @@
 
 import "./model_card.js";
 import "./library_panel.js";
+import "./live_view.js";
 import "./song_table.js";
 import { chosenFiles, droppedFiles } from "./dropped_files.js";
 import { makeEngine } from "./engine.js";
@@ -65,10 +66,17 @@ async function give(name, fields) {
 }
 
 function connect() {
-  for (const name of ["song-view", "song-table", "model-card", "library-panel"]) give(name, { session });
+  for (const name of ["song-view", "song-table", "model-card", "library-panel", "live-view"]) give(name, { session });
   session.addEventListener("chosen", ({ detail }) => give("song-view", { song: detail }));
   for (const name of ["added", "removed"]) session.addEventListener(name, show);
   at("where").textContent = session.engine.place === "device" ? "Your music stays on this device." : "";
+}
+
+function offerLive() {
+  const view = document.querySelector("live-view"), button = at("listen-live");
+  session.addEventListener("model", () => (button.hidden = !view.isOffered));
+  button.addEventListener("click", () => view.open());
+  view.addEventListener("shown", ({ detail }) => detail || button.focus());
 }
 
 // Results live in this tab alone, so leaving asks while there are corrections that were not downloaded.
@@ -86,6 +94,7 @@ function listenForKeys() {
 
 listenForSongs();
 connect();
+offerLive();
 listenForKeys();
 guard();
 session.start().catch((error) => trouble(error.message));

@@ -1,6 +1,7 @@
 // Keys of the listening page. Fields keep theirs, and what an element has dealt with is left alone.
 
 const WRITES = "input:not([type=range]), textarea, select, dialog[open]";
+export const COVERS = "dialog[open], live-view:not([hidden])"; // what has the keys while it is there
 const PRESSES = "button, summary, a, audio, video, input, select";
 
 export class PageKeys {
@@ -12,7 +13,7 @@ export class PageKeys {
 
   #key(event) {
     const { session, table } = this.page, { target, key } = event;
-    if (event.defaultPrevented || target.closest(WRITES) || document.querySelector("dialog[open]")) return;
+    if (event.defaultPrevented || target.closest(WRITES) || document.querySelector(COVERS)) return;
     if ((event.ctrlKey || event.metaKey) && !event.altKey && key === "z" && session.restore()) return event.preventDefault();
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (this.#anywhere(key) || (session.chosen && this.#onSong(key, target))) event.preventDefault();

@@ -1,10 +1,10 @@
 // <song-recorder>: records the microphone to a WAV file, with its level and time. Sends the event "songs" when it ends.
 
 import { clock, make } from "./dom.js";
+import { meterWidth, openMicrophone, refusal, release } from "./microphone.js";
 import { wavFile } from "./wav.js";
 
 const MOST = 600, LEAST = 1; // seconds of a recording
-const PLAIN = { echoCancellation: false, noiseSuppression: false, autoGainControl: false }; // made for speech; music suffers
 
 export class SongRecorder extends HTMLElement {
   connectedCallback() {
@@ -27,10 +27,9 @@ export class SongRecorder extends HTMLElement {
   }
 
   async begin() {
-    if (!navigator.mediaDevices?.getUserMedia) return this.#show(false, "Recording needs an address that begins with https, or localhost.");
     this.button.disabled = true;
     try {
-      this.stream = await navigator.mediaDevices.getUserMedia({ audio: PLAIN });
+      this.stream = await openMicrophone();
       await this.#listen();
       this.#show(true, "");
     } catch (error) {
@@ -63,8 +62,7 @@ export class SongRecorder extends HTMLElement {
   #meter() {
     this.drawn = null;
     if (!this.context) return;
-    const decibels = 20 * Math.log10(this.peak + 1e-6);
-    this.level.firstChild.style.width = `${Math.max(0, Math.min(100, 100 * (1 + decibels / 60)))}%`;
+    this.level.firstChild.style.width = `${meterWidth(this.peak)}%`;
     this.time.textContent = clock(Math.floor(this.count / this.context.sampleRate));
     this.peak *= 0.9;
   }
@@ -82,19 +80,10 @@ export class SongRecorder extends HTMLElement {
   }
 
   #release() {
-    for (const track of this.stream?.getTracks() ?? []) track.stop();
+    release(this.stream);
     this.context?.close();
     Object.assign(this, { stream: null, context: null, blocks: [] });
   }
-}
-
-function refusal({ name, message }) {
-  const sentences = {
-    NotAllowedError: "The browser may not use the microphone. Allow it for this page, beside the address, and try again.",
-    NotFoundError: "There is no microphone.",
-    NotReadableError: "The microphone is in use by another program.",
-  };
-  return sentences[name] ?? `The microphone does not work: ${message}`;
 }
 
 customElements.define("song-recorder", SongRecorder);

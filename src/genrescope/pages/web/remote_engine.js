@@ -45,6 +45,13 @@ export class RemoteEngine {
     return this.#json(`v1/library/similar?${new URLSearchParams({ id })}`);
   }
 
+  // A WebSocket that takes 16-bit mono samples of a rate and gives verdicts, where GET v1/model says `live`.
+  live(rate) {
+    const address = new URL(`${this.base}v1/live?rate=${rate}`, document.baseURI);
+    address.protocol = address.protocol.replace("http", "ws");
+    return this.token ? new WebSocket(address, ["genrescope", `token.${base64url(this.token)}`]) : new WebSocket(address);
+  }
+
   async #send(file, windows, signal, onEvent) {
     let result = null, error = null;
     const onLine = (line) => {
@@ -105,6 +112,12 @@ export class RemoteEngine {
   #bearer() {
     return this.token ? { Authorization: `Bearer ${this.token}` } : {};
   }
+}
+
+// The token in the letters that the name of a subprotocol may have.
+function base64url(text) {
+  const bytes = new TextEncoder().encode(text);
+  return btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 }
 
 function form(field, file) {

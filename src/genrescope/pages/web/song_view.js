@@ -6,6 +6,7 @@ import "./verdict.js";
 import "./why.js";
 import { make } from "./dom.js";
 import { coloursOf } from "./genre_colours.js";
+import { COVERS } from "./page_keys.js";
 import { Player } from "./player.js";
 import { isOver } from "./session.js";
 import { folderOf, titleOf } from "./song_facts.js";
@@ -46,7 +47,7 @@ export class SongView extends HTMLElement {
   }
 
   #key(event) {
-    if (event.defaultPrevented || !this.#song || event.target.closest(TAKES) || document.querySelector("dialog[open]")) return;
+    if (event.defaultPrevented || !this.#song || event.target.closest(TAKES) || document.querySelector(COVERS)) return;
     this.layers.gestures.press(event, (key) => ANYWHERE.has(key));
   }
 

@@ -1,6 +1,6 @@
 // <song-verdict>: what the model says of a song, how sure it is and what that means, and reasons to doubt it.
 
-import { clock, counted, dot, make, percent, tinted } from "./dom.js";
+import { clock, counted, dot, make, percent, sentence, tinted } from "./dom.js";
 import { genreText, kindOf, progressText, reasons } from "./song_facts.js";
 
 const NEXT = 2;
@@ -96,8 +96,6 @@ function changesText(changes) {
   const more = changes.length - 3;
   return `Changes ${shown}${more > 0 ? ` and ${counted(more, "more time", "more times")}` : ""}.`;
 }
-
-const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}`;
 
 export function measuredText(model) {
   return model?.measured ? `On test music: ${model.measured[0].toLowerCase()}${model.measured.slice(1)}` : "Nobody measured on test music how often this model is right.";
