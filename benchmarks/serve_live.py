@@ -93,8 +93,10 @@ async def phase(
     async def load() -> Load | None:
         return await asked(address, uploads, clients=CLIENTS, seconds=seconds) if uploads else None
 
+    loading, warming = asyncio.create_task(load()), asyncio.create_task(warm())
     streams = [streamed(address, pcm, seconds=seconds, paced=paced) for _ in range(STREAMS if pcm else 0)]
-    loaded, _, *heard = await asyncio.gather(load(), warm(), *streams)
+    heard, loaded = await asyncio.gather(*streams), await loading
+    await warming
     spent = time.monotonic() - begun
     share = (sum(process.cpu_times()[:2]) - used) / spent
     ages = [age for each in heard for age in each.ages] if paced else []
