@@ -65,8 +65,9 @@ RECORD = """async () => {
     for (let time = 1; time <= 10; time++) see(time, 'jazz', 1000 * time, { silent: time === 5, skipped: 2 });
     record.interrupt(10500);
     record.connect(20000);
-    for (let time = 1; time <= 4; time++) see(time, 'rock', 20000 + 1000 * time, { unknown: time === 4, skipped: 1 });
-    see(5, 'rock', 25000, { skipped: 1, last: true });
+    for (let time = 1; time <= 5; time++)
+        see(time, 'rock', 20000 + 1000 * time, { unknown: time === 4, speech: time === 5, skipped: 1 });
+    see(6, 'rock', 26000, { skipped: 1, last: true });
     const days = new LiveRecord(0);
     days.connect(0);
     for (let time = 1; time <= 2000; time++) {
@@ -79,6 +80,13 @@ RECORD = """async () => {
         kept: [days.recent.length, days.levels.length, days.blobs.length, days.lines.length],
         lines: (await days.jsonLines().text()).split('\\n').length - 1,
     };
+}"""
+
+
+SPOKEN = """() => {
+    const stage = document.querySelector('live-stage'), scores = { jazz: 0.5, rock: 0.3 };
+    stage.show({ genre: 'rock', confidence: 0.3, scores, silent: false, speech: true, unknown: false }, 0, Date.now());
+    return ['.letters', '.score', '.next'].map(each => stage.querySelector(each).textContent);
 }"""
 
 
@@ -160,6 +168,7 @@ def test_a_moment_of_the_strip_is_read_by_keys_and_pointer(browser: Browser, ser
         assert strip.get_attribute("aria-valuetext") != "now"
         strip.press("Escape")
         assert strip.get_attribute("aria-valuetext") == "now"
+        assert page.evaluate(SPOKEN) == ["Speech", "", ""]
 
 
 def test_a_connection_that_drops_is_made_again_with_the_token(page: Page, service: LiveService) -> None:
@@ -243,10 +252,10 @@ def _holds_bounds(page: Page) -> None:
     """See that neither sound piles up before a slow connection, nor what is kept of days."""
     assert page.evaluate(SLOW) == {"sent": [100, 100, 100], "leftOut": pytest.approx(0.2)}
     found: dict[str, Any] = page.evaluate(RECORD)
-    assert found["totals"] == [["jazz", 9], ["rock", 3], ["silence", 1], ["none of the genres", 1]]
+    assert found["totals"] == [["jazz", 9], ["rock", 3], ["silence", 1], ["none of the genres", 1], ["speech", 1]]
     assert found["passages"] == [
         ["jazz", 0, 10000], ["interrupted", 10500, 20000], ["rock", 20000, 23000],
-        ["none of the genres", 23000, 24000],
+        ["none of the genres", 23000, 24000], ["speech", 24000, 25000],
     ]  # fmt: skip
     assert found["skipped"] == 3
     assert found["kept"] == [pytest.approx(601, abs=1), pytest.approx(601, abs=1), 4, 0]

@@ -1,7 +1,7 @@
 // <live-facts>: the song so far against the whole, and the changes of genre with their times, the newest first.
 
 import { dot, duration, make, percent, timeOfDay } from "./dom.js";
-import { SILENCE } from "./live_record.js";
+import { headingOf, isBetween } from "./live_record.js";
 
 const ROWS = 100;
 
@@ -26,9 +26,10 @@ export class LiveFacts extends HTMLElement {
   }
 
   // `leftOut` in seconds: sound that the connection was too slow for.
-  show({ song, whole, time, silent }, leftOut) {
-    const { skipped, connected } = this.record;
-    this.#average(this.song, silent ? null : song, song && !silent ? duration(time - song.start) : SILENCE);
+  show(verdict, leftOut) {
+    const { skipped, connected } = this.record, { song, whole, time } = verdict, what = headingOf(verdict);
+    if (isBetween(what) || !song) this.#average(this.song, null, isBetween(what) ? what : "");
+    else this.#average(this.song, song, duration(time - song.start));
     this.#average(this.whole, whole, "");
     this.since.textContent = `Since ${timeOfDay(connected, { seconds: false })}`;
     this.skipped.textContent = [

@@ -1,7 +1,7 @@
 // What was played: seconds of each genre, passages with their times, the last ten minutes, and all verdicts as lines.
 // It does not grow with the days: what is long ago is dropped, and lines wait in blobs, which a browser keeps on the disk.
 
-export const SILENCE = "silence", NONE = "none of the genres", GAP = "interrupted";
+export const SILENCE = "silence", SPEECH = "speech", NONE = "none of the genres", GAP = "interrupted";
 export const RECENT = 600; // seconds that the strip shows
 
 const PAUSE = 3; // seconds; a shorter silence is no passage of its own
@@ -9,8 +9,8 @@ const JITTER = 1500; // milliseconds; blocks and verdicts that are less apart fr
 const PASSAGES = 5000, LINES = 500, BLOBS = 1200; // the newest that are kept: passages, lines in a blob, blobs
 
 // What a verdict says is playing; null before the first window with sound.
-export function headingOf({ silent, unknown, genre }) {
-  if (silent) return SILENCE;
+export function headingOf({ silent, speech, unknown, genre }) {
+  if (silent || speech) return silent ? SILENCE : SPEECH;
   return unknown ? NONE : genre;
 }
 
@@ -105,4 +105,7 @@ export class LiveRecord {
   }
 }
 
-export const confidenceOf = ({ what, sum, seconds }) => (what === SILENCE || what === GAP || !seconds ? null : sum / seconds);
+// Whether no song plays, so that a score would say nothing.
+export const isBetween = (what) => what === SILENCE || what === SPEECH;
+
+export const confidenceOf = ({ what, sum, seconds }) => (isBetween(what) || what === GAP || !seconds ? null : sum / seconds);

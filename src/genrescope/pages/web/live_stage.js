@@ -2,7 +2,7 @@
 
 import "./live_bars.js";
 import { make, percent, tinted } from "./dom.js";
-import { headingOf, highest, NONE, SILENCE } from "./live_record.js";
+import { headingOf, highest, isBetween, NONE } from "./live_record.js";
 
 const LEAST_WIDTH = 2.8; // in letter sizes: a short name is not larger than one of this width
 const STALE = 3; // seconds after a verdict from which its age is counted on
@@ -46,7 +46,7 @@ export class LiveStage extends HTMLElement {
   #name(what) {
     if (what === this.shown) return;
     this.shown = what;
-    const genre = this.colours.get(what), text = what === SILENCE || what === NONE ? `${what[0].toUpperCase()}${what.slice(1)}` : what;
+    const genre = this.colours.get(what), text = isBetween(what) || what === NONE ? `${what[0].toUpperCase()}${what.slice(1)}` : what;
     const letters = make("span", { textContent: text, className: genre ? "letters" : "letters plain" });
     if (genre) tinted(this, genre);
     this.name.replaceChildren(letters);
@@ -56,7 +56,7 @@ export class LiveStage extends HTMLElement {
 }
 
 function scoreText(what, { confidence, scores }) {
-  if (what === SILENCE || what === null) return "";
+  if (isBetween(what) || what === null) return "";
   const [[nearest, score] = []] = highest(scores, 1);
   if (what === NONE) return nearest ? `nearest: ${nearest} ${percent(score)}` : "";
   return percent(confidence);
@@ -65,7 +65,7 @@ function scoreText(what, { confidence, scores }) {
 // A genre that has the highest score, and not for long enough yet.
 function nextText(what, { scores }) {
   const [[nearest] = []] = highest(scores, 1);
-  return nearest && nearest !== what && ![SILENCE, NONE, null].includes(what) ? `perhaps ${nearest}` : "";
+  return nearest && nearest !== what && ![NONE, null].includes(what) && !isBetween(what) ? `perhaps ${nearest}` : "";
 }
 
 customElements.define("live-stage", LiveStage);

@@ -3,7 +3,7 @@
 
 import { make, percent, timeOfDay } from "./dom.js";
 import { painted } from "./genre_colours.js";
-import { GAP, RECENT } from "./live_record.js";
+import { GAP, isBetween, RECENT } from "./live_record.js";
 
 const SPANS = [60, 120, 300, RECENT], TICKS = { 60: 15, 120: 30, 300: 60, 600: 120 }; // seconds: in sight, and between times
 const QUIET = -54, LEAST = 2; // dB of full scale at the least height; that height, in CSS pixels
@@ -143,7 +143,7 @@ export class LiveStrip extends HTMLElement {
     const part = this.record.recent.find(({ from, until }) => moment >= from && moment < until);
     if (!part) return `${timeOfDay(moment)}${this.#isGap(moment) ? `  ${GAP}` : ""}`;
     const scores = part.top.map(([name, score]) => `${name} ${percent(score)}`).join(", ");
-    return [timeOfDay(moment), part.what === part.top[0]?.[0] ? "" : part.what, scores].filter(Boolean).join("  ");
+    return [timeOfDay(moment), part.what === part.top[0]?.[0] ? "" : part.what, isBetween(part.what) ? "" : scores].filter(Boolean).join("  ");
   }
 
   #isGap(moment) {
