@@ -343,7 +343,7 @@ def test_genres_that_tag_wrote_are_no_labels(tmp_path: Path, monkeypatch: pytest
     assert listed.code == 0, listed.err
     assert left in " ".join(listed.err.split())
     assert {track.id for track in read_data(str(tmp_path / "songs.csv"))[1]} == {"music/Rock.flac", "music/Jazz .flac"}
-    assert left in here("check", f"library:{music}").err
+    assert left in here("check", f"library:{music}", "--out", tmp_path / "check").err
     assert {track.path for track in read_data(f"library:{music}")[1]} == {rock, jazz}
 
     with Library(tmp_path / "library.db", create=True) as library, library.writing() as connection:
