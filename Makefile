@@ -41,11 +41,12 @@ lint: install
 types: install
 	$(BIN)/mypy
 
+# Files in their order: sorted by their number of tests, as is usual, the few long ones would be left for one process.
 unit: install browser
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 coverage: install browser
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --cov --cov-report=term
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --cov --cov-report=term
 
 wheel: install
 	$(BIN)/python -m build --wheel --no-isolation
