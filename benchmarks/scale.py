@@ -2,8 +2,8 @@
 
 `python -m benchmarks.scale SECTION...`; the sections are
 `deaths` (2,000 short files on three nodes), `equal` (their scores against one machine's), `speed` (one node against
-`predict --jobs` on the same cores, in turn), `memory` (500 and 5,000 files) and `constants` (what docs/scale.md
-counts with). `--folder` keeps what is made between calls.
+`predict --jobs` on the same cores, in turn), `memory` (`--counts` files) and `constants` (what docs/scale.md counts
+with). `--folder` keeps what is made between calls.
 """
 
 from __future__ import annotations
