@@ -17,8 +17,9 @@ from genrescope import splits
 from genrescope.errors import DataError
 from genrescope.extras import MissingPackageError
 from genrescope.research import tune as tuning
-from genrescope.research.tune import Search, Tuned, subset, tune
+from genrescope.research.tune import subset, tune
 from genrescope.research.tune_space import Range, read_space
+from genrescope.research.tuned import Search, Tuned
 from genrescope.store.prepare import prepare
 from genrescope.training import recipe
 

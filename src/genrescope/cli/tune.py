@@ -26,7 +26,7 @@ from genrescope.cli.splits import find_pairs
 
 if TYPE_CHECKING:
     from genrescope.research.trials import Tried
-    from genrescope.research.tune import Tuned
+    from genrescope.research.tuned import Tuned
     from genrescope.shared_work import Standing
 
 _SHOWN = 5
@@ -59,8 +59,9 @@ def tune(
 ) -> None:
     """Search for better values of a recipe's keys, scored on held-out artists, never on a test part. Resumable."""
     from genrescope import splits
-    from genrescope.research import tune as tuning
+    from genrescope.research.tune import tune as search_for
     from genrescope.research.tune_space import read_space
+    from genrescope.research.tuned import BEST, Search
     from genrescope.store.store import open_store
     from genrescope.training import recipe as recipes
 
@@ -71,7 +72,7 @@ def tune(
     made = splits.choose(opened.tracks, split, seed=seed, pairs=pairs) if split is not None else None
     if made is None:
         say("note: without --split all tracks are used to choose, and none is left for a test", quiet=quiet)
-    search = tuning.Search(opened, chosen, ranges, changes, made, folds, pairs, seed, device)
+    search = Search(opened, chosen, ranges, changes, made, folds, pairs, seed, device)
     with resumable(typed_again()), progress("trials", quiet=quiet) as bar:
         task = bar.add_task("tuning", total=trials)
 
@@ -85,19 +86,19 @@ def tune(
         def on_progress(at: Standing) -> None:
             bar.update(task, completed=at.done, description="tuning" + (f", {at.here} here" if at.shared else ""))
 
-        done = tuning.tune(
+        done = search_for(
             search, out, trials=trials, minutes=minutes, on_fold=on_fold, on_trial=on_trial, on_progress=on_progress
         )
     _show(done, quiet=quiet)
     named = ("--split", split) if split is not None else ()
-    best, run = done.out / tuning.BEST, unused(out.parent / "run")
+    best, run = done.out / BEST, unused(out.parent / "run")
     next_step("train", store, "--recipe", best, *named, "--out", run, quiet=quiet)
 
 
 def _show(done: Tuned, *, quiet: bool) -> None:
     from genrescope.errors import TrainingError
     from genrescope.pages.render import percent
-    from genrescope.research.tune import BEST, PICTURE
+    from genrescope.research.tuned import BEST, PICTURE
 
     if done.best is None:
         reasons = dict.fromkeys(each.reason for each in done.trials if each.reason)

@@ -15,15 +15,13 @@ Several processes with the same command share the trials, also on several machin
 from __future__ import annotations
 
 import dataclasses
-import os
 import shutil
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import tomli_w
 import torch
 
 from genrescope import modelfile, splits
@@ -32,10 +30,11 @@ from genrescope.errors import DataError, GenrescopeError, RecipeError, TrainingE
 from genrescope.evaluation.evaluate import track_rows
 from genrescope.evaluation.sound import sound_for
 from genrescope.extras import require
-from genrescope.files import fingerprint, refuse_foreign, write_json, write_text
+from genrescope.files import fingerprint, refuse_foreign
 from genrescope.inference.scorer import Scorer
 from genrescope.research import trials as optuna_trials
 from genrescope.research.pieces import SHARES
+from genrescope.research.tuned import results
 from genrescope.shared_work import LOOK, LeftBehindError, SharedWork, Task, warn_of_threads
 from genrescope.training import ranks
 from genrescope.training import recipe as recipes
@@ -44,66 +43,16 @@ from genrescope.training.progress import Watch
 from genrescope.training.train import train
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from optuna import Study, Trial
 
     from genrescope.research.trials import Tried
-    from genrescope.research.tune_space import Range
+    from genrescope.research.tuned import Search, Tuned
     from genrescope.shared_work import Standing
     from genrescope.splits import Split
-    from genrescope.splits.duplicates import Pair
     from genrescope.store.store import Store
     from genrescope.training.recipe import Recipe
-
-FILE_NAME = "tune.json"
-BEST = "best.toml"
-PICTURE = "tune.png"
-_FORMAT = 1
-
-
-@dataclass(frozen=True)
-class Search:
-    """What is searched; equal searches find the same.
-
-    Attributes:
-        store: the log-mels.
-        recipe: name or file of the recipe to tune.
-        space: what may change.
-        changes: values by key that hold for all trials.
-        split: a split whose part `test` is not looked at; None takes all tracks of the store.
-        folds: of the tracks that are looked at; no artist is in two.
-        pairs: the duplicates in the store.
-        seed: of proposals, folds and training.
-        device: `auto`, `cpu`, `cuda` or `mps`.
-    """
-
-    store: Store
-    recipe: str
-    space: Mapping[str, Range]
-    changes: dict[str, Any] = field(default_factory=dict)
-    split: Split | None = None
-    folds: int = 3
-    pairs: Sequence[Pair] = ()
-    seed: int = 0
-    device: str = "auto"
-
-
-@dataclass(frozen=True)
-class Tuned:
-    """What `tune` did.
-
-    Attributes:
-        trials: all trials that have ended, also of earlier calls.
-        best: the best one; None where none was completed.
-        importance: share of the scores' differences that each key explains, as far as that can be told.
-        out: the folder of the results.
-    """
-
-    trials: tuple[Tried, ...]
-    best: Tried | None
-    importance: dict[str, float]
-    out: Path
 
 
 def tune(
@@ -175,7 +124,7 @@ def tune(
             else:
                 time.sleep(LOOK)
             tell()
-        return _results(study, running)
+        return results(search, seen, made, out, study)
 
 
 def _is_tried(study: Study, slot: int) -> bool:
@@ -264,50 +213,3 @@ class _Running:
         held = [track for track in self.store.tracks if parts[track.id] == "test"]
         rows = track_rows(model, sound_for(model, self.store).score(Scorer.of(model), held))
         return sum(row.right for row in rows), len(rows)
-
-
-def _results(study: Study, running: _Running) -> Tuned:
-    from genrescope.research import tune_figure
-
-    search, out = running.search, running.out
-    tried = optuna_trials.tried(study)
-    complete = [each for each in tried if each.score is not None]
-    best = max(complete, key=lambda each: (each.score or 0.0, -each.number), default=None)
-    importance = optuna_trials.importance(study)
-    write_json(
-        out / FILE_NAME,
-        shared=True,
-        value={
-            "format": _FORMAT,
-            "recipe": search.recipe,
-            "changes": search.changes,
-            "split": running.split.method,
-            "tracks": len(running.store.tracks),
-            "seed": search.seed,
-            "data_fingerprint": running.store.fingerprint,
-            "best": dataclasses.asdict(best) if best is not None else None,
-            "importance": importance,
-            "trials": [dataclasses.asdict(each) for each in tried],
-        },
-    )
-    if best is not None:
-        write_text(out / BEST, _best(running, best), shared=True)
-        tune_figure.write(tried, search.space, importance, out / PICTURE)
-    return Tuned(tried, best, importance, out)
-
-
-def _best(running: _Running, best: Tried) -> str:
-    extends = running.search.recipe
-    if extends.endswith(".toml"):
-        extends = os.path.relpath(extends, running.out)
-    values: dict[str, Any] = {
-        "extends": Path(extends).as_posix(),
-        "intent": f"The best of a search over {running.split.method}: {100 * (best.score or 0):.1f} % out of fold.",
-    }
-    for key, value in (running.search.changes | best.values).items():
-        section, dot, inner = key.partition(".")
-        if dot:
-            values.setdefault(section, {})[inner] = value
-        else:
-            values[key] = value
-    return tomli_w.dumps(values)
