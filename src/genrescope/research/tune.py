@@ -93,17 +93,8 @@ def tune(
     """
     require("train", "tuning")
     out = Path(out)
-    base = recipes.load(search.recipe, search.changes)
-    optuna_trials.require_optuna()
-    search.store.refuse_several("a search")
-    seen = subset(search.store, search.split)
-    method = splits.default_method(seen.tracks)
-    made = splits.make(seen.tracks, method, seed=search.seed, folds=search.folds, pairs=search.pairs)
-    refuse_foreign(out, (optuna_trials.JOURNAL, SHARES), what="the search")
-    ranges = {key: values.model_dump() for key, values in search.space.items()}
-    identity = [base.model_dump(), ranges, made.fingerprint, search.folds, search.seed, search.store.fingerprint]
-    running = _Running(search, seen, made, out, choose_device(search.device), on_fold)
-    study = optuna_trials.open_study(out, fingerprint(identity))
+    running = _Running.of(search, out, on_fold)
+    study = optuna_trials.open_study(out, running.identity)
     slots = {f"trial-{slot}": slot for slot in range(1, trials + 1)}
     tasks = [Task(key, partial(_is_tried, study, slot)) for key, slot in slots.items()]
     until = time.monotonic() + 60 * minutes if minutes is not None else float("inf")
@@ -124,7 +115,7 @@ def tune(
             else:
                 time.sleep(LOOK)
             tell()
-        return results(search, seen, made, out, study)
+        return results(search, running.store, running.split, out, study)
 
 
 def _is_tried(study: Study, slot: int) -> bool:
@@ -159,6 +150,31 @@ class _Running:
     device: str
     on_fold: Callable[[int, float], None]
     on_step: Callable[[], None] = lambda: None
+
+    @classmethod
+    def of(cls, search: Search, out: Path, on_fold: Callable[[int, float], None]) -> _Running:
+        """Return a search with its folds, once it is known that it can be done in a folder.
+
+        Raises:
+            GenrescopeError: as `tune`.
+        """
+        recipes.load(search.recipe, search.changes)
+        optuna_trials.require_optuna()
+        search.store.refuse_several("a search")
+        seen = subset(search.store, search.split)
+        method = splits.default_method(seen.tracks)
+        made = splits.make(seen.tracks, method, seed=search.seed, folds=search.folds, pairs=search.pairs)
+        refuse_foreign(out, (optuna_trials.JOURNAL, SHARES), what="the search")
+        return cls(search, seen, made, out, choose_device(search.device), on_fold)
+
+    @property
+    def identity(self) -> str:
+        """The fingerprint of what decides what is found."""
+        search = self.search
+        recipe = recipes.load(search.recipe, search.changes).model_dump()
+        ranges = {key: values.model_dump() for key, values in search.space.items()}
+        whole = [recipe, ranges, self.split.fingerprint, search.folds, search.seed, search.store.fingerprint]
+        return fingerprint(whole)
 
     def trial(self, study: Study, number: int) -> Tried:
         """Propose values for a slot, try them, and note what came out."""
