@@ -19,7 +19,7 @@ from genrescope.store.index import IndexRow
 from genrescope.store.journal import JOURNAL_FILE, PARTIAL_FILE, Journal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from genrescope.features.front_end import FrontEnd
     from genrescope.features.spec import Spec
@@ -110,15 +110,23 @@ def prepare(
                 journal.add(result.track.id, result.frames, result.facts())
             row = rows[result.track.id] = _row(result.track, root, result.facts())
             on_track(Progress(len(rows), len(tracks), row))
-        failed = tuple(row for row in rows.values() if row.status != "ok")
-        if len(failed) == len(tracks):
-            raise DataError(
-                f"{data}: none of its {len(tracks)} files could be used; {failed[0].path}: {failed[0].status}"
-            )
+        failed = _failed(data, rows.values())
         journal.finish(data, sorted(rows.values(), key=lambda row: row.id))
         repaired = tuple(journal.damaged)
     seconds = time.monotonic() - begun
     return Prepared(store.open_store(out), len(missing), len(held), failed, seconds, repaired)
+
+
+def _failed(data: str, rows: Collection[IndexRow]) -> tuple[IndexRow, ...]:
+    """Return the rows of files that could not be used.
+
+    Raises:
+        DataError: none could.
+    """
+    failed = tuple(row for row in rows if row.status != "ok")
+    if len(failed) == len(rows):
+        raise DataError(f"{data}: none of its {len(rows)} files could be used; {failed[0].path}: {failed[0].status}")
+    return failed
 
 
 def computed(tracks: Sequence[Track], spec: Spec, *, jobs: int | None) -> Iterator[Computed]:
