@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 LIMITS = Limits(
-    file_bytes=4_000_000, body_bytes=6_000_000, files=5, sound_seconds=1200, decode_seconds=2, body_seconds=1
+    file_bytes=4_000_000, body_bytes=6_000_000, files=5, sound_seconds=1200, decode_seconds=1, body_seconds=1
 )
 
 
